@@ -1,0 +1,44 @@
+"""Train the aligner on a feature store and write the durations that it finds beside it."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from voxclone.config import AudioConfig
+from voxclone.text.symbols import SYMBOLS
+from voxclone.training.alignment import AlignmentStep, store_durations
+from voxclone.training.features import FeatureStore
+from voxclone.training.speech_data import LengthBuckets, TranscribedSpeech, pad_batch
+from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
+    parser.add_argument("--durations", type=Path, required=True, help="store that gets the durations")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=12)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    store = FeatureStore(args.features)
+    train = TranscribedSpeech(store, [e for e in store.entries if e.about.get("split", "train") == "train"])
+    valid = TranscribedSpeech(store, [e for e in store.entries if e.about.get("split") == "valid"])
+    lengths = [entry.rows["mel"][1] for entry in train.entries]
+    sampler = LengthBuckets(lengths, batch_frames=8000)
+    loader = DataLoader(train, batch_sampler=sampler, collate_fn=pad_batch)
+    sample = pad_batch([valid[i] for i in range(0, len(valid), max(1, len(valid) // 4))][:4]) if len(valid) else None
+    step = AlignmentStep(len(SYMBOLS), AudioConfig().n_mels, sample)
+    config = TrainerConfig(
+        max_minutes=args.minutes, learning_rate=1e-3, warmup_steps=100, ema_decay=0.99, validate_every=250
+    )
+    Trainer(step, loader, args.out, config).fit()
+    step.load_state_dict(export_weights(args.out))
+    store_durations(step.aligner.eval(), store, FeatureStore(args.durations))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Train the acoustic model on a feature store, the aligner's durations and a trained speaker encoder."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from voxclone.config import AcousticConfig, SpeakerEncoderConfig
+from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.text.symbols import SYMBOLS
+from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
+from voxclone.training.embeddings import embed_store
+from voxclone.training.features import FeatureStore
+from voxclone.training.speech_data import LengthBuckets
+from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
+    parser.add_argument("--durations", type=Path, required=True, help="from align.py")
+    parser.add_argument("--speaker-features", type=Path, required=True, help="the `speaker` store")
+    parser.add_argument("--speaker-run", type=Path, required=True, help="run folder of recipes/speaker_encoder")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
+    parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    settings = json.loads(args.config.read_text())
+    data, weights = settings["data"], settings["data"]["corpus_weights"]
+    encoder = SpeakerEncoder(SpeakerEncoderConfig())
+    trained = export_weights(args.speaker_run)
+    encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in trained.items() if k.startswith("encoder.")})
+    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    spoken = {entry.key for entry in store.entries if "phoneme_ids" in entry.rows}
+    embeddings = embed_store(encoder.eval(), FeatureStore(args.speaker_features), spoken)
+
+    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
+    threshold = np.quantile(list(confidence.values()), data["drop_least_confident"])
+    usable = [e for e in store.entries if e.about["corpus"] in weights and confidence.get(e.key, -np.inf) >= threshold]
+    train = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "train"], embeddings)
+    valid = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "valid"], embeddings)
+    sampler = LengthBuckets(
+        [e.rows["mel"][1] for e in train.entries], data["batch_frames"], [weights[e.about["corpus"]] for e in train.entries]
+    )
+    loader = DataLoader(train, batch_sampler=sampler, collate_fn=voiced_batch)
+    chosen = np.random.default_rng(0).choice(len(valid), min(len(valid), data["validation_items"]), replace=False)
+    held_out = [voiced_batch([valid[int(i)] for i in part]) for part in np.array_split(chosen, max(1, len(chosen) // 8))]
+    step = AcousticStep(AcousticConfig.from_dict({"n_symbols": len(SYMBOLS)} | settings["model"]), held_out)
+    trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
+    Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+if __name__ == "__main__":
+    main()

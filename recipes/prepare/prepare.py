@@ -1,0 +1,46 @@
+"""Features of a corpus, computed once: `speaker` (16 kHz, every recording) and `speech` (22.05 kHz, with phonemes)."""
+
+import argparse
+import functools
+import json
+from pathlib import Path
+
+from voxclone.config import AudioConfig, SpeakerEncoderConfig
+from voxclone.training.extraction import (
+    extract_speaker_features,
+    extract_speech_features,
+    fill_store,
+    read_folder,
+    read_manifest,
+)
+from voxclone.training.features import FeatureStore
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path, help="manifest.tsv, or a folder with one folder for each speaker")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the feature stores")
+    parser.add_argument("--stores", nargs="+", choices=("speaker", "speech"), default=["speaker", "speech"])
+    parser.add_argument("--corpora", nargs="*", help="only these values of the manifest's corpus column")
+    parser.add_argument("--languages", nargs="*", help="only these values of the manifest's language column")
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+
+    recordings = read_folder(args.source) if args.source.is_dir() else read_manifest(args.source, args.source.parent)
+    if args.corpora:
+        recordings = [r for r in recordings if r.about.get("corpus") in args.corpora]
+    if args.languages:
+        recordings = [r for r in recordings if r.about.get("language") in args.languages]
+    extractors = {
+        "speaker": functools.partial(extract_speaker_features, sample_rate=SpeakerEncoderConfig().sample_rate),
+        "speech": functools.partial(extract_speech_features, audio=AudioConfig()),
+    }
+    for name in args.stores:
+        store = FeatureStore(args.out / name)
+        refused = fill_store(store, recordings, extractors[name], args.workers)
+        (store.folder / "refused.json").write_text(json.dumps(refused, indent=1, ensure_ascii=False))
+        print(f"{store.folder}: {len(store.entries)} recordings, {len(refused)} refused (see refused.json)")
+
+
+if __name__ == "__main__":
+    main()

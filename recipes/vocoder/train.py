@@ -1,0 +1,47 @@
+"""Train the harmonic HiFi-GAN with spectral losses on a feature store made by recipes/prepare."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from voxclone.config import AudioConfig, VocoderConfig
+from voxclone.training.features import FeatureStore
+from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.vocoder import SpectralStep, VocoderSegments
+
+VALIDATION_FRAMES = 172
+VALIDATION_ITEMS = 24
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
+    parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    settings = json.loads(args.config.read_text())
+    data, audio = settings["data"], AudioConfig()
+    store = FeatureStore(args.features)
+    weights = data["corpus_weights"]
+    train = [e for e in store.entries if e.about.get("split", "train") == "train" and e.about["corpus"] in weights]
+    segments = VocoderSegments(
+        store, train, [weights[e.about["corpus"]] for e in train], data["batch_size"], data["frames"], audio.hop_length
+    )
+    valid = [e for e in store.entries if e.about.get("split") == "valid" and e.rows["f0"][1] >= VALIDATION_FRAMES]
+    fixed = VocoderSegments(store, valid, [1.0] * len(valid), VALIDATION_ITEMS, VALIDATION_FRAMES, audio.hop_length)
+    rng = np.random.default_rng(0)
+    held_out = fixed.batch([valid[i] for i in rng.choice(len(valid), VALIDATION_ITEMS, replace=False)], rng)
+    step = SpectralStep(VocoderConfig.from_dict(settings["model"]), audio, held_out)
+    trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
+    Trainer(step, segments, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from voxclone.audio.io import BLOCK_FRAMES, read_audio, write_audio
+from voxclone.errors import AudioError
+
+LOSSLESS = (".wav", ".flac")
+SUFFIXES = (*LOSSLESS, ".mp3", ".ogg", ".opus")
+CLIPS = sorted((Path(__file__).parents[3] / "shared" / "data" / "clips").glob("*.[wfm][alp][v3a]*"))
+
+
+def sweep(sample_rate: int, seconds: float = 1.0) -> np.ndarray:
+    """(S,) float32 from 200 to 1500 Hz, which every codec keeps."""
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    return (0.5 * np.sin(2 * np.pi * (200 + 650 * time / seconds) * time)).astype(np.float32)
+
+
+def encoded(samples: np.ndarray, sample_rate: int = 16000, form: str = "WAV", subtype: str | None = None) -> bytes:
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, sample_rate, format=form, subtype=subtype)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("sample_rate", [4000, 8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000, 384000])
+def test_what_is_written_is_read_back(tmp_path: Path, suffix: str, sample_rate: int) -> None:
+    path = tmp_path / f"sweep{suffix}"
+    write_audio(path, sweep(sample_rate), sample_rate)
+    samples, rate = read_audio(path)
+    assert rate == sample_rate or (suffix not in LOSSLESS and rate == 48000)
+    assert samples.dtype == np.float32
+    assert abs(len(samples) - rate) <= 1
+    expected = sweep(rate)[: len(samples)]
+    inner = slice(rate // 10, rate * 9 // 10)
+    error = np.sqrt(np.mean((samples - expected)[inner] ** 2))
+    assert error < (2e-5 if suffix in LOSSLESS else 0.05)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_two_channels_are_averaged(tmp_path: Path, suffix: str) -> None:
+    left = sweep(48000)
+    write_audio(tmp_path / f"stereo{suffix}", np.stack([left, 0.5 * left], axis=1), 48000)
+    samples, _ = read_audio(tmp_path / f"stereo{suffix}")
+    assert np.sqrt(np.mean((samples - 0.75 * left)[4800:-4800] ** 2)) < 0.03
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_longer_than_a_block_is_whole(tmp_path: Path, suffix: str) -> None:
+    length = 3 * BLOCK_FRAMES + 1
+    write_audio(tmp_path / f"long{suffix}", sweep(16000, length / 16000), 16000)
+    assert abs(len(read_audio(tmp_path / f"long{suffix}")[0]) - length) <= 1
+
+
+@pytest.mark.parametrize("suffix", LOSSLESS)
+def test_every_16_bit_value_comes_back_bit_for_bit(tmp_path: Path, suffix: str) -> None:
+    values = np.arange(-32768, 32768).astype(np.int16)
+    write_audio(tmp_path / f"all{suffix}", read_audio((values, 16000))[0], 16000)
+    read, _ = soundfile.read(tmp_path / f"all{suffix}", dtype="int16")
+    np.testing.assert_array_equal(read, values)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_passes_full_scale_is_limited_and_never_wraps(tmp_path: Path, suffix: str) -> None:
+    loud = 3 * sweep(48000)
+    write_audio(tmp_path / f"loud{suffix}", loud, 48000)
+    samples, _ = read_audio(tmp_path / f"loud{suffix}")
+    inner = slice(4800, -4800)
+    assert samples[inner][loud[inner] > 1.2].min() > 0.5
+    assert samples[inner][loud[inner] < -1.2].max() < -0.5
+
+
+@pytest.mark.parametrize("form", ["WAV", "WAVEX", "FLAC", "AIFF", "AU", "CAF", "W64", "RF64"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_other_containers_are_read(form: str, subtype: str) -> None:
+    samples, rate = read_audio(encoded(sweep(16000), form=form, subtype=subtype))
+    assert rate == 16000
+    np.testing.assert_allclose(samples, sweep(16000), atol=5e-5)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM"])
+def test_other_wav_encodings_are_read(subtype: str) -> None:
+    samples, _ = read_audio(encoded(sweep(16000), subtype=subtype))
+    np.testing.assert_allclose(samples[1600:16000], sweep(16000)[1600:], atol=0.05)  # ADPCM starts from small steps
+
+
+@pytest.mark.parametrize("path_type", [str, Path])
+def test_paths_of_both_kinds_and_any_name(tmp_path: Path, path_type: type) -> None:
+    path = path_type(tmp_path / "a näme, with spaces.txt")
+    Path(path).write_bytes(encoded(sweep(16000)))
+    assert len(read_audio(path)[0]) == 16000
+
+
+@pytest.mark.skipif(not CLIPS, reason="the clips are not here")
+@pytest.mark.parametrize("clip", CLIPS, ids=lambda path: path.name)
+def test_real_clips(clip: Path) -> None:
+    samples, rate = read_audio(clip)
+    expected, expected_rate = soundfile.read(clip, dtype="float32", always_2d=True)
+    assert rate == expected_rate
+    np.testing.assert_allclose(samples, expected.mean(axis=1), atol=1e-6)
+
+
+MONO = sweep(16000)
+STEREO = np.stack([MONO, 0.5 * MONO], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        (MONO, MONO),
+        (MONO.astype(np.float64), MONO),
+        (STEREO, 0.75 * MONO),
+        (STEREO.T, 0.75 * MONO),
+        (MONO[:, None], MONO),
+        (MONO[None], MONO),
+        (np.rint(MONO * 32768).astype(np.int16), MONO),
+        (np.rint(STEREO * 2.0**31).astype(np.int32), 0.75 * MONO),
+        (torch.from_numpy(MONO), MONO),
+        (torch.from_numpy(STEREO.T.copy()).requires_grad_(), 0.75 * MONO),
+        (torch.from_numpy(np.rint(MONO * 32768).astype(np.int16)), MONO),
+        (torch.from_numpy(MONO).to(torch.bfloat16), MONO),
+    ],
+)
+def test_arrays_and_tensors(samples: Any, expected: np.ndarray) -> None:
+    read, rate = read_audio((samples, np.int64(16000)))
+    assert rate == 16000
+    assert read.dtype == np.float32
+    np.testing.assert_allclose(read, expected, atol=2e-3 if getattr(samples, "dtype", None) == torch.bfloat16 else 2e-5)
+
+
+def test_the_callers_array_is_left_alone() -> None:
+    samples = MONO.copy()
+    read_audio((samples, 16000))[0][:] = 0
+    np.testing.assert_array_equal(samples, MONO)
+
+
+def with_value(value: float) -> np.ndarray:
+    samples = MONO.copy()
+    samples[123] = value
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (b"", "empty .* audio file is needed"),
+        (b"hello, this is text " * 100, "not audio .*WAV, FLAC, MP3"),
+        (np.random.default_rng(0).bytes(9000), "not audio"),
+        (bytes(9000), "not audio"),
+        (b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(9000), "is MP4/M4A .*it reads WAV, FLAC, MP3.* ffmpeg"),
+        (b"\xff\xf1\x50\x80" + bytes(9000), "is AAC.* ffmpeg"),
+        (encoded(MONO, 1000), "sample rate 1000; .*4000 to 384000"),
+        (encoded(MONO[:0]), "no samples"),
+        (encoded(with_value(np.nan), subtype="FLOAT"), "1 samples that are NaN .*index 123"),
+        (encoded(with_value(np.inf), subtype="DOUBLE"), "infinite, the first at index 123"),
+        (encoded(32768 * MONO, subtype="FLOAT"), r"scaled to \[-1, 1\]"),
+        ((with_value(np.nan), 16000), "index 123"),
+        ((with_value(-np.inf), 16000), "index 123"),
+        ((with_value(32768.0), 16000), r"reaches 32768; .*scaled to \[-1, 1\]"),
+        ((MONO[:0], 16000), "length zero"),
+        ((np.zeros((0, 2)), 16000), "length zero"),
+        ((MONO, 3999), "3999"),
+        ((MONO, 384001), "384001"),
+        ((MONO, 22050.5), "22050.5"),
+        ((MONO, "16000"), "'16000'"),
+        ((MONO, True), "True"),
+        ((16000, MONO), "array of samples is needed"),
+        ((MONO,), "tuple of 1"),
+        ((np.zeros((9, 100)), 16000), r"\(9, 100\) is not audio"),
+        ((np.zeros((2, 3, 4)), 16000), r"\(2, 3, 4\)"),
+        ((np.zeros(100, dtype=np.int64), 16000), "int64; .*int16 or int32"),
+        ((np.zeros(100, dtype=np.complex64), 16000), "complex64"),
+        ((["a"], 16000), "type list"),
+        (12, "from int"),
+    ],
+)
+def test_what_is_not_audio_is_refused(source: Any, words: str) -> None:
+    with pytest.raises(AudioError, match=words):
+        read_audio(source)
+
+
+def test_paths_without_audio_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match=r"absent\.wav: no such file"):
+        read_audio(tmp_path / "absent.wav")
+    with pytest.raises(AudioError, match="is a folder"):
+        read_audio(str(tmp_path))
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(AudioError, match=r"empty\.wav is empty"):
+        read_audio(tmp_path / "empty.wav")
+    (tmp_path / "pcm.raw").write_bytes(bytes(1000))
+    with pytest.raises(AudioError, match="no header"):
+        read_audio(tmp_path / "pcm.raw")
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype"),
+    [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAVEX", "PCM_24"), ("AIFF", "PCM_16"),
+     ("FLAC", "PCM_16"), ("MP3", None), ("OGG", "VORBIS"), ("OGG", "OPUS")],
+)  # fmt: skip
+@pytest.mark.parametrize("kept", [0.9, 0.5, 0.1, 0.01])
+def test_a_file_cut_short_is_refused(tmp_path: Path, form: str, subtype: str | None, kept: float) -> None:
+    whole = encoded(sweep(16000, 5.0), form=form, subtype=subtype)
+    assert len(read_audio(whole)[0]) >= 5 * 16000
+    cut = whole[: int(kept * len(whole))]
+    (tmp_path / "cut").write_bytes(cut)
+    for source in (cut, tmp_path / "cut"):
+        with pytest.raises(AudioError, match="cut short"):
+            read_audio(source)
+
+
+def test_a_wav_without_its_last_byte_is_refused() -> None:
+    with pytest.raises(AudioError, match=r"promises 16000 samples \(1.00 s\) and 15999 "):
+        read_audio(encoded(MONO)[:-1])
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF - 36])
+def test_a_wav_recorded_into_a_pipe_is_read(size: int) -> None:
+    wav = bytearray(encoded(MONO))
+    at = wav.index(b"data") + 4
+    wav[at : at + 4] = wav[4:8] = struct.pack("<I", size)
+    assert len(read_audio(bytes(wav))[0]) == 16000
+
+
+def test_a_flac_without_its_length_says_so() -> None:
+    flac = bytearray(encoded(MONO, form="FLAC"))
+    flac[21] &= 0xF0  # the 36 bits of STREAMINFO that count the samples
+    flac[22:26] = bytes(4)
+    with pytest.raises(AudioError, match="does not tell its length"):
+        read_audio(bytes(flac))
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "sample_rate", "words"),
+    [
+        ("a.m4a", MONO, 16000, r"unknown suffix '.m4a'; one of .wav, .flac, .mp3, .ogg, .opus"),
+        ("a", MONO, 16000, "unknown suffix ''"),
+        ("absent/a.wav", MONO, 16000, "does not exist"),
+        ("folder.wav", MONO, 16000, "is a folder"),
+        ("a.wav", with_value(np.nan), 16000, "NaN"),
+        ("a.wav", MONO[:0], 16000, "length zero"),
+        ("a.wav", MONO, 100, "sample rate 100"),
+        ("a.wav", np.zeros(100, dtype=np.int16), 16000, "int16"),
+        ("a.wav", STEREO.T, 16000, r"\(S, C\) is needed"),
+        ("a.mp3", np.zeros((1000, 6), dtype=np.float32), 16000, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_and_leaves_nothing(
+    tmp_path: Path, name: str, samples: np.ndarray, sample_rate: int, words: str
+) -> None:
+    (tmp_path / "folder.wav").mkdir()
+    with pytest.raises(AudioError, match=words):
+        write_audio(tmp_path / name, samples, sample_rate)
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder.wav"]
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_write_that_fails_halfway_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    write_audio(tmp_path / "a.wav", MONO, 16000)
+    before = (tmp_path / "a.wav").read_bytes()
+
+    def fail(self: soundfile.SoundFile, data: np.ndarray) -> None:
+        raise failure
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", fail)
+    with pytest.raises(AudioError if isinstance(failure, OSError) else KeyboardInterrupt):
+        write_audio(tmp_path / "a.wav", 0.5 * MONO, 16000)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+    assert (tmp_path / "a.wav").read_bytes() == before

@@ -1,0 +1,185 @@
+"""The command line says what it did in one line, and what went wrong in one line."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from voxclone import Consent, Voice, VoxcloneError, __version__, hub
+from voxclone.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def model(tiny_folder: Path) -> list[str]:
+    return ["--model", str(tiny_folder), "--device", "cpu"]
+
+
+def test_say_writes_a_file_and_tells(model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["say", "Hello there.", *model]) == 0
+    out, err = capsys.readouterr()
+    duration = soundfile.info("speech.wav").duration
+    assert out.startswith(f"speech.wav: {duration:.2f} s of ada in ")
+    assert "(RTF " in out
+    assert out.count("\n") == 1
+    assert err == ""
+
+
+def test_say_passes_its_options_on(model: list[str], tiny_model: object) -> None:
+    said = ["--voice", "bob", "--speed", "0.5", "--pitch", "2", "--energy", "2", "--seed", "7", "-o", "out.flac"]
+    assert main(["say", "Hello there.", *model, *said]) == 0
+    expected = tiny_model.generate(  # type: ignore[attr-defined]
+        "Hello there.",
+        tiny_model.voices["bob"],  # type: ignore[attr-defined]
+        speed=0.5,
+        pitch=2.0,
+        energy=2.0,
+        seed=7,
+    )
+    samples, rate = soundfile.read("out.flac", dtype="float32")
+    assert (rate, soundfile.info("out.flac").format) == (22050, "FLAC")
+    np.testing.assert_allclose(samples, expected.samples, atol=1.1 / 32768)
+
+
+def test_say_reads_standard_input(model: list[str], tiny_model: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("One two three.\n"))
+    assert main(["say", "-", *model]) == 0
+    expected = tiny_model.generate("One two three.", tiny_model.voices["ada"])  # type: ignore[attr-defined]
+    assert len(soundfile.read("speech.wav")[0]) == len(expected.samples)
+
+
+def test_clone_then_say(
+    model: list[str], recording: tuple[NDArray[np.float32], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write("clip.wav", *recording)
+    assert main(["clone", "clip.wav", "clip.wav", "--name", "Ada L.", "--consent", "my own voice", *model]) == 0
+    assert capsys.readouterr().out.startswith("ada-l.voice: Ada L., median f0 1")
+    voice = Voice.load("ada-l.voice")
+    assert (voice.name, voice.consent.speaker, voice.consent.basis) == ("Ada L.", "Ada L.", "my own voice")
+    assert main(["clone", "clip.wav", "--name", "Ada", "--consent", "my own voice", "-o", "x.voice", *model]) == 0
+    assert main(["say", "Hello.", "--voice", "x.voice", *model]) == 0
+    assert " s of Ada in " in capsys.readouterr().out
+
+
+def test_voices_lists(model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["voices", *model]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[:2] for line in lines] == [["ada", "median f0 200 Hz"], ["bob", "median f0 110 Hz"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["say", ""], "empty"),
+        (["say", "Hello.", "--voice", "eve"], "no voice 'eve'.*ada, bob"),
+        (["say", "Hello.", "--voice", "junk.voice"], "junk.voice cannot be read as a voice file"),
+        (["say", "Hello.", "--speed", "9"], "speed is 9.0"),
+        (["say", "Hello.", "-o", "speech.txt"], r"\.txt"),
+        (["say", "Hello.", "-o", "none/speech.wav"], "none"),
+        (["say", "Hello.", "--device", "abacus"], "abacus"),
+        (["clone", "none.wav", "--name", "Ada", "--consent", "my own voice"], "none.wav"),
+        (["clone", "junk.voice", "--name", "Ada", "--consent", "my own voice"], "junk.voice"),
+        (["clone", "junk.voice", "--name", "Ada", "--consent", ""], "basis"),
+        (["voices", "--model", "nowhere/at/all"], "nowhere/at/all"),
+    ],
+)
+def test_an_error_is_one_line(
+    arguments: list[str], said: str, model: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("junk.voice").write_bytes(b"junk" * 100)
+    command, *rest = arguments
+    assert main([command, *model, *rest]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("voxclone: error: ")
+    assert err.count("\n") == 1
+    import re
+
+    assert re.search(said, err)
+    assert not Path("speech.wav").exists()
+
+
+def test_debug_shows_the_traceback(model: list[str]) -> None:
+    with pytest.raises(VoxcloneError, match="empty"):
+        main(["say", "", "--debug", *model])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["sing"], ["say"], ["clone", "a.wav", "--name", "Ada"], ["clone", "--consent", "x", "--name", "A"]],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: voxclone" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"voxclone {__version__}\n"
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    root = str(Path(__file__).parents[1])
+    code = f"import sys; sys.path.insert(0, {root!r}); {code}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_help_needs_no_torch() -> None:
+    run = run_python("sys.modules['torch'] = sys.modules['numpy'] = None; from voxclone.cli import main; main(['-h'])")
+    assert run.returncode == 0, run.stderr
+    assert "doctor" in run.stdout
+
+
+def test_doctor_finds_a_whole_model_well(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hub, "resolve", lambda source, **options: tiny_folder)
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("ok ") for line in lines), lines
+    for name in ("versions", "torch", "device", "espeak-ng", "libsndfile", "bundled model", "test sentence"):
+        assert any(f" {name}: " in line for line in lines)
+
+
+def test_doctor_tells_of_a_damaged_model(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    folder = shutil.copytree(tiny_folder, tmp_path / "cut")
+    (folder / "vocoder.safetensors").write_bytes(b"")
+    monkeypatch.setattr(hub, "resolve", lambda source, **options: folder)
+    assert main(["doctor"]) == 1
+    problems = [line for line in capsys.readouterr().out.splitlines() if line.startswith("problem ")]
+    assert [line.split(":")[0].split(maxsplit=1)[1] for line in problems] == ["bundled model", "test sentence"]
+    assert all("vocoder.safetensors" in line and "What to do: " in line for line in problems)
+
+
+@pytest.mark.parametrize(
+    ("broken", "name"),
+    [("torch", "torch"), ("espeakng_loader", "espeak-ng"), ("phonemizer", "espeak-ng"), ("soundfile", "libsndfile")],
+)
+def test_doctor_works_where_a_library_does_not(broken: str, name: str) -> None:
+    run = run_python(f"sys.modules[{broken!r}] = None; from voxclone.cli import main; sys.exit(main(['doctor']))")
+    assert run.returncode == 1
+    assert run.stderr == ""
+    lines = [line for line in run.stdout.splitlines() if f"problem  {name}: " in line]
+    assert len(lines) == 1
+    assert broken in lines[0]
+    assert "ok       versions: " in run.stdout
+    assert "problem  test sentence: " in run.stdout

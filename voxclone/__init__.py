@@ -1,0 +1,58 @@
+"""voxclone clones a voice from a few seconds of speech and speaks any text with it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voxclone.errors import (
+        AudioError,
+        ConfigError,
+        ConsentError,
+        ModelError,
+        TextError,
+        VoiceError,
+        VoxcloneError,
+    )
+    from voxclone.safety import Consent
+    from voxclone.speech import Segment, Speech
+    from voxclone.synthesis import VoxClone
+    from voxclone.version import __version__
+    from voxclone.voice import Voice
+
+__all__ = [
+    "AudioError",
+    "ConfigError",
+    "Consent",
+    "ConsentError",
+    "ModelError",
+    "Segment",
+    "Speech",
+    "TextError",
+    "Voice",
+    "VoiceError",
+    "VoxClone",
+    "VoxcloneError",
+    "__version__",
+]
+
+_HOMES = {
+    "Consent": "safety",
+    "Segment": "speech",
+    "Speech": "speech",
+    "Voice": "voice",
+    "VoxClone": "synthesis",
+    "__version__": "version",
+}  # every other public name is an error
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name's module when the name is first asked for (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'voxclone' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"voxclone.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""Waveforms: reading and writing, resampling, loudness, references, mel and pitch."""

@@ -1,0 +1,217 @@
+"""Reading any audio that libsndfile knows, and writing it without ever leaving half a file behind."""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from voxclone.audio import container
+from voxclone.audio.resample import resample
+from voxclone.errors import AudioError
+
+if TYPE_CHECKING:
+    import torch
+
+AudioSource: TypeAlias = "str | os.PathLike[str] | bytes | tuple[NDArray[Any] | torch.Tensor, int]"
+
+MIN_SAMPLE_RATE = 4000  # Hz
+MAX_SAMPLE_RATE = 384000  # Hz
+MAX_CHANNELS = 8
+MAX_FLOAT_PEAK = 32.0  # 30 dB over full scale: beyond it, the floats were never scaled to [-1, 1]
+BLOCK_FRAMES = 1 << 16  # samples per channel decoded or encoded at once
+FALLBACK_RATE = 48000  # Hz, taken by every encoder below
+
+_MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_VORBIS_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 192000)
+_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+# suffix -> container, encoding, and the rates in Hz that the encoder takes (None: all)
+_ENCODINGS: dict[str, tuple[str, str, tuple[int, ...] | None]] = {
+    ".wav": ("WAV", "PCM_16", None),
+    ".flac": ("FLAC", "PCM_16", None),
+    ".mp3": ("MP3", "MPEG_LAYER_III", _MPEG_RATES),
+    ".ogg": ("OGG", "VORBIS", _VORBIS_RATES),
+    ".opus": ("OGG", "OPUS", _OPUS_RATES),
+}
+
+
+def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
+    """Read audio as one channel, the mean of all channels. Files are decoded block by block.
+
+    Args:
+        source: A path; a whole audio file as bytes; or (samples, sample_rate), where samples is an array or torch
+            tensor of shape (S,), (S, C) or (C, S) with at most 8 channels, of floats in [-1, 1] or of 16- or
+            32-bit integers. An array of two axes is (C, S) where its first axis is at most 8 and shorter than
+            its second.
+
+    Returns:
+        Samples (S,) float32, S >= 1, all finite, full scale 1.0 (float sources may pass it), and their rate in Hz.
+
+    Raises:
+        AudioError: There is no such file; it is a folder, empty, not audio, of a format that libsndfile does not
+            read, cut short, or of length zero; samples are NaN or infinite, or their type, shape, scale or rate
+            cannot be audio.
+    """
+    if isinstance(source, tuple):
+        return _from_array(source)
+    if isinstance(source, (bytes, bytearray)):
+        return _decode(io.BytesIO(source), f"the audio in memory ({len(source)} bytes)")
+    if not isinstance(source, (str, os.PathLike)):
+        raise AudioError(
+            f"cannot read audio from {type(source).__name__}; a path, bytes or (samples, sample_rate) is needed"
+        )
+    path = Path(source)
+    if path.is_dir():
+        raise AudioError(f"{path} is a folder; an audio file is needed")
+    if path.suffix.lower() == ".raw":
+        raise AudioError(f"{path}: a .raw file has no header that tells its rate and type; make a .wav of it first")
+    try:
+        with path.open("rb") as stream:
+            return _decode(stream, str(path), path)
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: no such file") from error
+    except OSError as error:
+        raise AudioError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _decode(stream: BinaryIO, name: str, path: Path | None = None) -> tuple[NDArray[np.float32], int]:
+    """Decode a seekable stream (from its path where it has one, which is faster) to the mean of its channels."""
+    if stream.seek(0, os.SEEK_END) == 0:
+        raise AudioError(f"{name} is empty (0 bytes long); an audio file is needed")
+    head = container.read_head(stream)
+    stream.seek(0)
+    mono = bytearray()  # grows in place: the whole costs its own float32 samples and one block
+    try:
+        with soundfile.SoundFile(path or stream) as sound:
+            sample_rate, promised = sound.samplerate, sound.frames
+            _check_rate(sample_rate, name)
+            if promised >= container.UNKNOWN_FRAMES:
+                raise AudioError(
+                    f"{name} has a {sound.format} header that does not tell its length, as streaming leaves it; "
+                    "libsndfile needs it. Convert it first, for example: ffmpeg -i INPUT output.wav"
+                )
+            while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+                mono += (block if block.shape[1] == 1 else block.mean(axis=1)).tobytes()
+            encoding = f"{sound.format} {sound.subtype}"
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{name} {container.why_unreadable(head, error.error_string)}") from error
+    samples = np.frombuffer(mono, dtype=np.float32)
+    container.check_complete(stream, encoding, promised, len(samples), sample_rate, name)
+    return _checked(samples, name), sample_rate
+
+
+def _from_array(source: tuple[Any, ...]) -> tuple[NDArray[np.float32], int]:
+    """Mean of the channels of an in-memory (samples, sample_rate)."""
+    if len(source) != 2:
+        raise AudioError(f"a tuple of {len(source)} is not audio; (samples, sample_rate) is needed")
+    samples, sample_rate = source
+    if isinstance(samples, (int, float)):
+        raise AudioError(f"the first of (samples, sample_rate) is {samples!r}; an array of samples is needed there")
+    rate = _check_rate(sample_rate, "the audio array")
+    if not isinstance(samples, np.ndarray):
+        import torch
+
+        if not isinstance(samples, torch.Tensor):
+            raise AudioError(f"samples of type {type(samples).__name__}; a numpy array or torch tensor is needed")
+        samples = samples.detach().cpu()
+        samples = (samples.float() if samples.is_floating_point() else samples).numpy()
+    if samples.ndim == 2 and 0 < samples.shape[0] <= MAX_CHANNELS and samples.shape[0] < samples.shape[1]:
+        samples = samples.T
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= MAX_CHANNELS):
+        raise AudioError(
+            f"an array of shape {samples.shape} is not audio; (S,), (S, C) or (C, S) with at most "
+            f"{MAX_CHANNELS} channels is needed"
+        )
+    if samples.dtype in (np.int16, np.int32):
+        scale = 1.0 / -float(np.iinfo(samples.dtype).min)
+    elif np.issubdtype(samples.dtype, np.floating):
+        scale = 1.0
+    else:
+        raise AudioError(f"samples of type {samples.dtype}; floats in [-1, 1], int16 or int32 are needed")
+    mono = (samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float64)).astype(np.float32)
+    mono *= np.float32(scale)  # a copy: the caller's array stays the caller's
+    return _checked(mono, "the audio array"), rate
+
+
+def _check_rate(sample_rate: Any, name: str) -> int:
+    """The sample rate as an int."""
+    is_number = isinstance(sample_rate, (int, float, np.integer, np.floating)) and not isinstance(sample_rate, bool)
+    if not is_number or sample_rate != sample_rate // 1 or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        raise AudioError(
+            f"{name} has sample rate {sample_rate!r}; a whole number from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz "
+            "is needed"
+        )
+    return int(sample_rate)
+
+
+def _checked(samples: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """The samples, which are some, finite and scaled."""
+    if samples.size == 0:
+        raise AudioError(f"{name} has no samples (length zero)")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        raise AudioError(
+            f"{name} has {np.count_nonzero(~finite)} samples that are NaN or infinite, the first at index "
+            f"{int(np.argmin(finite))}; every sample must be finite"
+        )
+    peak = max(float(samples.max()), -float(samples.min()))
+    if peak > MAX_FLOAT_PEAK:
+        raise AudioError(f"{name} reaches {peak:g}; float samples must be scaled to [-1, 1]")
+    return samples
+
+
+def write_audio(path: str | os.PathLike[str], samples: NDArray[np.floating], sample_rate: int) -> None:
+    """Write an audio file whose encoding follows from the suffix; a failure leaves the path as it was.
+
+    .wav and .flac hold 16-bit PCM, .mp3 MPEG layer III, .ogg Vorbis, .opus Opus. Where the encoder does not take
+    the rate (Opus: 8, 12, 16, 24, 48 kHz; MP3: up to 48 kHz) the file is at 48 kHz.
+
+    Args:
+        path: Where to; its folder must exist. A file that is there is replaced in one step.
+        samples: (S,) or (S, C) floats, full scale 1.0; what passes it is limited, never wrapped.
+        sample_rate: Their rate in Hz.
+
+    Raises:
+        AudioError: The suffix is unknown, the folder missing or not writable, the path a folder, or the samples or
+            the rate are not audio.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in _ENCODINGS:
+        raise AudioError(f"{target}: unknown suffix {target.suffix!r}; one of {', '.join(_ENCODINGS)} is needed")
+    if not target.parent.is_dir():
+        raise AudioError(f"{target}: the folder {target.parent} does not exist; create it first")
+    if target.is_dir():
+        raise AudioError(f"{target} is a folder; a file name is needed")
+    rate = _check_rate(sample_rate, "the audio to write")
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > MAX_CHANNELS):
+        raise AudioError(f"cannot write an array of shape {samples.shape}; (S,) or (S, C) is needed")
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise AudioError(f"cannot write samples of type {samples.dtype}; floats in [-1, 1] are needed")
+    whole = _checked(samples.astype(np.float32, copy=False), "the audio to write")
+    form, subtype, rates = _ENCODINGS[target.suffix.lower()]
+    if rates is not None and rate not in rates:
+        whole, rate = resample(whole, rate, FALLBACK_RATE), FALLBACK_RATE
+    channels = 1 if whole.ndim == 1 else whole.shape[1]
+    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        with soundfile.SoundFile(partial, "w", rate, channels, subtype, format=form) as sound:
+            for start in range(0, len(whole), BLOCK_FRAMES):
+                block = whole[start : start + BLOCK_FRAMES]
+                sound.write(_pcm16(block) if subtype == "PCM_16" else np.clip(block, -1.0, 1.0))
+        os.replace(partial, target)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(f"{target} cannot be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Nearest 16-bit value, limited: +1.0 is 32767, and 16-bit audio that was read comes back bit for bit."""
+    limited: NDArray[np.float32] = np.clip(np.rint(samples * 32768.0), -32768, 32767)
+    return limited.astype(np.int16)

@@ -1,0 +1,74 @@
+"""The voxclone command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from voxclone.cli import commands, doctor
+from voxclone.errors import VoxcloneError
+from voxclone.version import __version__
+
+ERROR_EXIT = 2  # as argparse's own
+INTERRUPT_EXIT = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; None for the process's own.
+
+    Returns:
+        Exit status: 0; 1 where doctor found a problem; 2 for an error, which is then one line on standard error.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (VoxcloneError, OSError) as error:
+        if options.debug:
+            raise
+        print(f"voxclone: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return ERROR_EXIT
+    except KeyboardInterrupt:
+        if options.debug:
+            raise
+        return INTERRUPT_EXIT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="voxclone", description="Clone a voice and speak any text with it.")
+    parser.add_argument("--version", action="version", version=f"voxclone {__version__}")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    model = argparse.ArgumentParser(add_help=False, parents=[shared])
+    model.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
+    model.add_argument("--device", default="auto", help="torch device (default: CUDA where there is one, else cpu)")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    say = subparsers.add_parser("say", parents=[model], help="speak a text to an audio file")
+    say.add_argument("text", metavar="TEXT", help='the text; "-" reads it from standard input')
+    say.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
+    say.add_argument("-o", "--output", default="speech.wav", help="wav, flac, mp3, ogg or opus (default: speech.wav)")
+    say.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
+    say.add_argument("--pitch", type=float, default=0.0, help="-24 to 24 semitones (default: 0)")
+    say.add_argument("--energy", type=float, default=1.0, help="0.25 to 4 (default: 1)")
+    say.add_argument("--seed", type=int, help="vary the delivery (default: the same reading every time)")
+    say.set_defaults(run=commands.say)
+
+    clone = subparsers.add_parser("clone", parents=[model], help="make a voice file from recordings of one speaker")
+    clone.add_argument("clips", metavar="CLIP", nargs="+", help="audio file")
+    clone.add_argument("--name", required=True, help="whose voice it is")
+    clone.add_argument(
+        "--consent", required=True, metavar="BASIS", help='on what ground the speaker agreed: "my own voice"'
+    )
+    clone.add_argument("-o", "--output", help="voice file (default: NAME.voice)")
+    clone.set_defaults(run=commands.clone)
+
+    voices = subparsers.add_parser("voices", parents=[model], help="list a model's example voices")
+    voices.set_defaults(run=commands.voices)
+
+    check = subparsers.add_parser("doctor", parents=[shared], help="check that voxclone can work on this machine")
+    check.set_defaults(run=doctor.doctor)
+    return parser

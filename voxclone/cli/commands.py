@@ -1,0 +1,78 @@
+"""say, clone, voices. What they need is imported when they run, so that help is instant."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxclone.errors import VoiceError
+
+if TYPE_CHECKING:
+    from voxclone.synthesis import VoxClone
+    from voxclone.voice import Voice
+
+
+def say(options: argparse.Namespace) -> int:
+    """Speak a text to a file."""
+    model = _load(options)
+    voice = _voice(model, options.voice)
+    text = sys.stdin.read() if options.text == "-" else options.text
+    start = time.perf_counter()
+    speech = model.generate(
+        text,
+        voice,
+        speed=options.speed,
+        pitch=options.pitch,
+        energy=options.energy,
+        seed=options.seed,
+        progress=True,
+    )
+    seconds = time.perf_counter() - start
+    speech.save(options.output)
+    factor = seconds / speech.duration_seconds
+    print(f"{options.output}: {speech.duration_seconds:.2f} s of {voice.name} in {seconds:.2f} s (RTF {factor:.3f})")
+    return 0
+
+
+def clone(options: argparse.Namespace) -> int:
+    """Make a voice file."""
+    from voxclone.safety import Consent
+
+    consent = Consent.attest(options.name, basis=options.consent)
+    voice = _load(options).clone(list(options.clips), name=options.name, consent=consent, progress=True)
+    output = options.output or re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") + ".voice"
+    voice.save(output)
+    print(f"{output}: {voice.name}, median f0 {voice.f0_median:.0f} Hz, consent: {consent.basis}")
+    return 0
+
+
+def voices(options: argparse.Namespace) -> int:
+    """List a model's example voices."""
+    for name, voice in _load(options).voices.items():
+        print(f"{name}\tmedian f0 {voice.f0_median:.0f} Hz\t{'; '.join(c.basis for c in voice.consents)}")
+    return 0
+
+
+def _load(options: argparse.Namespace) -> VoxClone:
+    from voxclone.synthesis import VoxClone
+
+    return VoxClone.from_pretrained(options.model, device=options.device)
+
+
+def _voice(model: VoxClone, wanted: str | None) -> Voice:
+    """A voice file, one of the model's voices by name, or its first."""
+    from voxclone.voice import Voice
+
+    if wanted is None:
+        if not model.voices:
+            raise VoiceError("the model has no example voice; give one with --voice FILE")
+        return next(iter(model.voices.values()))
+    if wanted in model.voices:
+        return model.voices[wanted]
+    if Path(wanted).exists():
+        return Voice.load(wanted)
+    raise VoiceError(f"no voice {wanted!r}: no such file, and the model's own are {', '.join(model.voices) or 'none'}")

@@ -1,0 +1,218 @@
+"""What a model is: frozen, typed, unknown keys refused. What a call wants lives in the call's arguments."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from voxclone.errors import ConfigError
+
+FORMAT_VERSION = 1
+MODEL_KIND: typing.Final = "voxclone"
+
+
+@dataclass(frozen=True)
+class Config:
+    """A frozen dataclass that reads from and writes to plain JSON values."""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from a JSON object.
+
+        Raises:
+            ConfigError: A key is unknown or missing, or a value has another type than its field.
+        """
+        if not isinstance(values, dict):
+            raise ConfigError(f"{cls.__name__} needs a JSON object, got {type(values).__name__}")
+        hints = typing.get_type_hints(cls)
+        names = [f.name for f in dataclasses.fields(cls)]
+        for key in values:
+            if key not in names:
+                near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+                meant = f" (did you mean {near[0]!r}?)" if near else ""
+                raise ConfigError(
+                    f"{cls.__name__}: unknown key {key!r}{meant}; known are {', '.join(map(repr, names))}"
+                )
+        for each in dataclasses.fields(cls):
+            required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+            if required and each.name not in values:
+                raise ConfigError(f"{cls.__name__}: key {each.name!r} is missing")
+        return cls(**{key: _read(cls, key, hints[key], value) for key, value in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object that `from_dict` reads back to an equal config."""
+        return dataclasses.asdict(self)
+
+
+def _read(owner: type, key: str, hint: Any, value: Any) -> Any:
+    """Check one JSON value against its field's type, building nested configs and tuples."""
+    if isinstance(hint, type) and issubclass(hint, Config):
+        return hint.from_dict(value)
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise ConfigError(f"{owner.__name__}.{key} is {value!r}; it must be one of {typing.get_args(hint)}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{owner.__name__}.{key} must be a list, got {value!r}")
+        inner = typing.get_args(hint)[0]
+        return tuple(_read(owner, key, inner, item) for item in value)
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):  # Python's json reads NaN and Infinity
+            raise ConfigError(f"{owner.__name__}.{key} must be finite, got {value!r}")
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{owner.__name__}.{key} must be {hint.__name__}, got {value!r}")
+    return value
+
+
+@dataclass(frozen=True)
+class AudioConfig(Config):
+    """The mel that acoustic model and vocoder share: that of the public HiFi-GAN 22 kHz checkpoints."""
+
+    sample_rate: int = 22050  # Hz
+    n_fft: int = 1024  # samples
+    win_length: int = 1024  # samples
+    hop_length: int = 256  # samples
+    n_mels: int = 80
+    f_min: float = 0.0  # Hz
+    f_max: float = 8000.0  # Hz
+    mel_floor: float = 1e-5  # linear magnitude below which the natural log is cut
+
+    def __post_init__(self) -> None:
+        _check_mel(self)
+
+
+def _check_mel(config: AudioConfig | SpeakerEncoderConfig) -> None:
+    owner = type(config).__name__
+    if not 0 < config.hop_length <= config.win_length <= config.n_fft:
+        raise ConfigError(f"{owner} needs 0 < hop_length <= win_length <= n_fft")
+    if not 0 <= config.f_min < config.f_max <= config.sample_rate / 2:
+        raise ConfigError(f"{owner} needs 0 <= f_min < f_max <= sample_rate / 2")
+    if config.n_mels < 1:
+        raise ConfigError(f"{owner}.n_mels is {config.n_mels}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class TextConfig(Config):
+    """Which symbols the acoustic model was trained on."""
+
+    language: str = "en-us"
+    symbols_version: int = 1
+
+
+@dataclass(frozen=True)
+class SpeakerEncoderConfig(Config):
+    """Sizes of the TDNN speaker encoder, and its own 16 kHz mel."""
+
+    sample_rate: int = 16000  # Hz
+    n_fft: int = 512  # samples
+    win_length: int = 400  # samples
+    hop_length: int = 160  # samples
+    n_mels: int = 80
+    f_min: float = 20.0  # Hz
+    f_max: float = 7600.0  # Hz
+    channels: int = 256
+    entry_stride: int = 4  # frames of the mel for each of the trunk
+    dilations: tuple[int, ...] = (1, 2, 3, 4)  # one block each
+    kernel_size: int = 5
+    pooled_channels: int = 384
+    attention_channels: int = 128
+    embedding_dim: int = 192
+
+    def __post_init__(self) -> None:
+        _check_mel(self)
+
+
+@dataclass(frozen=True)
+class AcousticConfig(Config):
+    """Sizes of the FastSpeech-style acoustic model."""
+
+    n_symbols: int
+    n_mels: int = 80
+    speaker_embedding_dim: int = 192
+    hidden_dim: int = 256
+    attention_heads: int = 4
+    encoder_layers: int = 4
+    encoder_kernel_size: int = 5
+    decoder_layers: int = 6
+    decoder_kernel_size: int = 7
+    expansion: int = 3  # of the decoder's pointwise layers
+    frames_per_step: int = 2  # mel frames that one decoder step makes
+    predictor_layers: int = 3
+    predictor_kernel_size: int = 3
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class VocoderConfig(Config):
+    """A HiFi-GAN generator (arXiv:2010.05646): public V1, V2, V3, or with an iSTFT head and harmonic source.
+
+    With `head` "istft", the generator's frames are turned to samples by an inverse STFT of hop
+    hop_length / prod(upsample_rates).
+    """
+
+    n_mels: int = 80
+    sample_rate: int = 22050  # Hz
+    hop_length: int = 256  # samples
+    upsample_rates: tuple[int, ...] = (8, 8, 2, 2)
+    upsample_kernel_sizes: tuple[int, ...] = (16, 16, 4, 4)
+    upsample_initial_channel: int = 512
+    resblock: typing.Literal["1", "2"] = "1"
+    resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    head: typing.Literal["waveform", "harmonic_istft"] = "waveform"
+    head_n_fft: int = 0  # samples; 0 where the head is "waveform"
+
+    @property
+    def head_hop_length(self) -> int:
+        """Samples for each frame of the last stage."""
+        hop = self.hop_length
+        for rate in self.upsample_rates:
+            hop //= rate
+        return hop
+
+
+@dataclass(frozen=True)
+class ModelConfig(Config):
+    """A whole model folder's config.json."""
+
+    acoustic: AcousticConfig
+    name: str = "voxclone"
+    kind: typing.Literal["voxclone"] = MODEL_KIND
+    format_version: int = FORMAT_VERSION
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    speaker_encoder: SpeakerEncoderConfig = field(default_factory=SpeakerEncoderConfig)
+    vocoder: VocoderConfig = field(default_factory=VocoderConfig)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """As `Config.from_dict`; kind and format_version come first, since they say which keys there may be."""
+        if isinstance(values, dict):
+            _check_format(values.get("kind", MODEL_KIND), values.get("format_version", FORMAT_VERSION))
+        return super().from_dict(values)
+
+    def __post_init__(self) -> None:
+        _check_format(self.kind, self.format_version)
+        if not self.audio.n_mels == self.acoustic.n_mels == self.vocoder.n_mels:
+            raise ConfigError("audio, acoustic and vocoder disagree on n_mels")
+        if self.speaker_encoder.embedding_dim != self.acoustic.speaker_embedding_dim:
+            raise ConfigError("speaker_encoder.embedding_dim and acoustic.speaker_embedding_dim differ")
+        if (self.audio.sample_rate, self.audio.hop_length) != (self.vocoder.sample_rate, self.vocoder.hop_length):
+            raise ConfigError("audio and vocoder disagree on sample_rate or hop_length")
+
+
+def _check_format(kind: object, format_version: object) -> None:
+    if kind != MODEL_KIND:
+        raise ConfigError(f"kind is {kind!r}; this voxclone knows {MODEL_KIND!r}")
+    if format_version != FORMAT_VERSION:
+        raise ConfigError(
+            f"format_version is {format_version!r}; this voxclone reads {FORMAT_VERSION}. "
+            "Upgrade voxclone, or load another revision of the model."
+        )

@@ -1,0 +1,37 @@
+"""Every error that voxclone raises on purpose: what was wrong, and what to do about it."""
+
+
+class VoxcloneError(Exception):
+    """Base of voxclone's own errors."""
+
+
+class ConfigError(VoxcloneError, ValueError):
+    """A configuration has an unknown key, a missing key, or a value that cannot work."""
+
+
+class AudioError(VoxcloneError, ValueError):
+    """Audio is unreadable or unfit: says what was found and what is needed."""
+
+
+class TextError(VoxcloneError, ValueError):
+    """Text cannot be spoken.
+
+    Attributes:
+        position: Index into the text of the first character that is at fault; None if it is the text as a whole.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class ModelError(VoxcloneError):
+    """A model folder or Hub repository is missing, damaged, or does not fit its configuration."""
+
+
+class VoiceError(VoxcloneError, ValueError):
+    """A voice file is damaged, belongs to another model, or lacks what it must carry."""
+
+
+class ConsentError(VoxcloneError, PermissionError):
+    """Cloning was asked for without a record of the speaker's consent."""

@@ -1,0 +1,207 @@
+"""A model folder: its layout, its configuration, its checksums, and how it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from voxclone.config import MODEL_KIND, ModelConfig
+from voxclone.errors import ConfigError, ModelError
+from voxclone.hub.weights import write_tensors
+
+PARTS = ("speaker_encoder", "acoustic", "vocoder")
+CONFIG_FILE = "config.json"
+CARD_FILE = "card.md"
+SUMS_FILE = "sha256.txt"
+REQUIRED_FILES = (CONFIG_FILE, *(f"{part}.safetensors" for part in PARTS))
+VOICE_PATTERN = "voices/*.voice"
+LAYOUT = (*REQUIRED_FILES, CARD_FILE, VOICE_PATTERN, SUMS_FILE)  # as patterns that the Hub's client takes
+
+_VOICE_NAME = re.compile(r"\w[\w .'()-]*")
+_SUMS_LINE = re.compile(r"(?P<sum>[0-9a-f]{64}) [ *](?P<name>.+)")  # what `sha256sum` writes and checks
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read a model folder's config.json.
+
+    Raises:
+        ModelError: The file is missing, is not JSON, or does not describe a model that this voxclone knows.
+    """
+    path = Path(folder) / CONFIG_FILE
+    if not path.is_file():
+        raise ModelError(f"{folder} is not a voxclone model: it holds no {CONFIG_FILE}")
+    try:
+        return ModelConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except ConfigError as error:
+        raise ModelError(f"{path} is not a configuration that this voxclone can use: {error}") from error
+    except ValueError as error:  # JSON or UTF-8
+        raise ModelError(f"{path} is not JSON: {error}") from error
+
+
+def check_integrity(folder: Path) -> None:
+    """Compare every file of a model folder with its sha256.txt.
+
+    Raises:
+        ModelError: A file is missing, is not listed, or is not the one that sha256.txt describes.
+    """
+    folder = Path(folder)
+    for name in (*REQUIRED_FILES, SUMS_FILE):
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder} lacks {name}: download or save the model again")
+    sums = _read_sums(folder / SUMS_FILE)
+    if unlisted := [name for name in REQUIRED_FILES if name not in sums]:
+        raise ModelError(f"{folder / SUMS_FILE} does not list {', '.join(unlisted)}: download or save the model again")
+    for name, expected in sums.items():
+        path = folder / name
+        if not path.is_file():
+            raise ModelError(f"{folder} lacks {name}, which its {SUMS_FILE} lists: download or save the model again")
+        actual = _sha256(path)
+        if actual != expected:
+            raise ModelError(
+                f"{path} is damaged or was changed ({path.stat().st_size} bytes): its sha256 is {actual[:12]}…, "
+                f"{SUMS_FILE} has {expected[:12]}…. Download or save the model again."
+            )
+
+
+def save_folder(
+    folder: str | os.PathLike[str],
+    config: ModelConfig,
+    parts: Mapping[str, nn.Module],
+    *,
+    card: str,
+    voices: Mapping[str, Path] = MappingProxyType({}),
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write a model folder; over an older voxclone model, replace that model's files and leave all others.
+
+    Everything is written aside first. A new folder then appears in one step. In an existing one sha256.txt comes last,
+    so that `check_integrity` refuses the mix that a crash between two moves would leave.
+
+    Args:
+        folder: Where to; its parents are made.
+        config: Becomes config.json.
+        parts: One module for each of speaker_encoder, acoustic and vocoder.
+        card: The model card, Markdown.
+        voices: Example voices: name → voice file to copy.
+        dtype: In which floating-point tensors are stored; integer and boolean buffers keep theirs.
+
+    Raises:
+        ModelError: A part is missing or unknown, a voice's name or file cannot be used, a weight is not finite in
+            `dtype`, or `folder` holds something that is not a voxclone model.
+    """
+    folder = Path(folder).expanduser().resolve()
+    _check_parts(parts)
+    _check_voices(voices)
+    _check_target(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    near = folder if folder.is_dir() else folder.parent  # the same file system, so that moves are single steps
+    with tempfile.TemporaryDirectory(dir=near, prefix=f".{folder.name}.") as scratch:
+        staged = Path(scratch) / "model"
+        staged.mkdir()
+        text = json.dumps(config.to_dict(), indent=2, allow_nan=False) + "\n"
+        (staged / CONFIG_FILE).write_text(text, encoding="utf-8", newline="\n")
+        (staged / CARD_FILE).write_text(card, encoding="utf-8", newline="\n")
+        for part, module in parts.items():
+            write_tensors(staged / f"{part}.safetensors", _stored(part, module, dtype), {"format": "pt"})
+        for name, source in voices.items():
+            target = staged / "voices" / f"{name}.voice"
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, target)
+        _write_sums(staged)
+        _move(staged, folder)
+
+
+def _check_parts(parts: Mapping[str, nn.Module]) -> None:
+    if set(parts) != set(PARTS):
+        raise ModelError(f"a model has the parts {', '.join(PARTS)}; given were {', '.join(sorted(parts)) or 'none'}")
+
+
+def _check_voices(voices: Mapping[str, Path]) -> None:
+    for name, source in voices.items():
+        if not _VOICE_NAME.fullmatch(name):
+            raise ModelError(f"voice name {name!r} cannot be a file name: use letters, digits, spaces and -_.'()")
+        if not Path(source).is_file():
+            raise ModelError(f"voice {name!r}: there is no file {source}")
+
+
+def _check_target(folder: Path) -> None:
+    """Refuse a place that holds something else; hidden entries (.git, .gitattributes) do not count."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is a file; a model is saved as a folder")
+    if not any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        return
+    try:
+        kind = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["kind"]
+    except (FileNotFoundError, ValueError, TypeError, KeyError):  # none, not JSON, not an object, no kind
+        kind = None
+    if kind != MODEL_KIND:
+        raise ModelError(f"{folder} is not empty and holds no voxclone model; save to a new or an empty folder")
+
+
+def _stored(part: str, module: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
+    """A module's tensors as they go to the file."""
+    tensors = {}
+    for name, tensor in module.state_dict().items():
+        tensors[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+        if not torch.isfinite(tensors[name]).all():
+            fits = bool(torch.isfinite(tensor).all())
+            advice = f"too large for {dtype}; save with dtype=torch.float32" if fits else "not finite; train it again"
+            raise ModelError(f"{part}: tensor {name} holds values that are {advice}")
+    return tensors
+
+
+def _move(staged: Path, folder: Path) -> None:
+    if not folder.exists():
+        staged.rename(folder)
+        return
+    new = _read_sums(staged / SUMS_FILE)
+    try:
+        old = _read_sums(folder / SUMS_FILE)
+    except (FileNotFoundError, ModelError):  # a damaged list names nothing that could safely be deleted
+        old = {}
+    for name in (*new, SUMS_FILE):
+        (folder / name).parent.mkdir(exist_ok=True)
+        os.replace(staged / name, folder / name)
+    for name in old.keys() - new.keys():
+        (folder / name).unlink(missing_ok=True)
+
+
+def _write_sums(folder: Path) -> None:
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    lines = [f"{_sha256(folder / name)}  {name}\n" for name in names]
+    (folder / SUMS_FILE).write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def _read_sums(path: Path) -> dict[str, str]:
+    """File name → sha256; only names of the layout are allowed, so that none leads out of the folder."""
+    sums = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        match = _SUMS_LINE.fullmatch(line)
+        if not match or not _in_layout(match["name"]):
+            raise ModelError(f"{path}, line {number}: needed is '<sha256>  <file of the model>', found {line[:80]!r}")
+        sums[match["name"]] = match["sum"]
+    return sums
+
+
+def _in_layout(name: str) -> bool:
+    stem = name.removeprefix("voices/").removesuffix(".voice")
+    return name in (*REQUIRED_FILES, CARD_FILE) or (
+        name == f"voices/{stem}.voice" and _VOICE_NAME.fullmatch(stem) is not None
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

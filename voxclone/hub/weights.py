@@ -1,0 +1,109 @@
+"""Tensors in safetensors files: read them, write them, load them into a module that they fit exactly."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from voxclone.errors import ModelError
+
+# How files that are put in the place of a safetensors file begin.
+_OTHER_FORMATS = (
+    (b"PK\x03\x04", "a PyTorch pickle (zip)"),
+    (b"\x80", "a Python pickle"),
+    (b"version https://git-lfs", "a Git LFS pointer (`git lfs pull` fetches the file itself)"),
+    (b"\x89HDF", "an HDF5 file"),
+)
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file: its tensors on the CPU, in memory of their own, and its metadata.
+
+    Raises:
+        ModelError: The file is missing, truncated, or of another format. Pickles are never opened.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path} is missing, or is not a file")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            # get_tensor gives a view of the mapped file, which may be replaced or cut short while it is in use.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            return tensors, dict(file.metadata() or {})
+    except safetensors.SafetensorError as error:
+        raise ModelError(_why_unreadable(path, error)) from error
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        start = file.read(32)
+    for magic, format_name in _OTHER_FORMATS:
+        if start.startswith(magic):
+            return f"{path} is {format_name}; voxclone reads safetensors only"
+    return f"{path} is truncated, or not a safetensors file ({path.stat().st_size} bytes): {error}"
+
+
+def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file in one step: who reads `path` finds the old file or the new one, never a part.
+
+    Tensors may be on any device, strided, or share memory.
+
+    Raises:
+        ModelError: The file cannot be written.
+    """
+    path = Path(path)
+    own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+            safetensors.torch.save_file(own, Path(scratch) / path.name, dict(metadata))
+            os.replace(Path(scratch) / path.name, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"cannot write {path}: {error}") from error
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Copy a safetensors file into a module's parameters and buffers, in place, each in the dtype that it has there.
+
+    Raises:
+        ModelError: The file is unreadable, its tensors are not exactly the module's by name and shape, or a value is
+            not finite. The module is then unchanged.
+    """
+    stored, _ = read_tensors(path)
+    wanted = module.state_dict()
+    problems = []
+    if missing := sorted(wanted.keys() - stored.keys()):
+        problems.append(f"missing {_some(missing)}")
+    if unexpected := sorted(stored.keys() - wanted.keys()):
+        problems.append(f"unexpected {_some(unexpected)}")
+    misfits = [
+        misfit for name in stored.keys() & wanted.keys() if (misfit := _misfit(name, stored[name], wanted[name]))
+    ]
+    if misfits:
+        problems.append(_some(sorted(misfits)))
+    if problems:
+        raise ModelError(f"{path} does not fit {type(module).__name__}: {'; '.join(problems)}")
+    if spoilt := [repr(name) for name, tensor in stored.items() if not torch.isfinite(tensor).all()]:
+        raise ModelError(f"{path} holds values that are not finite, in {_some(spoilt)}")
+    module.load_state_dict(stored, strict=True)
+
+
+def _misfit(name: str, stored: Tensor, wanted: Tensor) -> str | None:
+    if stored.shape != wanted.shape:
+        return f"{name} has shape {tuple(stored.shape)}, needed is {tuple(wanted.shape)}"
+    if stored.is_floating_point() != wanted.is_floating_point():
+        return f"{name} is {stored.dtype}, needed is {wanted.dtype}"
+    return None
+
+
+def _some(items: Iterable[str], limit: int = 6) -> str:
+    """The first few of many, and how many more there are."""
+    items = list(items)
+    more = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return ", ".join(items[:limit]) + more

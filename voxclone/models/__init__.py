@@ -1,0 +1,1 @@
+"""The neural networks: speaker encoder, acoustic model, vocoder. They know nothing of files, text or training."""

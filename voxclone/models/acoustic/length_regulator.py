@@ -1,0 +1,36 @@
+"""From phonemes to frames."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from voxclone.layers.masks import length_mask
+
+
+def regulate_length(encodings: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
+    """Repeat each phoneme's encoding for its duration (FastSpeech, arXiv:1905.09263, section 3.2).
+
+    Args:
+        encodings: (B, N, D) one vector per phoneme.
+        durations: (B, N) int64 frames per phoneme; 0 for padding.
+
+    Returns:
+        Frame encodings (B, T, D), zero beyond each item's end, and their lengths (B,) in frames.
+
+    Raises:
+        ValueError: A duration is negative, or an item has no frame at all.
+    """
+    lengths = durations.sum(1)
+    if bool((durations < 0).any()) or bool((lengths == 0).any()):
+        raise ValueError("durations must not be negative, and every item needs at least one frame")
+    owners = frame_owners(durations)
+    frames = torch.gather(encodings, 1, owners[:, :, None].expand(-1, -1, encodings.shape[2]))
+    return frames * length_mask(lengths, frames.shape[1])[:, :, None].to(frames.dtype), lengths
+
+
+def frame_owners(durations: Tensor) -> Tensor:
+    """(B, N) durations to (B, T) index of the phoneme that each frame belongs to; the last one beyond the end."""
+    ends = durations.cumsum(1)
+    frames = torch.arange(int(ends[:, -1].max()), device=durations.device).expand(len(durations), -1).contiguous()
+    return torch.searchsorted(ends, frames, right=True).clamp(max=durations.shape[1] - 1)

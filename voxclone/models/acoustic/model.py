@@ -1,0 +1,158 @@
+"""Phonemes and a voice to mel and f0, in one pass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxclone.config import AcousticConfig
+from voxclone.layers.blocks import ConvolutionBlock, TransformerBlock
+from voxclone.layers.masks import length_mask
+from voxclone.models.acoustic.length_regulator import regulate_length
+from voxclone.models.acoustic.variance import ProsodyEmbedding, VariancePredictor
+
+MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
+F0_MIDDLE = 160.0  # Hz
+
+
+@dataclass(frozen=True)
+class AcousticOutput:
+    """What the acoustic model made.
+
+    Attributes:
+        mel: (B, n_mels, T) natural-log mel; the floor beyond each item's end.
+        mel_lengths: (B,) frames.
+        durations: (B, N) int64 frames; 0 for padding.
+        f0: (B, T) Hz, 0 = unvoiced.
+        prosody: (B, N, 3) as `phoneme_prosody` has it.
+    """
+
+    mel: Tensor
+    mel_lengths: Tensor
+    durations: Tensor
+    f0: Tensor
+    prosody: Tensor
+
+
+class AcousticModel(nn.Module):
+    """FastSpeech 2 (arXiv:2006.04558) with conditional layer norm in every block and a convolutional decoder.
+
+    The decoder sees a bounded span of frames, so that it can stream, and makes `frames_per_step` frames at a time.
+    """
+
+    def __init__(self, config: AcousticConfig) -> None:
+        super().__init__()
+        dim, condition = config.hidden_dim, config.hidden_dim
+        self.config = config
+        self.embedding = nn.Embedding(config.n_symbols, dim, padding_idx=0)
+        self.speaker = nn.Sequential(
+            nn.Linear(config.speaker_embedding_dim + 1, condition), nn.GELU(), nn.Linear(condition, condition)
+        )
+        self.encoder = nn.ModuleList(
+            TransformerBlock(dim, config.attention_heads, config.encoder_kernel_size, condition, config.dropout)
+            for _ in range(config.encoder_layers)
+        )
+        sizes = (config.predictor_layers, config.predictor_kernel_size, condition, config.dropout)
+        self.prosody_predictor = VariancePredictor(dim, 3, *sizes)
+        self.duration_predictor = VariancePredictor(dim, 1, *sizes)
+        self.prosody_embedding = ProsodyEmbedding(dim)
+        self.place = nn.Linear(3, dim)
+        step = config.frames_per_step
+        self.entry = nn.Conv1d(dim, dim, step + 2 * (step // 2), stride=step, padding=step // 2)
+        self.decoder = nn.ModuleList(
+            ConvolutionBlock(dim, config.decoder_kernel_size, config.expansion, condition)
+            for _ in range(config.decoder_layers)
+        )
+        self.head = nn.Linear(dim, step * (config.n_mels + 2))
+
+    def condition(self, speaker_embedding: Tensor, f0_median: Tensor) -> Tensor:
+        """(B, D) unit length and (B,) Hz to the (B, C) vector that every norm is conditioned on."""
+        register = torch.log2(f0_median / F0_MIDDLE)[:, None]
+        scaled = speaker_embedding * math.sqrt(speaker_embedding.shape[1])
+        condition: Tensor = self.speaker(torch.cat([scaled, 2 * register], 1))
+        return condition
+
+    def encode(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N) ids to (B, N, D) encodings and their mask (B, N)."""
+        mask = length_mask(phoneme_lengths, phoneme_ids.shape[1])
+        x = self.embedding(phoneme_ids) * mask[:, :, None]
+        for block in self.encoder:
+            x = block(x, mask, condition)
+        return x, mask
+
+    def predict(self, encodings: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Prosody (B, N, 3) and log durations (B, N), in log frames."""
+        prosody = self.prosody_predictor(encodings, mask, condition)
+        return prosody, self.duration_predictor(encodings, mask, condition)[:, :, 0] + 1.5
+
+    def expand(self, encodings: Tensor, prosody: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
+        """Frame encodings (B, T, D), told their place within the phoneme, and lengths (B,)."""
+        frames, lengths = regulate_length(encodings + self.prosody_embedding(prosody), durations)
+        starts = (durations.cumsum(1) - durations)[:, :, None]
+        spans, _ = regulate_length(torch.cat([starts, durations[:, :, None]], 2).to(frames.dtype), durations)
+        into = torch.arange(frames.shape[1], device=frames.device)[None, :] - spans[:, :, 0] + 0.5
+        length = spans[:, :, 1].clamp(min=1)
+        place = torch.stack([into / length, torch.log1p(into.clamp(min=0)), torch.log1p((length - into).clamp(min=0))], 2)
+        return frames + self.place(place.to(frames.dtype)), lengths
+
+    def decode(self, frames: Tensor, frame_mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Frame encodings (B, T, D) and mask (B, T) to mel (B, n_mels, T), relative log2-f0 (B, T) and voicing logits.
+
+        The relative f0 is in octaves from the speaker's median.
+        """
+        step = self.config.frames_per_step
+        length = frames.shape[1]
+        short = -length % step
+        frames = nn.functional.pad(frames, (0, 0, 0, short))
+        mask = nn.functional.pad(frame_mask, (0, short))[:, ::step]
+        x = self.entry(frames.transpose(1, 2)).transpose(1, 2)[:, : mask.shape[1]] * mask[:, :, None].to(frames.dtype)
+        for block in self.decoder:
+            x = block(x, mask, condition)
+        made = self.head(x).float().view(len(x), -1, self.config.n_mels + 2)[:, :length].transpose(1, 2)
+        return made[:, :-2] * MEL_SPREAD + MEL_MIDDLE, made[:, -2] / 3, made[:, -1]
+
+    @torch.inference_mode()
+    def infer(
+        self,
+        phoneme_ids: Tensor,
+        phoneme_lengths: Tensor,
+        speaker_embedding: Tensor,
+        f0_median: Tensor,
+        *,
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        energy: float = 1.0,
+        seed: int | None = None,
+    ) -> AcousticOutput:
+        """Speak phonemes in a voice.
+
+        Args:
+            phoneme_ids: (B, N) int64, 0-padded.
+            phoneme_lengths: (B,).
+            speaker_embedding: (B, D) of unit length.
+            f0_median: (B,) Hz.
+            speed: Times faster than the predicted durations.
+            pitch: Semitones added to the predicted f0.
+            energy: Factor on the amplitude of every phoneme.
+            seed: Varies durations and pitch as speakers do; None gives the most likely reading.
+        """
+        f0_median = f0_median * 2 ** (pitch / 12)
+        condition = self.condition(speaker_embedding, f0_median)
+        encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
+        prosody, log_durations = self.predict(encodings, mask, condition)
+        if seed is not None:
+            generator = torch.Generator().manual_seed(seed)
+            noise = torch.randn(len(mask), mask.shape[1], 2, generator=generator).to(encodings)
+            log_durations = log_durations + 0.12 * noise[:, :, 0]
+            prosody = prosody + 0.25 * noise[:, :, 1:] * torch.tensor([1.0, 0.0, 0.0], device=noise.device)
+        prosody = prosody + torch.tensor([0.0, 0.0, math.log(energy) / 2], device=prosody.device)
+        durations = (log_durations.exp() / speed).round().clamp(min=1).long() * mask
+        frames, mel_lengths = self.expand(encodings, prosody * mask[:, :, None], durations)
+        frame_mask = length_mask(mel_lengths, frames.shape[1])
+        mel, relative_f0, voicing = self.decode(frames, frame_mask, condition)
+        f0 = torch.where(voicing > 0, f0_median[:, None] * 2**relative_f0, torch.zeros_like(voicing))
+        mel = mel.masked_fill(~frame_mask[:, None], math.log(1e-5))
+        return AcousticOutput(mel, mel_lengths, durations, f0 * frame_mask, prosody)

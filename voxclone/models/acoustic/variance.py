@@ -1,0 +1,72 @@
+"""The variance adaptor: durations, pitch and energy of each phoneme (FastSpeech 2, arXiv:2006.04558, section 2.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from voxclone.layers.norm import ConditionalLayerNorm
+
+
+class VariancePredictor(nn.Module):
+    """One value, or a few, for each phoneme."""
+
+    def __init__(self, dim: int, outputs: int, layers: int, kernel_size: int, condition_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(dim, dim, kernel_size, padding=kernel_size // 2) for _ in range(layers)
+        )
+        self.norms = nn.ModuleList(ConditionalLayerNorm(dim, condition_dim) for _ in range(layers))
+        self.project = nn.Linear(dim, outputs)
+
+    def forward(self, x: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
+        """(B, N, D), mask (B, N), condition (B, C) to (B, N, outputs)."""
+        keep = mask[:, :, None].to(x.dtype)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            y = functional.relu(convolution((x * keep).transpose(1, 2)).transpose(1, 2))
+            x = x + functional.dropout(norm(y, condition), 2 * self.dropout, self.training)
+        return self.project(x * keep)
+
+
+class ProsodyEmbedding(nn.Module):
+    """Pitch, voicing and energy of the phonemes as vectors, by convolution (no buckets, so that it exports)."""
+
+    def __init__(self, dim: int, kernel_size: int = 3) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(3, dim, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, prosody: Tensor) -> Tensor:
+        """(B, N, 3) to (B, N, D)."""
+        return self.convolution(prosody.transpose(1, 2)).transpose(1, 2)
+
+
+def phoneme_prosody(mel: Tensor, f0: Tensor, durations: Tensor, f0_median: Tensor) -> Tensor:
+    """What the speaker did in each phoneme, as the adaptor learns it.
+
+    Args:
+        mel: (B, n_mels, T) natural-log mel.
+        f0: (B, T) Hz, 0 = unvoiced.
+        durations: (B, N) int64, frames.
+        f0_median: (B,) Hz, the speaker's.
+
+    Returns:
+        (B, N, 3): mean log-f0 of the voiced frames against the speaker's median, in thirds of an octave (0 where
+        nothing is voiced); share of voiced frames; mean energy in the mel's own unit, from its middle, halved.
+    """
+    voiced = (f0 > 0).to(mel.dtype)
+    relative = torch.log2(torch.where(f0 > 0, f0, f0_median[:, None]) / f0_median[:, None]) * 3
+    energy = (torch.logsumexp(mel, 1) - 2.0) / 2
+    sums = _sum_by_phoneme(torch.stack([relative * voiced, voiced, energy], 2), durations)
+    pitch = sums[:, :, 0] / sums[:, :, 1].clamp(min=1)
+    frames = durations.clamp(min=1).to(mel.dtype)
+    return torch.stack([pitch, sums[:, :, 1] / frames, sums[:, :, 2] / frames], 2) * (durations > 0)[:, :, None]
+
+
+def _sum_by_phoneme(frames: Tensor, durations: Tensor) -> Tensor:
+    """(B, T, K) summed over each phoneme's frames: (B, N, K)."""
+    total = functional.pad(frames.cumsum(1), (0, 0, 1, 0))
+    ends = durations.cumsum(1)
+    at = torch.gather(total, 1, ends[:, :, None].expand(-1, -1, frames.shape[2]))
+    return at - functional.pad(at[:, :-1], (0, 0, 1, 0))

@@ -1,0 +1,152 @@
+"""Public HiFi-GAN checkpoints to this package's vocoder: their generator's tensors and their JSON config."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voxclone.config import VocoderConfig
+from voxclone.errors import ConfigError, ModelError
+from voxclone.models.vocoder.hifigan import HiFiGAN
+
+PUBLIC_CONFIG_KEYS = {
+    "resblock": "resblock",
+    "upsample_rates": "upsample_rates",
+    "upsample_kernel_sizes": "upsample_kernel_sizes",
+    "upsample_initial_channel": "upsample_initial_channel",
+    "resblock_kernel_sizes": "resblock_kernel_sizes",
+    "resblock_dilation_sizes": "resblock_dilation_sizes",
+    "num_mels": "n_mels",
+    "sampling_rate": "sample_rate",
+    "hop_size": "hop_length",
+}
+
+
+def read_public_config(path: str | os.PathLike[str]) -> VocoderConfig:
+    """Read the JSON config that lies beside a public checkpoint.
+
+    Raises:
+        ModelError: The file is missing or is not JSON.
+        ConfigError: It is no HiFi-GAN config, or its sizes have the wrong type.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read the HiFi-GAN config {os.fspath(path)}: {error}") from error
+    return convert_public_config(values)
+
+
+def convert_public_config(values: Any) -> VocoderConfig:
+    """The generator's sizes from the public JSON object, whose other keys concern training and are left out.
+
+    Raises:
+        ConfigError: It is no JSON object, lacks a key of `PUBLIC_CONFIG_KEYS`, or a value has the wrong type.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"a HiFi-GAN config is a JSON object, got {type(values).__name__}")
+    missing = [key for key in PUBLIC_CONFIG_KEYS if key not in values]
+    if missing:
+        raise ConfigError(f"the HiFi-GAN config lacks {', '.join(missing)}; give the config.json of the checkpoint")
+    return VocoderConfig.from_dict({ours: values[public] for public, ours in PUBLIC_CONFIG_KEYS.items()})
+
+
+def read_public_checkpoint(path: str | os.PathLike[str], config: VocoderConfig) -> dict[str, Tensor]:
+    """Read a public .pth generator file (tensors only, no code is run) and convert it.
+
+    Returns:
+        The state dict of `HiFiGAN(config)`.
+
+    Raises:
+        ModelError: The file is missing, damaged or holds more than tensors, or its tensors do not fit the config.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelError(f"cannot read the HiFi-GAN checkpoint {os.fspath(path)}: {error}") from error
+    if not isinstance(state, Mapping):
+        raise ModelError(f"{os.fspath(path)} holds a {type(state).__name__}, not a generator's state dict")
+    return convert_public_checkpoint(state, config)
+
+
+def convert_public_checkpoint(state: Mapping[str, Any], config: VocoderConfig) -> dict[str, Tensor]:
+    """Rename the public generator's tensors and fold their weight norm.
+
+    Args:
+        state: Tensors by public name, or {"generator": those}. A weight may be weight-normed in the older form
+            (weight_g, weight_v) or the newer (parametrizations.weight.original0, original1), or be folded already.
+        config: The generator's sizes, with head "waveform".
+
+    Returns:
+        The state dict of `HiFiGAN(config)`, in the tensors' own dtype.
+
+    Raises:
+        ConfigError: The config does not describe a HiFi-GAN generator.
+        ModelError: A tensor is missing, unexpected, of the wrong shape, or no tensor.
+    """
+    if config.head != "waveform":
+        raise ConfigError(f"a public HiFi-GAN checkpoint has head 'waveform', the config has {config.head!r}")
+    remaining = dict(state["generator"] if isinstance(state.get("generator"), Mapping) else state)
+    for name, value in remaining.items():
+        if not isinstance(value, Tensor):
+            raise ModelError(f"{name!r} in the HiFi-GAN checkpoint is of type {type(value).__name__}, not a tensor")
+    with torch.device("meta"):
+        expected = HiFiGAN(config).state_dict()
+    converted: dict[str, Tensor] = {}
+    missing: list[str] = []
+    for name, like in expected.items():
+        public = _public_name(name, len(config.resblock_kernel_sizes))
+        tensor = _take(remaining, public)
+        if tensor is None:
+            missing.append(public)
+        elif tensor.shape != like.shape:
+            found, needed = tuple(tensor.shape), tuple(like.shape)
+            raise ModelError(f"{public} in the HiFi-GAN checkpoint has shape {found}; the config needs {needed}")
+        else:
+            converted[name] = tensor
+    faults = [("lacks", missing), ("has unexpected", sorted(remaining))]
+    if told := [f"{verb} {_listed(names)}" for verb, names in faults if names]:
+        raise ModelError(f"the HiFi-GAN checkpoint {' and '.join(told)}; are checkpoint and config of one model?")
+    return converted
+
+
+def _public_name(name: str, blocks: int) -> str:
+    """Our fusions.i.resblocks.j is the public resblocks.(i * blocks + j); all other names are the same."""
+
+    def renumber(match: re.Match[str]) -> str:
+        return f"resblocks.{int(match[1]) * blocks + int(match[2])}."
+
+    return re.sub(r"^fusions\.(\d+)\.resblocks\.(\d+)\.", renumber, name)
+
+
+def _take(remaining: dict[str, Tensor], name: str) -> Tensor | None:
+    """Remove and return the tensor, its weight norm folded; None where it is not there."""
+    if name in remaining:
+        return remaining.pop(name).detach().clone()
+    module = name.rpartition(".")[0]
+    normed = f"{module}.parametrizations.weight.original"
+    for magnitude, direction in ((f"{name}_g", f"{name}_v"), (f"{normed}0", f"{normed}1")):
+        if name.endswith(".weight") and magnitude in remaining and direction in remaining:
+            return _fold(name, remaining.pop(magnitude).detach(), remaining.pop(direction).detach())
+    return None
+
+
+def _fold(name: str, magnitude: Tensor, direction: Tensor) -> Tensor:
+    """Weight norm, w = g v / |v| with one norm for each index of the first axis (arXiv:1602.07868)."""
+    if direction.dim() != 3 or magnitude.shape != (len(direction), 1, 1):
+        shapes = f"{tuple(magnitude.shape)} and {tuple(direction.shape)}"
+        raise ModelError(f"{name} in the HiFi-GAN checkpoint is weight-normed by tensors of unfit shapes {shapes}")
+    norm: Tensor = torch.linalg.vector_norm(direction.double(), dim=(1, 2), keepdim=True)
+    return (magnitude * direction / norm).to(direction.dtype)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:6])
+    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"

@@ -1,0 +1,70 @@
+"""Synthesised speech: samples, and when each word and phoneme is spoken."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A word or phoneme and its time in the speech, in seconds."""
+
+    text: str
+    start_seconds: float
+    end_seconds: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Speech:
+    """One utterance; plays itself in a notebook.
+
+    Attributes:
+        samples: (S,) float32 in [-1, 1].
+        sample_rate: Hz.
+        words: One segment for each word of the spoken form, in order.
+        phonemes: One segment for each phoneme, pause and punctuation symbol; the last ends with the samples.
+        mel: (n_mels, T) float32, natural log; its T frames cover the samples exactly.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    words: tuple[Segment, ...]
+    phonemes: tuple[Segment, ...]
+    mel: NDArray[np.float32]
+
+    @property
+    def duration_seconds(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+    def numpy(self) -> NDArray[np.float32]:
+        """The samples, (S,) float32 in [-1, 1]."""
+        return self.samples
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an audio file in the format that the suffix names: wav, flac, mp3, ogg or opus.
+
+        Raises:
+            AudioError: The suffix names no such format.
+        """
+        from voxclone.audio.io import write_audio
+
+        write_audio(path, self.samples, self.sample_rate)
+
+    def __repr__(self) -> str:
+        text = " ".join(word.text for word in self.words)
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        return f"Speech({shown!r}, {self.duration_seconds:.2f} s at {self.sample_rate} Hz)"
+
+    def _repr_html_(self) -> str:
+        """An audio element that holds the samples as 16-bit wav."""
+        import soundfile
+
+        wav = io.BytesIO()
+        soundfile.write(wav, self.samples, self.sample_rate, format="WAV", subtype="PCM_16")
+        return f'<audio controls src="data:audio/wav;base64,{base64.b64encode(wav.getvalue()).decode()}"></audio>'

@@ -1,0 +1,284 @@
+"""VoxClone: speech in, a voice out; text and a voice in, speech out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self, TypedDict, Unpack, overload
+
+import torch
+from torch import nn
+
+from voxclone import hub
+from voxclone.audio.io import AudioSource
+from voxclone.config import ModelConfig
+from voxclone.errors import ConfigError, ConsentError, ModelError, VoiceError
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.models.vocoder import build_vocoder
+from voxclone.safety.consent import Consent
+from voxclone.speech import Speech
+from voxclone.synthesis.controls import Controls
+from voxclone.synthesis.progress import progress_bar
+from voxclone.synthesis.reading import read
+from voxclone.synthesis.reference import encoder_id, measure_speaker
+from voxclone.synthesis.render import join, render
+from voxclone.text.phonemes import Phonemes, warm_up
+from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
+from voxclone.voice import Voice
+
+BATCH_SIZE = 8  # chunks in one pass of the acoustic model
+DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
+
+
+class Options(TypedDict, total=False):
+    """What `VoxClone.generate` takes by keyword."""
+
+    speed: float
+    pitch: float
+    energy: float
+    seed: int | None
+    lexicon: Mapping[str, str] | None
+    normalize: bool
+    progress: bool
+
+
+class VoxClone:
+    """A model that clones voices and speaks with them: it keeps no state between calls, and threads may share it.
+
+    Make one with `from_pretrained`.
+
+    Attributes:
+        config: What the model is.
+        device: Where it runs.
+        sample_rate: Hz of the speech that it makes.
+        encoder_id: Which speaker encoder it has: 16 hex digits over the weights as fp16. Voices carry it.
+        voices: The model's own example voices by name.
+        card: The model card, Markdown.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        speaker_encoder: SpeakerEncoder,
+        acoustic: AcousticModel,
+        vocoder: nn.Module,
+        *,
+        dtype: torch.dtype,
+        voices: Mapping[str, Voice],
+        card: str,
+    ) -> None:
+        self.config = config
+        self.device = next(acoustic.parameters()).device
+        self.sample_rate = config.audio.sample_rate
+        self.encoder_id = encoder_id(speaker_encoder)
+        self.voices = MappingProxyType(dict(voices))
+        self.card = card
+        self._speaker_encoder = speaker_encoder.eval()
+        self._acoustic = acoustic.eval()
+        self._vocoder = vocoder.eval()
+        self._dtype = dtype
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str] | None = None,
+        *,
+        revision: str | None = None,
+        device: str | torch.device = "auto",
+        dtype: torch.dtype | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | None = None,
+        local_files_only: bool = False,
+    ) -> Self:
+        """Load a model.
+
+        Args:
+            source: A folder, or a Hugging Face Hub repository; None for the bundled model, which needs no network.
+            revision: The Hub repository's branch, tag or commit.
+            device: A torch device; "auto" is CUDA where there is one, else the CPU.
+            dtype: In which acoustic model and vocoder compute (torch.autocast); None is float32. The weights and all
+                of cloning are float32, so that a voice is the same whatever made it.
+            cache_dir: Where Hub downloads are kept; None is the Hub's own cache.
+            token: Hub access token for private and gated repositories.
+            local_files_only: Use what the cache holds and no network.
+
+        Raises:
+            ModelError: The model is missing, damaged, or does not fit its configuration or this voxclone's symbols.
+            ConfigError: The device or dtype cannot be used.
+        """
+        if dtype not in DTYPES:
+            raise ConfigError(f"dtype is {dtype}; it must be one of {', '.join(map(str, DTYPES))}")
+        target = _device(device)
+        folder = hub.resolve(
+            source, revision=revision, cache_dir=cache_dir, token=token, local_files_only=local_files_only
+        )
+        hub.check_integrity(folder)
+        config = hub.read_config(folder)
+        expected = (config.text.symbols_version, config.acoustic.n_symbols)
+        if expected != (SYMBOLS_VERSION, len(SYMBOLS)):
+            raise ModelError(
+                f"{folder} was trained on {expected[1]} phoneme symbols (version {expected[0]}); this voxclone has "
+                f"{len(SYMBOLS)} (version {SYMBOLS_VERSION}). Install the voxclone that the model was made with."
+            )
+        speaker_encoder = SpeakerEncoder(config.speaker_encoder)
+        acoustic = AcousticModel(config.acoustic)
+        vocoder = build_vocoder(config.vocoder)
+        hub.load_weights(speaker_encoder, folder / "speaker_encoder.safetensors")
+        hub.load_weights(acoustic, folder / "acoustic.safetensors")
+        hub.load_weights(vocoder, folder / "vocoder.safetensors")
+        card = folder / "card.md"
+        model = cls(
+            config,
+            speaker_encoder.to(target),
+            acoustic.to(target),
+            vocoder.to(target),
+            dtype=dtype or torch.float32,
+            voices={path.stem: Voice.load(path) for path in sorted((folder / "voices").glob("*.voice"))},
+            card=card.read_text(encoding="utf-8") if card.exists() else "",
+        )
+        warm_up(config.text.language)
+        return model
+
+    def clone(
+        self,
+        sources: AudioSource | list[AudioSource],
+        *,
+        name: str,
+        consent: Consent | None = None,
+        progress: bool = False,
+    ) -> Voice:
+        """Make a voice from recordings of one speaker.
+
+        Args:
+            sources: A recording, or a list of them, each a path, a file's bytes, or (samples, sample_rate) with samples
+                of shape (S,) or (S, C).
+            name: What to call the voice.
+            consent: The record of the speaker's consent; there is no voice without one.
+            progress: Show a progress bar where standard error is a terminal.
+
+        Raises:
+            ConsentError: There is no consent record.
+            AudioError: A recording is unreadable or unfit, or none has a voiced sound.
+        """
+        if not isinstance(consent, Consent):
+            raise ConsentError(
+                "cloning needs the speaker's consent; add: "
+                f'consent=voxclone.Consent.attest("{name}", basis="on what ground, such as: my own voice")'
+            )
+        recordings = sources if isinstance(sources, list) else [sources]
+        embedding, f0_median = measure_speaker(
+            self._speaker_encoder, self.config.speaker_encoder, progress_bar(recordings, "clips", progress)
+        )
+        return Voice(name, embedding, f0_median, (consent,), self.encoder_id)
+
+    @overload
+    def generate(self, text: str, voice: Voice, **options: Unpack[Options]) -> Speech: ...
+
+    @overload
+    def generate(self, text: list[str], voice: Voice, **options: Unpack[Options]) -> list[Speech]: ...
+
+    def generate(
+        self,
+        text: str | list[str],
+        voice: Voice,
+        *,
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        energy: float = 1.0,
+        seed: int | None = None,
+        lexicon: Mapping[str, str] | None = None,
+        normalize: bool = True,
+        progress: bool = False,
+    ) -> Speech | list[Speech]:
+        """Speak a text, or each of a list of texts.
+
+        A long text is spoken sentence by sentence with short pauses.
+
+        Args:
+            text: One text or a list of them.
+            voice: A voice that this model, or one with the same speaker encoder, has cloned.
+            speed: 0.25 to 4 times the model's own pace.
+            pitch: -24 to 24 semitones above the voice's own.
+            energy: 0.25 to 4 times the model's own.
+            seed: Varies the delivery; None is the model's plain reading, the same every time.
+            lexicon: Words to their pronunciation in IPA.
+            normalize: Write out numbers, dates, abbreviations and the like before speaking.
+            progress: Show a progress bar where standard error is a terminal.
+
+        Returns:
+            A Speech for a text, a list of them in the same order for a list.
+
+        Raises:
+            TextError: A text is empty, has nothing to speak, or a character that cannot be spoken.
+            VoiceError: The voice is another speaker encoder's.
+            ConfigError: A control is out of range.
+        """
+        controls = Controls(speed, pitch, energy, seed)
+        if voice.encoder_id != self.encoder_id:
+            raise VoiceError(
+                f"voice {voice.name!r} was made by speaker encoder {voice.encoder_id}, this model has "
+                f"{self.encoder_id}; clone the voice again with this model"
+            )
+        texts = [text] if isinstance(text, str) else text
+        chunks = [read(each, self.config.text.language, lexicon, normalize) for each in texts]
+        speeches = self._speak(chunks, voice, controls, progress)
+        return speeches[0] if isinstance(text, str) else speeches
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model's folder: config, weights as fp16, card and example voices."""
+        with tempfile.TemporaryDirectory() as kept:
+            paths = {name: Path(kept, f"{name}.voice") for name in self.voices}
+            for name, path in paths.items():
+                self.voices[name].save(path)
+            parts = {
+                "speaker_encoder": self._speaker_encoder,
+                "acoustic": self._acoustic,
+                "vocoder": self._vocoder,
+            }
+            hub.save_folder(folder, self.config, parts, card=self.card, voices=paths)
+
+    def push_to_hub(self, repo_id: str, *, token: str | None = None, private: bool = False) -> str:
+        """Publish the model on the Hugging Face Hub.
+
+        Returns:
+            The repository's URL.
+
+        Raises:
+            ModelError: The Hub refuses.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return hub.push_folder(Path(folder), repo_id, token=token, private=private)
+
+    def _speak(
+        self, texts: Sequence[Sequence[Phonemes]], voice: Voice, controls: Controls, progress: bool
+    ) -> list[Speech]:
+        """Synthesise texts, each a sequence of chunks. All audio that leaves the model leaves here."""
+        chunks = [chunk for text in texts for chunk in text]
+        size = BATCH_SIZE if controls.seed is None else 1  # a seed's noise depends on the batch's shape
+        batches = [chunks[start : start + size] for start in range(0, len(chunks), size)]
+        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not torch.float32):
+            utterances = iter(
+                [
+                    utterance
+                    for batch in progress_bar(batches, "passes", progress)
+                    for utterance in render(self._acoustic, self._vocoder, batch, voice, controls)
+                ]
+            )
+        return [join(list(islice(utterances, len(text))), self.config.audio) for text in texts]
+
+
+def _device(name: str | torch.device) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # unknown; or torch was built without it
+        raise ConfigError(f"device {name!r} cannot be used here: {error}") from error
+    return device

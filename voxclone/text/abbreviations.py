@@ -1,0 +1,136 @@
+"""Abbreviations in full: Dr., St. (Saint or Street), etc., No. 5, with the full stop of a sentence's end kept."""
+
+from __future__ import annotations
+
+import re
+
+from voxclone.text.initialisms import spell
+from voxclone.text.rule import alternatives, rule
+
+# Before a capitalised name; the stop is optional for the first group.
+_TITLES = {
+    "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor", "St": "Saint", "Lt": "Lieutenant",
+    "Capt": "Captain", "Sgt": "Sergeant", "Cpl": "Corporal", "Mt": "Mount",
+}  # fmt: skip
+_DOTTED_TITLES = {
+    "Rev": "Reverend", "Hon": "Honorable", "Gen": "General", "Col": "Colonel", "Maj": "Major", "Adm": "Admiral",
+    "Cmdr": "Commander", "Gov": "Governor", "Sen": "Senator", "Rep": "Representative", "Pres": "President",
+    "Supt": "Superintendent", "Fr": "Father", "Sr": "Sister", "Messrs": "Messieurs", "Ft": "Fort", "Pt": "Point",
+}  # fmt: skip
+# Before a digit.
+_NUMBERED = {
+    "No": "number", "Nos": "numbers", "Vol": "volume", "Vols": "volumes", "Fig": "figure", "Figs": "figures",
+    "Ch": "chapter", "Chap": "chapter", "p": "page", "pp": "pages", "Sec": "section", "Eq": "equation", "Art": "article",
+    "Apt": "apartment", "Ste": "suite", "ext": "extension", "c": "circa", "ca": "circa", "Op": "opus", "Pt": "part",
+    "Ex": "example", "Tel": "telephone", "Rte": "route", "Hwy": "highway", "para": "paragraph", "v": "version",
+    "ver": "version",
+}  # fmt: skip
+# Anywhere, stop required.
+_PLAIN = {
+    "e.g": "for example", "i.e": "that is", "vs": "versus", "cf": "compare", "approx": "approximately", "viz": "namely",
+    "dept": "department", "Dept": "Department", "misc": "miscellaneous", "a.k.a": "also known as", "et al": "et al",
+    "min": "minimum", "max": "maximum", "govt": "government", "Govt": "Government", "Univ": "University",
+    "Assn": "Association", "Bros": "Brothers", "Natl": "National", "Intl": "International", "ed": "edition",
+}  # fmt: skip
+# May end a sentence; stop required.
+_CLOSING = {
+    "etc": "et cetera", "Inc": "Incorporated", "Corp": "Corporation", "Co": "Company", "Ltd": "Limited", "Jr": "Junior",
+    "Sr": "Senior", "Esq": "Esquire", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Ct": "Court",
+    "Sq": "Square", "Pkwy": "Parkway", "Hwy": "Highway", "Pl": "Place", "Ter": "Terrace", "Ph.D": "P H D",
+}  # fmt: skip
+_SAINTS = (
+    "Agnes|Albans|Ambrose|Andrews?|Anne?|Anthony|Augustine|Barts|Bartholomew|Bede|Bernard|Catherine|Cecilia|Charles|"
+    "Christopher|Clair|Clare|Cloud|Croix|Cuthbert|David|Dominic|Edmund|Elizabeth|Elmo|Francis|George|Gregory|Helena?s?|"
+    "Ignatius|Ives|James|Jerome|Joan|John|Johns|Joseph|Jude|Kitts|Lawrence|Louis|Lucia|Lucy|Luke|Margaret|Mark|Martin|"
+    "Mary|Matthew|Michael|Moritz|Nicholas|Olaf|Pancras|Patrick|Paul|Peter|Petersburg|Pierre|Simon|Stephen|Swithin|"
+    "Teresa|Thomas|Tropez|Valentine|Vincent|Vitus"
+)
+STARTERS = (
+    "A|After|All|Although|An|And|As|At|Because|Before|But|Can|Did|Do|Does|Each|Even|Every|Everyone|Finally|For|From|He|"
+    "Her|Here|His|How|However|I|If|In|Instead|Is|It|Its|Just|Later|Let|Many|Maybe|Meanwhile|Most|My|No|Nobody|Not|Now|"
+    "Nothing|On|Once|One|Or|Our|People|Perhaps|Please|She|Since|So|Some|Soon|Still|Suddenly|Ten|That|The|Their|Then|"
+    "There|These|They|This|Those|Three|Thus|To|Today|Tomorrow|Two|Until|Was|We|Well|Were|What|When|Where|Which|While|Who|"
+    "Why|Will|With|Would|Yes|Yesterday|Yet|You|Your"
+)
+_ANY_CAPITAL = re.compile(r"[\"')\]]*(?: ?\Z| [\"'(]*[A-Z])")
+_STARTER = re.compile(rf"[\"')\]]*(?: ?\Z| [\"'(]*(?:{STARTERS})\b)")
+_END = re.compile(r"[\"')\]]*(?: ?\Z|[,;:?!]| [\"'(]*[a-z])")
+_STREET_BEFORE = re.compile(r"(?:\d(?:st|nd|rd|th)?|\b[A-Z][\w']*\w) \Z")
+_HOUSE_BEFORE = re.compile(r"\d (?:[NSEW]\.? )?(?:[A-Z0-9][\w']* ){1,3}\Z")
+_NUMBER_WORDS = {key.lower(): word for key, word in _NUMBERED.items()}
+
+
+def final_stop(match: re.Match[str], *, any_capital: bool = False) -> str:
+    """The full stop that the abbreviation shares with its sentence's end, or ""."""
+    ends = _ANY_CAPITAL if any_capital else _STARTER
+    return "." if ends.match(match.string, match.end()) else ""
+
+
+def _before(match: re.Match[str]) -> str:
+    return match.string[max(match.start() - 80, 0) : match.start()]
+
+
+def _is_thoroughfare(match: re.Match[str]) -> bool:
+    """Whether St. or Dr. closes an address (12 Oak St., on Mulholland Dr.) rather than opening a name."""
+    before, text, end = _before(match), match.string, match.end()
+    if not _STREET_BEFORE.search(before):
+        return False
+    if match[1] == "St" and re.match(rf" (?:{_SAINTS})\b", text[end : end + 20]):
+        return bool(_HOUSE_BEFORE.search(before)) and not re.search(r"\d \Z", before)
+    return bool(_END.match(text, end) or _STARTER.match(text, end) or _HOUSE_BEFORE.search(before))
+
+
+def _speak_thoroughfare(match: re.Match[str]) -> str:
+    dot = match[0].endswith(".")
+    if _is_thoroughfare(match):
+        return {"St": "Street", "Dr": "Drive"}[match[1]] + (final_stop(match) if dot else "")
+    return match[0]
+
+
+def _gap(match: re.Match[str]) -> str:
+    return " " if match.string[match.end() : match.end() + 1].isalpha() else ""
+
+
+def _speak_dotted_title(match: re.Match[str]) -> str:
+    if match[1] in _CLOSING and re.search(r"\w,? \Z", _before(match)):  # John Smith Sr.
+        return match[0]
+    return _DOTTED_TITLES[match[1]] + _gap(match)
+
+
+def _speak_dotted(match: re.Match[str]) -> str:
+    """U.S.A. -> U S A, with its possessive or its sentence's full stop."""
+    if match[2]:
+        return spell(match[1].replace(".", "")) + match[2]
+    return spell(match[1].replace(".", "")) + final_stop(match)
+
+
+def _speak_initial(match: re.Match[str]) -> str:
+    before = re.search(r"([\w'.]+) ?\Z", _before(match))
+    word = before[1] if before else ""
+    is_label = re.fullmatch("[A-Z]", word) or word.lower() in _LABELS or (word[:1].islower() and final_stop(match))
+    return match[0] if is_label else match[1]
+
+
+_LABELS = {"plan", "vitamin", "type", "grade", "class", "hepatitis", "group", "team", "section", "part", "exhibit",
+           "appendix", "option", "answer", "category", "and", "or", "am", "letter", "point"}  # fmt: skip
+
+ABBREVIATION_RULES = (
+    rule("with and without", r"(?<!\w)w/(o?)(?![\w/])", lambda m: "without" if m[1] else "with"),
+    rule("with", r"(?<!\w)w/(?=[a-z]{2})", "with "),
+    rule("care of", r"(?<!\w)c/o(?!\w)", "care of"),
+    rule("and", r"(?<!\w)'n'(?!\w)", "and"),
+    rule("street or drive", r"(?<![\w.])(St|Dr)\b\.?(?!\w)", _speak_thoroughfare),
+    rule("numbered", rf"(?<![\w.'])({alternatives(_NUMBERED)})\. ?(?=\d|[IVX]+\b)", lambda m: _NUMBER_WORDS[m[1].lower()] + " ",
+         re.IGNORECASE),
+    rule("title", rf"(?<![\w.'])({alternatives(_TITLES)})(?:\.(?= ?[A-Z])|(?= [A-Z]))", lambda m: _TITLES[m[1]] + _gap(m)),
+    rule("dotted title", rf"(?<![\w.'])({alternatives(_DOTTED_TITLES)})\.(?= ?[A-Z])",
+         _speak_dotted_title),
+    rule("abbreviation", rf"(?<![\w.'])({alternatives(_PLAIN)})\.(?!\w)", lambda m: _PLAIN[m[1]] + final_stop(m)),
+    rule("closing abbreviation", rf"(?<![\w'])({alternatives(_CLOSING)})\.(?!\w)",
+         lambda m: _CLOSING[m[1]] + final_stop(m, any_capital=True)),
+    rule("versus", r"(?<![\w.])vs(?![\w.])", "versus"),
+    rule("PhD", r"\bPhD('?s)?\b", lambda m: "P H D" + ("'s" if m[1] else "")),
+    rule("doctor", r"(?<![\w.'])(Mr|Mrs|Dr|Prof)\b\.", lambda m: _TITLES[m[1]] + final_stop(m)),
+    rule("dotted letters", r"(?<![\w.])((?:[A-Za-z]\.){1,12}[A-Za-z])(?:\.|(?='s))('s)?(?!\w)", _speak_dotted),
+    rule("initial", r"(?<![\w.'])([A-HJ-Z])\.(?= ?[A-Z][\w'.])", _speak_initial),
+)  # fmt: skip

@@ -1,0 +1,70 @@
+"""Long text in pieces that one pass of the acoustic model can speak."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_WORD = re.compile(r"\S+\s*|\s+")
+_CLOSERS = "\"')]}\u201d\u2019\u00bb"
+
+
+def split_sentences(text: str, max_chars: int) -> list[str]:
+    """Split at sentence ends (. ? ! ; before white space, and line ends), joining short sentences.
+
+    A sentence longer than max_chars is cut after a comma or colon of its second half, else between words, and a word
+    longer than that is cut anywhere. A piece with no letter or digit stays with its neighbour. Linear in the length.
+
+    Args:
+        text: Normalised text, so that no full stop is an abbreviation's or a number's.
+        max_chars: Longest piece in characters, positive; unspoken symbols may exceed it.
+
+    Returns:
+        Pieces that concatenate to the text; [] for "".
+    """
+    pieces: list[str] = []
+    current: list[str] = []
+    length = 0
+    spoken = False
+    for part in _sentence_parts(text, max_chars):
+        part_spoken = any(map(str.isalnum, part))
+        if spoken and part_spoken and length + len(part.rstrip()) > max_chars:
+            pieces.append("".join(current))
+            current, length, spoken = [], 0, False
+        current.append(part)
+        length += len(part)
+        spoken |= part_spoken
+    return [*pieces, "".join(current)] if current else pieces
+
+
+def _sentence_parts(text: str, max_chars: int) -> Iterator[str]:
+    """Sentences, those that are too long in several parts."""
+    words: list[str] = []
+    length = 0
+    for match in _WORD.finditer(text):
+        for start in range(match.start(), match.end(), max_chars):
+            word = text[start : min(start + max_chars, match.end())]
+            while words and length + len(word.rstrip()) > max_chars:
+                cut = _clause_end(words, length)
+                yield "".join(words[:cut])
+                words = words[cut:]
+                length = sum(map(len, words))
+            words.append(word)
+            length += len(word)
+        if "\n" in match[0] or match[0].rstrip().rstrip(_CLOSERS).endswith((".", "?", "!", ";")):
+            yield "".join(words)
+            words, length = [], 0
+    if words:
+        yield "".join(words)
+
+
+def _clause_end(words: list[str], length: int) -> int:
+    """How many words to keep: up to the last comma or colon of the second half, else all."""
+    kept = length
+    for index in range(len(words), 0, -1):
+        if 2 * kept < length:
+            break
+        if words[index - 1].rstrip().endswith((",", ":")):
+            return index
+        kept -= len(words[index - 1])
+    return len(words)

@@ -1,0 +1,125 @@
+"""Dates, years, eras, times of day and durations."""
+
+from __future__ import annotations
+
+import re
+
+from voxclone.text.numbers import cardinal, ordinal, plural, year
+from voxclone.text.rule import rule
+
+MONTHS = "January February March April May June July August September October November December".split()
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTH_OF = {month[:3]: month for month in MONTHS} | {"Sept": "September"} | {month: month for month in MONTHS}
+_DAY_OF = {day[:3]: day for day in _DAYS} | {"Tues": "Tuesday", "Thur": "Thursday", "Thurs": "Thursday"}
+_TENS = {"20": "twenties", "30": "thirties", "40": "forties", "50": "fifties", "60": "sixties", "70": "seventies",
+         "80": "eighties", "90": "nineties", "10": "tens", "00": "two thousands"}  # fmt: skip
+_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\b\.?"
+_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?!\w)"
+_YEAR = r"(?P<year>[12]\d{3})(?![\w-]|[,.]\d)"
+_HALF = r"(?: ?(?P<half>[ap])\.?m\b(?P<dot>\.)?)"
+_CLOCK = r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?![\d:])"
+_SENTENCE_END = re.compile(rf"[\"')\]]*(?:\s*\Z| (?!(?:{'|'.join(MONTHS + _DAYS)}|[A-Z]{{2,}})\b)[\"'(]*[A-Z])")
+
+
+def _day_of(match: re.Match[str]) -> str:
+    return ordinal(int(match["day"]))
+
+
+def _speak_date(month: str, day: int, written_year: str) -> str:
+    return f"{month} {ordinal(day)}, {year(int(written_year))}"
+
+
+def _speak_iso(match: re.Match[str]) -> str:
+    return _speak_date(MONTHS[int(match["month"]) - 1], int(match["day"]), match["year"]) + (", " if match["t"] else "")
+
+
+def _speak_slashed(match: re.Match[str]) -> str:
+    """Month first, as in the United States, unless that month cannot be."""
+    month, day, written = int(match[1]), int(match[2]), match[3]
+    if month > 12:
+        month, day = day, month
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return match[0]
+    if len(written) == 2:
+        written = ("20" if int(written) < 50 else "19") + written
+    return _speak_date(MONTHS[month - 1], day, written)
+
+
+def _speak_month_day(match: re.Match[str]) -> str:
+    spoken = f"{_MONTH_OF[match['month']]} {_day_of(match)}"
+    if match["last"]:
+        spoken += f" to {ordinal(int(match['last']))}"
+    if match["year"]:
+        spoken += f", {year(int(match['year']))}"
+    return spoken
+
+
+def _speak_day_month(match: re.Match[str]) -> str:
+    spoken = f"the {_day_of(match)} of {_MONTH_OF[match['month']]}"
+    return f"{spoken}, {year(int(match['year']))}" if match["year"] else spoken
+
+
+def _speak_decade(match: re.Match[str]) -> str:
+    century, tens = match["century"], match["tens"]
+    if tens == "00":
+        return plural(cardinal(int(century) * 100)) if century.endswith("0") else f"{cardinal(int(century))} hundreds"
+    return f"{cardinal(int(century))} {_TENS[tens]}"
+
+
+def _speak_era(match: re.Match[str]) -> str:
+    end = "." if match["era"].endswith(".") and _SENTENCE_END.match(match.string, match.end()) else ""
+    return f"{year(int(match['year']))} {' '.join(match['era'].replace('.', ''))}{end}"
+
+
+def _speak_half(match: re.Match[str]) -> str:
+    if not match["half"]:
+        return ""
+    ends = match["dot"] and _SENTENCE_END.match(match.string, match.end())
+    return f" {match['half'].upper()} M{'.' if ends else ''}"
+
+
+def _speak_clock(match: re.Match[str]) -> str:
+    hour, minute, half = int(match["hour"]), int(match["minute"]), _speak_half(match)
+    if minute:
+        spoken = f"{cardinal(hour)} {'oh ' if minute < 10 else ''}{cardinal(minute)}"
+    elif half:
+        spoken = cardinal(hour)
+    else:
+        spoken = f"{cardinal(hour)} o'clock" if 1 <= hour <= 12 else f"{cardinal(hour)} hundred"
+    if match["second"]:
+        seconds = int(match["second"])
+        spoken += f" and {cardinal(seconds)} second{'' if seconds == 1 else 's'}"
+    return spoken + half
+
+
+def _speak_duration(match: re.Match[str]) -> str:
+    parts = []
+    for value, unit in ((match[1], "hour"), (match[2], "minute"), (match[3], "second")):
+        if value:
+            parts.append(f"{cardinal(int(value))} {unit}{'' if int(value) == 1 else 's'}")
+    return " ".join(parts)
+
+
+DATE_RULES = (
+    rule("ISO date", r"(?<![\w-])(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])"
+         r"(?:(?P<t>T)(?=\d\d:)|(?![\w-]))", _speak_iso),
+    rule("date with slashes", r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _speak_slashed),
+    rule("weekday", rf"\b({'|'.join(sorted(_DAY_OF, key=len, reverse=True))})\b\.?(?=,? (?:{'|'.join(_MONTH_OF)})\b)",
+         lambda m: _DAY_OF[m[1]]),
+    rule("day and month", rf"(?:\b[Tt]he )?(?<![\w.,/:$£€-]){_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?", _speak_day_month),
+    rule("month and day", rf"\b{_MONTH} {_DAY}(?![:.,]\d|/)(?:-(?P<last>\d{{1,2}})\b)?(?:,? {_YEAR})?", _speak_month_day),
+    rule("month and year", rf"\b{_MONTH} {_YEAR}", lambda m: f"{_MONTH_OF[m['month']]} {year(int(m['year']))}"),
+    rule("decade", r"(?<![\w.,])'?(?P<century>1\d|20)(?P<tens>\d0)'?s\b", _speak_decade),
+    rule("short decade", r"(?<![\w.,$£€])'?(?P<tens>[2-9]0)'?s\b", lambda m: _TENS[m["tens"]]),
+    rule("short year", r"(?<![\w'])'(\d)(\d)(?![\w'])",
+         lambda m: f"oh {cardinal(int(m[2]))}" if m[1] == "0" else cardinal(int(m[1] + m[2]))),
+    rule("year and era", r"(?<![\w.,])(?P<year>\d{1,4}) ?(?P<era>BCE?|CE|AD|B\.C\.(?:E\.)?|C\.E\.|A\.D\.)(?!\w)",
+         _speak_era),
+    rule("era and year", r"\b(?:AD|A\.D\.) ?(\d{1,4})(?![\w,.]\d|\w)", lambda m: f"A D {year(int(m[1]))}"),
+    rule("time", rf"{_CLOCK}{_HALF}?", _speak_clock, re.IGNORECASE),
+    rule("hour", rf"(?<![\w:.,])(?P<hour>1[0-2]|0?[1-9]){_HALF}",
+         lambda m: f"{cardinal(int(m['hour']))}{_speak_half(m)}", re.IGNORECASE),
+    rule("ratio", r"(?<![\d:.])(\d{1,6}):(?=\d{1,6}(?![\d:]))", r"\1 to "),
+    rule("duration", r"(?<![\w.,])(\d{1,4})h(?: ?(\d{1,4})(?:m|min)?)?(?: ?(\d{1,4})s)?(?!\w)", _speak_duration),
+    rule("short duration", r"(?<![\w.,])()(\d{1,4})m(?:in)? ?(\d{1,4})s(?!\w)", _speak_duration),
+)  # fmt: skip

@@ -1,0 +1,128 @@
+"""Words in capitals: shouted text, Roman numerals, initialisms that are spelled and acronyms that are words."""
+
+from __future__ import annotations
+
+import re
+
+from voxclone.text.numbers import cardinal, ordinal
+from voxclone.text.rule import rule
+
+# Acronyms that are spoken as words.
+ACRONYMS = frozenset(
+    "NASA NATO UNESCO UNICEF OPEC AIDS FEMA NAFTA SCUBA RADAR LASER SONAR COVID SARS MERS SWAT NASDAQ NASCAR PIN SIM RAM "
+    "ROM LAN WAN CUDA CAPTCHA OSHA NOAA POTUS SCOTUS FLOTUS YOLO TED ASEAN HIPAA ERISA MIDI CAD GIF WASP NIMBY DARPA "
+    "LIDAR ZIP BIOS RAID MENSA ICANN BASIC FORTRAN COBOL LISP HIV-AIDS SALT START NORAD CENTCOM PAC UNHCR IKEA LEGO VISA"
+    .split()
+) - {"UNHCR", "HIV-AIDS"}  # fmt: skip
+# Four letters and more that look like words and are spelled; short ones are spelled unless they are words below.
+SPELLED = frozenset(
+    "UCLA YMCA YWCA NCAA IEEE USAF AARP ASCII ACLU NAACP USSR USDA UEFA ESPN ISBN IUPAC HVAC AAPL AIAA IMAX IPCC OECD "
+    "UNHCR ISIL USMC USPS UCSF UCSB AFAIK EBITDA MMORPG HIPO EEOC CEOs USGA ICAO IAEA IATA ISSN FAQS ADHD AWOL"
+    .split()
+) - {"AWOL", "ASCII", "UEFA", "IUPAC", "EBITDA", "IMAX", "HIPO", "CEOs", "IATA"}  # fmt: skip
+# Words of two and three letters that are only emphasised when in capitals.
+_SHORT_WORDS = frozenset(
+    "AM AN AS AT BE BY DO GO HE HI IF IN IS ME MY NO OF OH ON OR OX SO TO UP WE YE AH HA HO LO "
+    "ACT ADD AGE AGO AIR ALL AND ANY ARE ARM ART ASK BAD BAG BAR BED BIG BIT BOX BOY BUS BUT BUY CAN CAR CAT CRY CUT DAD "
+    "DAY DID DIE DOG DRY EAR EAT EGG END EYE FAR FEW FIT FLY FOR FUN GET GOD GOT GUN GUY HAD HAS HAT HER HEY HIM HIS HIT "
+    "HOT HOW ICE ILL ITS JOB JOY KEY KID LAW LAY LEG LET LIE LOT LOW MAD MAN MAP MAY MEN MOM NET NEW NEXT NOR NOT NOW ODD "
+    "OFF OIL OLD ONE OUR OUT OWN PAY PUT RAN RED RUN SAD SAT SAW SAY SEA SEE SET SHE SIT SIX SKY SON SUN TEN THE TOO TOP "
+    "TRY TWO USE WAR WAS WAY WET WHO WHY WIN WON YES YET YOU NEED STOP".split()
+)
+_INITIALISMS = frozenset(
+    "FBI CIA BBC CNN NBC CBS USA UK EU UN TV DVD CD PC CEO GPS DNA RNA NFL NBA MLB NHL HTML HTTP PDF IBM MTV KGB NSA IRS "
+    "FDA GDP CPU GPU USB SUV VIP FAQ UFO LCD LED AI ID IQ HIV NYC LSD BMW".split()
+)  # kept in shouted text, since they are no words
+_REGENTS = (
+    "Adrian|Albert|Alexander|Alfonso|Amadeus|Antiochus|Baldwin|Benedict|Boniface|Carlos|Catherine|Charles|Christian|"
+    "Clement|Constantine|Cosimo|Darius|David|Edward|Elizabeth|Emmanuel|Felipe|Ferdinand|Francis|Frederick|George|Gregory|"
+    "Gustav|Haakon|Harald|Henry|Innocent|Isabella|Ivan|James|John|Joseph|Julius|Karl|Leo|Leopold|Louis|Ludwig|Malcolm|"
+    "Manuel|Margaret|Mary|Maximilian|Mehmed|Napoleon|Nicholas|Olaf|Otto|Paul|Peter|Philip|Pius|Ptolemy|Ramesses|Ramses|"
+    "Rainier|Richard|Robert|Rudolf|Sixtus|Stephen|Suleiman|Thutmose|Umberto|Urban|Wilhelm|William|Xerxes"
+)
+_NUMBERED = (
+    "chapter|book|part|volume|act|scene|section|article|appendix|phase|type|class|stage|level|title|canto|war|bowl|figure|"
+    "table|plate|amendment|lesson|episode|season|division|grade|group|vatican|apollo|no|number|world war|mark"
+)
+_ROMAN = r"(?=[IVXLC]+\b)(?:C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
+_LONG_ROMAN = r"(?=[IVX]{2,8}\b)X{0,3}(?:IX|IV|V?I{0,3})"
+_TITLES = {"MR": "mister", "MRS": "missus", "MS": "miz", "DR": "doctor", "ST": "saint", "PROF": "professor",
+           "CAPT": "captain", "REV": "reverend"}  # fmt: skip
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+_AFTER_FIRST = r"(?= ?(?:[.,;:?!)\"]|\Z| (?:of|was|is|and|had|died|reigned|ruled|became|died|in|on|from|at|to|the)\b)|'s)"
+
+
+def roman(numeral: str) -> int:
+    """XIV -> 14."""
+    values = [_VALUES[letter] for letter in numeral.upper()]
+    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
+
+
+def spell(word: str) -> str:
+    """FBI -> F B I, which G2P reads as letter names."""
+    return " ".join(word.upper())
+
+
+def _unshout(match: re.Match[str]) -> str:
+    """Text with no lower-case letter and more than three words is ordinary words, as in LibriSpeech transcripts."""
+    text = match[0]
+    words = _WORD.findall(text)
+    if len(words) <= 3 or any(c.islower() for c in text) or 2 * sum(len(w) > 1 for w in words) <= len(words):
+        return text
+    text = re.sub(r"(?<![\w.])(MRS?|MS|DR|ST|PROF|CAPT|REV)(?:\.(?= )|(?![\w.']))", lambda m: _TITLES[m[1]], text)
+    return re.sub(rf"(?<![\w.]){_WORD.pattern}(?![\w]|\.\w)", _lower, text)
+
+
+def _lower(match: re.Match[str]) -> str:
+    word = match[0]
+    if word.startswith("I'"):
+        return "I" + word[1:].lower()
+    kept = word in _INITIALISMS or re.fullmatch(_LONG_ROMAN, word) or (len(word) == 1 and word != "A")
+    return word if kept else word.lower()
+
+
+def _speak_word(match: re.Match[str]) -> str:
+    word, suffix = match["word"], (match["suffix"] or "").lower()
+    ending = "'s" if suffix else ""
+    if word in ACRONYMS:
+        return word + ("s" if suffix == "s" else ending)
+    if word in SPELLED or word in _INITIALISMS or not _is_word(word):
+        return spell(word) + ending
+    return word.lower() + suffix
+
+
+def _is_word(word: str) -> bool:
+    """Whether capitals are emphasis: a known short word, or long enough and pronounceable."""
+    if len(word) <= 3:
+        return word in _SHORT_WORDS
+    return bool(re.search("[AEIOUY]", word)) and not re.search(r"[^AEIOUY]{5}|\A[^AEIOUYSL][^AEIOUYHLRW]|[AIU]{3}", word)
+
+
+def _speak_regent(match: re.Match[str]) -> str:
+    return f"{match[1]} the {ordinal(roman(match[2]))}"
+
+
+def _speak_numbered(match: re.Match[str]) -> str:
+    return f"{match[1]} {cardinal(roman(match[2]))}"
+
+
+def _speak_mixed(match: re.Match[str]) -> str:
+    """A token of letters and digits: MP3 -> M P 3, iPhone15 -> iPhone 15."""
+    pieces = re.findall(r"\d+|[^\W\d_]+", match[0])
+    return " ".join(spell(p) if len(p) <= 2 or (p.isupper() and p not in ACRONYMS) else p for p in pieces)
+
+
+SHOUT_RULES = (rule("shouted text", r"\A.+\Z", _unshout, re.DOTALL),)
+
+CAPITAL_RULES = (
+    rule("regent", rf"\b((?i:{_REGENTS})) ((?!I\b){_ROMAN})\b(?! [A-Z]\b)", _speak_regent),
+    rule("first regent", rf"\b({_REGENTS}) (I)\b{_AFTER_FIRST}", _speak_regent),
+    rule("Roman number", rf"\b((?i:{_NUMBERED})) ({_ROMAN})\b(?!'[a-z]| [A-Z]\b)", _speak_numbered),
+    rule("Roman number after a name", rf"\b([A-Z]\w*[a-z]) ({_LONG_ROMAN})\b(?!'[a-z]|-)", _speak_numbered),
+    rule("long Roman number", r"\b(?=[IVX]{3,8}\b)X{0,3}(?:IX|IV|V?I{0,3})\b", lambda m: cardinal(roman(m[0]))),
+    rule("hyphen at a digit", r"(?<=[^\W\d_])-(?=\d)|(?<=\d)-(?=[^\W\d_])", " "),
+    rule("letters and digits", r"(?<![\w'])(?=[^\W_]*\d)(?=\d*[^\W\d_])[^\W_]+(?!\w)", _speak_mixed),
+    rule("letters and sign", r"\b([A-Z]{1,4})&([A-Z]{1,4})\b", lambda m: f"{spell(m[1])} and {spell(m[2])}"),
+    rule("capitals", r"(?<![\w'])(?P<word>[A-Z]{2,})(?P<suffix>'?s|'S)?(?!\w)", _speak_word),
+)

@@ -1,0 +1,172 @@
+"""Numbers in American words, without hyphens and "and": one hundred twenty three, nineteen oh five."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from voxclone.text.rule import rule
+
+_LONGEST = 36  # digits; longer numbers are read digit by digit
+_CODE = 10  # digits; ungrouped numbers from here on are codes, unless they are round
+_DIGITS = "zero one two three four five six seven eight nine".split()
+
+# Not inside another number; grouped or plain; with a fraction part.
+INTEGER = r"(?<!\d)(?<!\d[.,])(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)"
+NUMBER = rf"(?:{INTEGER}(?:\.\d+)?|(?<![\w.])\.\d+)"
+MINUS = r"(?:(?<![\w)\]%°.])-)?"
+FRACTION = r"(?<![\d/.,])\d{1,4}/\d{1,4}(?![\d/])"
+QUANTITY = rf"{MINUS}(?:{FRACTION}|{NUMBER}(?: \d{{1,3}}/\d{{1,3}}(?![\d/]))?)"  # 5, -2.5, 3/4, 3 3/4
+QUANTITIES = rf"(?:{QUANTITY} ?(?:-|to) ?)?{QUANTITY}"  # 5 or 5-10
+SCALES = ("hundred", "thousand", "million", "billion", "trillion")
+
+
+@functools.lru_cache(maxsize=4096)
+def _words(value: int, kind: str) -> str:
+    from num2words import num2words  # 45 ms: not at import
+
+    words: str = num2words(value, to=kind)
+    return words.replace("-", " ").replace(",", "").replace(" and ", " ")
+
+
+def cardinal(value: int) -> str:
+    """123 -> one hundred twenty three; negative numbers get "minus"."""
+    return f"minus {cardinal(-value)}" if value < 0 else _words(value, "cardinal")
+
+
+def ordinal(value: int) -> str:
+    """22 -> twenty second."""
+    return _words(value, "ordinal")
+
+
+def spell_digits(written: str) -> str:
+    """555 -> five five five; other characters are left out."""
+    return " ".join(_DIGITS[int(c)] for c in written if c in "0123456789")
+
+
+def spell_code(written: str, group: int = 4) -> str:
+    """A long digit string, with a comma after each group of digits."""
+    return ", ".join(spell_digits(written[i : i + group]) for i in range(0, len(written), group))
+
+
+def year(value: int) -> str:
+    """1066 -> ten sixty six, 1905 -> nineteen oh five, 2007 -> two thousand seven, 1800 -> eighteen hundred."""
+    century, rest = divmod(value, 100)
+    if value < 1000 or value > 9999 or value % 1000 < 10:
+        return cardinal(value)
+    if rest == 0:
+        return f"{cardinal(century)} hundred"
+    return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
+
+
+def plural(words: str) -> str:
+    """Last word in the plural: nineteen ninety -> nineteen nineties, two thirds."""
+    if words.endswith("y"):
+        return words[:-1] + "ies"
+    return words + ("es" if words.endswith("x") else "s")
+
+
+def speak_number(written: str) -> str:
+    """One written number without sign: 1,234 · 3.14 · .5 · 007 · a code of ten digits and more."""
+    whole, _, fraction = written.replace(",", "").partition(".")
+    if fraction:
+        return f"{speak_number(whole) + ' ' if whole else ''}point {spell_digits(fraction)}"
+    if len(whole) > 1 and whole[0] == "0":
+        return spell_digits(whole) if len(whole) < _CODE else spell_code(whole)
+    if len(whole) > _LONGEST or (len(whole) >= _CODE and "," not in written and not whole.endswith("000000")):
+        return spell_code(whole)
+    return cardinal(int(whole))
+
+
+def speak_fraction(numerator: int, denominator: int) -> str:
+    """3/4 -> three quarters; unusual denominators are "over"."""
+    if denominator == 0 or (denominator > 20 and denominator not in (32, 64, 100, 1000)) or denominator == 1:
+        return f"{cardinal(numerator)} over {cardinal(denominator)}"
+    part = {2: "half", 4: "quarter"}.get(denominator) or ordinal(denominator)
+    if numerator != 1:
+        part = "halves" if part == "half" else plural(part)
+    return f"{cardinal(numerator)} {part}"
+
+
+def speak_quantity(written: str) -> str:
+    """A quantity or a range of two: -2.5 · 3/4 · 3 3/4 · 10-20."""
+    if match := re.fullmatch(rf"({QUANTITY}) ?(?:-|to) ?({QUANTITY})", written):
+        return f"{speak_quantity(match[1])} to {speak_quantity(match[2])}"
+    if written.startswith("-"):
+        return f"minus {speak_quantity(written[1:])}"
+    whole, _, fraction = written.rpartition(" ")
+    if "/" in fraction:
+        top, bottom = map(int, fraction.split("/"))
+        spoken = speak_fraction(top, bottom)
+        if not whole:
+            return spoken
+        return f"{speak_number(whole)} and {'a' + spoken[3:] if spoken == 'one half' else spoken}"
+    return speak_number(written)
+
+
+def is_one(written: str) -> bool:
+    """Whether the unit after this quantity is singular: 1, and fractions up to one; never a range."""
+    if re.search(r"\d ?(?:-|to)", written):
+        return False
+    top, slash, bottom = written.lstrip("-").partition("/")
+    if slash:
+        return " " not in top and int(top) <= int(bottom)
+    return top == "1"
+
+
+def _speak_slashed(match: re.Match[str]) -> str:
+    top, bottom = int(match[2]), int(match[3])
+    if not match[1] and ((top, bottom) in ((24, 7), (9, 11)) or top == bottom):
+        return f"{cardinal(top)} {cardinal(bottom)}"
+    return speak_quantity(match[0])
+
+
+def _speak_bare(match: re.Match[str]) -> str:
+    """A number that no other rule wanted; four plain digits up to 2099 are a year."""
+    written = match[0]
+    if len(written) == 4 and written.isdigit() and "1000" <= written <= "2099":
+        return year(int(written))
+    return speak_number(written)
+
+
+def _speak_range(match: re.Match[str]) -> str:
+    first, last = match[1], match[2]
+    if len(first) == 4 and first[0] in "12" and len(last) == 2:  # 1990-95
+        return f"{year(int(first))} to {'oh ' if last[0] == '0' else ''}{cardinal(int(last))}"
+    return f"{first} to {last}"
+
+
+def _speak_scientific(match: re.Match[str]) -> str:
+    return f"{speak_number(match[1])} times ten to the power of {cardinal(int(match[2]))}"
+
+
+# Forms around numbers: before capitals beside digits are read.
+NUMBER_FORM_RULES = (
+    rule("scientific", rf"({NUMBER})[eE]([+-]?\d{{1,3}})(?!\w)", _speak_scientific),
+    rule("power", rf"({NUMBER})\^(-?\d{{1,4}})(?!\d)", r"\1 to the power of \2"),
+    rule("fraction", rf"(?<![\d/.,])((?:{INTEGER} )?)(\d{{1,4}})/(\d{{1,4}})(?![\d/])", _speak_slashed),
+    rule("multiplication", rf"({NUMBER}) ?× ?(?=[\d.]{{1,20}} ?=)", r"\1 times "),
+    rule("dimensions", rf"({NUMBER}) ?[xX×] ?(?=\.?\d)", r"\1 by "),
+    rule("times", rf"({NUMBER}) ?[xX×](?!\w)", r"\1 times"),
+    rule("range", rf"({NUMBER})-({NUMBER})(?!-?\w)", _speak_range),
+    rule("ordinal", r"(?<![\d.])(\d{1,3}(?:,\d{3}){0,4}|\d{1,15})(?:st|nd|rd|th)(?![a-z])",
+         lambda m: ordinal(int(m[1].replace(",", ""))), re.IGNORECASE),
+    rule("plural number", r"(?<![\d.])(\d{1,4})'?s(?!\w)", lambda m: plural(_speak_bare(re.fullmatch(r"\d+", m[1]) or m))),
+)  # fmt: skip
+
+NUMBER_RULES = (
+    rule("minus", rf"(?<![\w)\]])-(?={NUMBER})", "minus "),
+    rule("subtraction", r"(?<=\d) - (?=\.?\d)", " minus "),
+    rule("number", rf"{NUMBER}|\d+", lambda m: f"{_glue(m)}{_speak_bare(m)}{_glue_after(m)}"),
+)  # fmt: skip
+
+
+def _glue(match: re.Match[str]) -> str:
+    """A space where a letter or digit touches the number's front."""
+    before = match.string[match.start() - 1 : match.start()]
+    return " " if before.isalnum() else ""
+
+
+def _glue_after(match: re.Match[str]) -> str:
+    after = match.string[match.end() : match.end() + 1]
+    return " " if after.isalpha() else ""

@@ -1,0 +1,46 @@
+"""One rewriting step of the text normaliser: a name to report, a pattern to find, words to say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Every match of `pattern` is replaced by `speak(match)`.
+
+    A pattern must fail in constant time where it cannot match: it begins with a lookbehind or a boundary that keeps it
+    from being tried inside its own repetition. White space is single spaces by the time most rules run.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    speak: Callable[[re.Match[str]], str]
+
+    def apply(self, text: str, record: Callable[[Rule, str, str], None] | None = None) -> str:
+        """Rewrite text; `record(rule, before, after)` is told each replacement that changes something."""
+        if record is None:
+            return self.pattern.sub(self.speak, text)
+
+        def speak(match: re.Match[str]) -> str:
+            after = self.speak(match)
+            if after != match[0]:
+                record(self, match[0], after)
+            return after
+
+        return self.pattern.sub(speak, text)
+
+
+def rule(name: str, pattern: str, speak: str | Callable[[re.Match[str]], str], flags: int = 0) -> Rule:
+    """A rule from a pattern's source; `speak` may be a template as for `re.sub`."""
+    if isinstance(speak, str):
+        template = speak
+        return Rule(name, re.compile(pattern, flags), lambda match: match.expand(template))
+    return Rule(name, re.compile(pattern, flags), speak)
+
+
+def alternatives(table: Mapping[str, object]) -> str:
+    """A pattern that matches any key of a table, longest first."""
+    return "|".join(re.escape(key) for key in sorted(table, key=len, reverse=True))

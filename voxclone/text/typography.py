@@ -1,0 +1,40 @@
+"""First rules: one form for every quote, dash, space and fraction character."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from voxclone.text.rule import alternatives, rule
+
+_CHARACTERS = {
+    **dict.fromkeys("‘’‛ʼ′`´", "'"),
+    **dict.fromkeys("“”„‟«»″", '"'),
+    **dict.fromkeys("‐‑‒−", "-"),
+    **dict.fromkeys("   ", " "),  # no-break, thin, narrow no-break
+    **dict.fromkeys("\u2002\u2003\u2007\u200a", " "),  # en, em, figure, hair
+    "⁄": "/", "µ": "μ", "Ω": "Ω", "ﬁ": "fi", "ﬂ": "fl", "ﬀ": "ff", "ﬃ": "ffi", "ﬄ": "ffl", "℃": "°C", "℉": "°F",
+}  # fmt: skip
+_FRACTIONS = {
+    "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5",
+    "⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8",
+}  # fmt: skip
+
+
+def _compose(match: re.Match[str]) -> str:
+    return unicodedata.normalize("NFC", match[0])
+
+
+TYPOGRAPHY_RULES = (
+    rule("composed characters", r"[\x00-\x7f]?[^\x00-\x7f]+", _compose),
+    rule("typographic character", f"[{alternatives(_CHARACTERS).replace('|', '')}]", lambda m: _CHARACTERS[m[0]]),
+    rule("fraction character", rf"(\d?) ?({alternatives(_FRACTIONS)})",
+         lambda m: f"{m[1]}{' ' if m[1] else ''}{_FRACTIONS[m[2]]}"),
+    rule("paragraph", r"(?<=[\w\"')\]])[ \t]*\r?\n[ \t]*\r?\n\s*", ". "),
+    rule("white space", r"(?<!\s)(?:[^\S ]\s*| \s+)|\A\s+", " "),
+    rule("ellipsis before a clause", r"(?<![.…])(?:\.{2,}+|…\.*+)(?= ?[a-z])", ", "),
+    rule("ellipsis", r"(?<![.…])(?:\.{2}|…)[.…]*+", ". "),
+    rule("dash in a range", r"(?<=\d) ?[–—] ?(?=[\d.$£€¥])", "-"),
+    rule("dash", r" ?(?:[–—―]|(?<!-)--++)[–—―]*+ ?", ", "),
+    rule("emphasis marks", r"(?<![\w*_])([*_]{1,3})(\w[^*_]{0,80})\1(?![\w*_])", r"\2"),
+)  # fmt: skip

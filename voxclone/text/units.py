@@ -1,0 +1,116 @@
+"""Quantities with a unit: 5 km, 20 °C, 60 mph, 5'10", 50 %."""
+
+from __future__ import annotations
+
+import re
+
+from voxclone.text.numbers import MINUS, NUMBER, QUANTITIES, QUANTITY, is_one, speak_quantity
+from voxclone.text.rule import alternatives, rule
+
+# Symbol: one, many.
+_REGULAR = {
+    "km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "μm": "micrometer", "nm": "nanometer",
+    "mi": "mile", "yd": "yard", "yds": "yard", "nmi": "nautical mile", "ly": "light year",
+    "kg": "kilogram", "g": "gram", "mg": "milligram", "μg": "microgram", "lb": "pound", "lbs": "pound", "oz": "ounce",
+    "L": "liter", "l": "liter", "ml": "milliliter", "mL": "milliliter", "dl": "deciliter", "cl": "centiliter",
+    "gal": "gallon", "qt": "quart", "tsp": "teaspoon", "tbsp": "tablespoon", "ha": "hectare",
+    "h": "hour", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "s": "second", "sec": "second",
+    "secs": "second", "ms": "millisecond", "μs": "microsecond", "ns": "nanosecond", "wk": "week", "wks": "week",
+    "yr": "year", "yrs": "year", "B": "byte", "KB": "kilobyte", "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte",
+    "TB": "terabyte", "PB": "petabyte", "KiB": "kibibyte", "MiB": "mebibyte", "GiB": "gibibyte", "kb": "kilobit",
+    "Mb": "megabit", "Gb": "gigabit", "MP": "megapixel", "px": "pixel", "W": "watt", "kW": "kilowatt", "MW": "megawatt",
+    "GW": "gigawatt", "kWh": "kilowatt hour", "MWh": "megawatt hour", "V": "volt", "kV": "kilovolt", "mV": "millivolt",
+    "mA": "milliamp", "mAh": "milliamp hour", "Ω": "ohm", "kΩ": "kilohm", "J": "joule", "kJ": "kilojoule",
+    "cal": "calorie", "kcal": "kilocalorie", "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "hPa": "hectopascal",
+    "dB": "decibel", "K": "kelvin",
+}  # fmt: skip
+UNITS: dict[str, tuple[str, str]] = {symbol: (name, name + "s") for symbol, name in _REGULAR.items()} | {
+    "ft": ("foot", "feet"),
+    "in.": ("inch", "inches"),
+    "Hz": ("hertz", "hertz"),
+    "kHz": ("kilohertz", "kilohertz"),
+    "MHz": ("megahertz", "megahertz"),
+    "GHz": ("gigahertz", "gigahertz"),
+    "mph": ("mile per hour", "miles per hour"),
+    "kph": ("kilometer per hour", "kilometers per hour"),
+    "mpg": ("mile per gallon", "miles per gallon"),
+    "psi": ("pound per square inch", "pounds per square inch"),
+    "rpm": ("revolution per minute", "revolutions per minute"),
+    "bpm": ("beat per minute", "beats per minute"),
+    "fps": ("frame per second", "frames per second"),
+    "dpi": ("dot per inch", "dots per inch"),
+    "ppm": ("part per million", "parts per million"),
+    "kbps": ("kilobit per second", "kilobits per second"),
+    "Mbps": ("megabit per second", "megabits per second"),
+    "Gbps": ("gigabit per second", "gigabits per second"),
+    "°C": ("degree Celsius", "degrees Celsius"),
+    "°F": ("degree Fahrenheit", "degrees Fahrenheit"),
+    "°": ("degree", "degrees"),
+    "%": ("percent", "percent"),
+    "‰": ("per mille", "per mille"),
+    "sq ft": ("square foot", "square feet"),
+    "sq. ft.": ("square foot", "square feet"),
+    "sq mi": ("square mile", "square miles"),
+    "sq km": ("square kilometer", "square kilometers"),
+}
+_LENGTHS = ("km", "m", "cm", "mm", "μm", "mi", "yd", "ft", "in")
+_POWERS = {"²": "square", "^2": "square", "³": "cubic", "^3": "cubic"}
+for _length in _LENGTHS:
+    for _mark, _power in _POWERS.items():
+        _one, _many = UNITS["in." if _length == "in" else _length]
+        UNITS[_length + _mark] = (f"{_power} {_one}", f"{_power} {_many}")
+_PER = {"h": "hour", "hr": "hour", "s": "second", "sec": "second", "min": "minute", "s²": "second squared",
+        "s^2": "second squared", "m": "meter", "m²": "square meter", "m³": "cubic meter", "km": "kilometer", "kg": "kilogram",
+        "L": "liter", "l": "liter", "dL": "deciliter", "mL": "milliliter", "cm": "centimeter", "cm²": "square centimeter",
+        "cm³": "cubic centimeter", "gal": "gallon", "day": "day", "week": "week", "month": "month", "year": "year",
+        "yr": "year", "hour": "hour", "second": "second", "minute": "minute", "mi": "mile", "lb": "pound"}  # fmt: skip
+_COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+# Symbols that are read as units with no number before them, and that may lose their capitals to nothing else.
+_BARE = ("km", "cm", "mm", "kg", "mph", "GB", "MB", "TB", "kHz", "MHz", "GHz", "Hz", "dB", "kW", "kWh", "Mbps", "Gbps")
+_UNIT = rf"(?:{alternatives(UNITS)})"
+_OVER = rf"(?:/(?P<per>{alternatives(_PER)}))?(?![\w²³^/])(?:\.(?= [a-z]))?"
+# A unit of one capital or "in." must not swallow "5 B" of a name: capitals alone need to touch or be a known symbol.
+_GLUED = {"B", "K"}
+
+
+def _speak_unit(match: re.Match[str]) -> str:
+    quantity, unit = match["quantity"], match["unit"]
+    if unit in _GLUED and (unit == "B") == (match["gap"] == ""):  # 5B is billions, 300K thousands
+        return match[0]
+    if unit == "K" and not match["gap"]:
+        return match[0]
+    one, many = UNITS[unit]
+    single = is_one(quantity) or match["gap"] == "-"
+    per = f" per {_PER[match['per']]}" if match["per"] else ""
+    return f"{speak_quantity(quantity)} {one if single else many}{per}"
+
+
+def _speak_feet(match: re.Match[str]) -> str:
+    feet, inches = match[1], match[2]
+    return (f"{speak_quantity(feet)} {'foot' if feet == '1' else 'feet'} "
+            f"{speak_quantity(inches)} {'inch' if inches == '1' else 'inches'}")  # fmt: skip
+
+
+def _speak_position(match: re.Match[str]) -> str:
+    parts = [f"{speak_quantity(match[1])} degree{'' if match[1] == '1' else 's'}"]
+    if match[2]:
+        parts.append(f"{speak_quantity(match[2])} minute{'' if match[2] == '1' else 's'}")
+    if match[3]:
+        parts.append(f"{speak_quantity(match[3])} second{'' if match[3] == '1' else 's'}")
+    return f"{' '.join(parts)} {_COMPASS[match[4]]}"
+
+
+def _speak_bare(match: re.Match[str]) -> str:
+    return UNITS[match[1]][1] + (f" per {_PER[match['per']]}" if match["per"] else "")
+
+
+UNIT_RULES = (
+    rule("position", rf"({NUMBER}) ?°(?: ?(\d{{1,2}}) ?')?(?: ?(\d{{1,2}}(?:\.\d+)?) ?\")? ?([NSEW])\b", _speak_position),
+    rule("feet and inches", r"(?<![\w.])(\d{1,2}) ?' ?(\d{1,2}(?:\.\d)?) ?(?:\"|'')", _speak_feet),
+    rule("unit", rf"(?P<quantity>{QUANTITIES})(?P<gap>[ -]?)(?P<unit>{_UNIT}){_OVER}", _speak_unit),
+    rule("thousands", rf"({MINUS}{NUMBER})[kK](?!\w)", lambda m: f"{speak_quantity(m[1])} thousand"),
+    rule("millions", rf"({MINUS}{NUMBER})(?:M|mn)(?!\w)", lambda m: f"{speak_quantity(m[1])} million"),
+    rule("billions", rf"({MINUS}{NUMBER})(?:B|bn)(?!\w)", lambda m: f"{speak_quantity(m[1])} billion"),
+    rule("per unit", rf"({QUANTITY})/({alternatives(_PER)})(?!\w)", lambda m: f"{m[1]} per {_PER[m[2]]}"),
+    rule("unit alone", rf"(?<![\w/.-])({'|'.join(sorted(_BARE, key=len, reverse=True))}){_OVER}", _speak_bare),
+)

@@ -1,0 +1,139 @@
+"""Training the acoustic model: durations, prosody and mel of transcribed speech, in the voice of each utterance."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from voxclone.config import AcousticConfig
+from voxclone.layers.masks import length_mask
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic.model import MEL_SPREAD
+from voxclone.models.acoustic.variance import phoneme_prosody
+from voxclone.training.features import Entry, FeatureStore
+from voxclone.training.plots import compare_mels
+from voxclone.training.speech_data import fits_monotonic, pad_batch
+from voxclone.training.trainer import Report, TrainingStep
+
+
+class VoicedSpeech(Dataset[dict[str, Any]]):
+    """Aligned utterances with a voice: an embedding of the same speaker, mostly of another recording than the target.
+
+    Args:
+        store: Phonemes, mel, f0.
+        durations: Durations of the aligner under the same keys.
+        entries: Entries of `store` to use; those that were not aligned are left out.
+        embeddings: Key to (D,) unit-length speaker embedding.
+    """
+
+    def __init__(
+        self, store: FeatureStore, durations: FeatureStore, entries: Sequence[Entry],
+        embeddings: dict[str, NDArray[np.float32]],
+    ) -> None:  # fmt: skip
+        self.store, self.durations, self.embeddings = store, durations, embeddings
+        self.aligned = {entry.key: entry for entry in durations.entries}
+        self.entries = [e for e in entries if e.key in self.aligned and e.key in embeddings and fits_monotonic(e)]
+        self.by_speaker: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            self.by_speaker[entry.about["speaker"]].append(entry)
+        self.medians = {speaker: _median_f0(store, own) for speaker, own in self.by_speaker.items()}
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        entry = self.entries[index]
+        arrays = {kind: torch.from_numpy(self.store.read(entry, kind)) for kind in ("phoneme_ids", "mel", "f0")}
+        durations = self.durations.read(self.aligned[entry.key], "durations")
+        speaker = entry.about["speaker"]
+        return {
+            "index": index,
+            **arrays,
+            "durations": torch.from_numpy(durations),
+            "speaker_embedding": torch.from_numpy(self._embedding(self.by_speaker[speaker])),
+            "f0_median": self.medians[speaker],
+        }
+
+    def _embedding(self, recordings: list[Entry]) -> NDArray[np.float32]:
+        """The mean over one to four of the speaker's recordings: cloning gets as many."""
+        count = min(len(recordings), int(torch.randint(1, 5, ()).item()))
+        chosen = torch.randperm(len(recordings))[:count].tolist()
+        mean = np.mean([self.embeddings[recordings[i].key] for i in chosen], axis=0)
+        return (mean / np.linalg.norm(mean)).astype(np.float32)
+
+
+def _median_f0(store: FeatureStore, entries: Sequence[Entry]) -> float:
+    values = np.concatenate([store.read(entry, "f0") for entry in entries[:30]])
+    voiced = values[values > 0]
+    return float(np.median(voiced)) if len(voiced) else 160.0
+
+
+def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+    """`pad_batch` with speaker_embedding (B, D) and f0_median (B,)."""
+    return pad_batch(items) | {
+        "speaker_embedding": torch.stack([item["speaker_embedding"] for item in items]),
+        "f0_median": torch.tensor([item["f0_median"] for item in items]),
+    }
+
+
+class AcousticStep(TrainingStep):
+    """Regression of FastSpeech 2 (arXiv:2006.04558): mel, durations in the log domain, prosody, frame-level f0."""
+
+    def __init__(self, config: AcousticConfig, held_out: Sequence[dict[str, Tensor]]) -> None:
+        super().__init__()
+        self.model = AcousticModel(config)
+        self.held_out = held_out
+
+    def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
+        """Named losses for a batch from `voiced_batch`."""
+        model, durations = self.model, batch["durations"]
+        mel, f0, median = batch["mel"], batch["f0"], batch["f0_median"]
+        target = phoneme_prosody(mel, f0, durations, median)
+        condition = model.condition(batch["speaker_embedding"], median)
+        encodings, mask = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
+        prosody, log_durations = model.predict(encodings, mask, condition)
+        frames, _ = model.expand(encodings, target, durations)
+        frame_mask = length_mask(batch["mel_lengths"], frames.shape[1])
+        made, relative_f0, voicing = model.decode(frames, frame_mask, condition)
+        voiced = (f0 > 0) & frame_mask
+        octaves = torch.log2(torch.where(f0 > 0, f0, median[:, None]) / median[:, None])
+        weight = mask.float() / mask.sum()
+        heard = (target[:, :, 1] > 0).float() * mask
+        losses = {
+            "mel": ((made - mel).abs().mean(1) * frame_mask).sum() / frame_mask.sum() / MEL_SPREAD,
+            "duration": ((log_durations.float() - torch.log(durations.clamp(min=1))).square() * weight).sum(),
+            "pitch": ((prosody[:, :, 0] - target[:, :, 0]).float().square() * heard).sum() / heard.sum().clamp(min=1),
+            "voiced_share": ((prosody[:, :, 1] - target[:, :, 1]).float().square() * weight).sum(),
+            "energy": ((prosody[:, :, 2] - target[:, :, 2]).float().square() * weight).sum(),
+            "f0": ((relative_f0 - octaves).abs() * voiced).sum() / voiced.sum().clamp(min=1),
+            "voicing": F.binary_cross_entropy_with_logits(voicing[frame_mask], voiced[frame_mask].float()),
+        }
+        weights = {"mel": 4.0, "duration": 0.5, "pitch": 0.3, "voiced_share": 0.5, "energy": 0.3, "f0": 1.0, "voicing": 0.3}
+        losses["total"] = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+        return losses
+
+    def validate(self, report: Report, step: int) -> None:
+        """Losses on held-out speakers with their own durations and prosody; predicted mels beside natural ones."""
+        if not self.held_out:
+            return
+        sums: dict[str, float] = defaultdict(float)
+        for batch in self.held_out:
+            for name, value in self(batch, "model").items():
+                sums[name] += float(value) / len(self.held_out)
+        for name, mean in sums.items():
+            report.scalar(f"valid_{name}", mean)
+        batch = {name: value[:4] for name, value in self.held_out[0].items()}
+        made = self.model.infer(
+            batch["phoneme_ids"], batch["phoneme_lengths"], batch["speaker_embedding"], batch["f0_median"]
+        )
+        length = max(made.mel.shape[2], batch["mel"].shape[2])
+        pad = [F.pad(mel, (0, length - mel.shape[2]), value=-11.5) for mel in (batch["mel"], made.mel)]
+        report.figure("mels", compare_mels(*pad))

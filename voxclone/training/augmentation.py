@@ -1,0 +1,86 @@
+"""Channels that a voice comes through: noise, rooms, equalisation, band limits. For the speaker encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random channel for a crop. Each part is applied with its probability.
+
+    Attributes:
+        noises: Noise recordings (S,) at the crop's rate.
+        rooms: Room impulse responses (R,), see `simulate_rooms`.
+    """
+
+    noises: Sequence[Tensor]
+    rooms: Sequence[Tensor]
+    sample_rate: int
+    noise_probability: float = 0.5
+    room_probability: float = 0.3
+    equaliser_probability: float = 0.5
+    band_limit_probability: float = 0.25
+    snr_db: tuple[float, float] = (3.0, 25.0)
+
+    def __call__(self, waveform: Tensor, rng: np.random.Generator) -> Tensor:
+        """(S,) to (S,), level kept."""
+        from torchaudio import functional as audio
+
+        loudness = waveform.square().mean().sqrt()
+        if self.rooms and rng.random() < self.room_probability:
+            room = self.rooms[rng.integers(len(self.rooms))]
+            waveform = audio.fftconvolve(waveform, room)[: len(waveform)]
+        if self.noises and rng.random() < self.noise_probability:
+            noise = self.noises[rng.integers(len(self.noises))]
+            noise = noise.repeat(len(waveform) // len(noise) + 2)
+            start = int(rng.integers(len(noise) - len(waveform)))
+            snr = torch.tensor(rng.uniform(*self.snr_db), dtype=waveform.dtype)
+            waveform = audio.add_noise(waveform, noise[start : start + len(waveform)] + 1e-7, snr)
+        waveform = self._filter(waveform, rng)
+        gain = 10 ** (rng.uniform(-3, 3) / 20)
+        return waveform * (gain * loudness / waveform.square().mean().sqrt().clamp(min=1e-6))
+
+    def _filter(self, waveform: Tensor, rng: np.random.Generator) -> Tensor:
+        """A smooth random equaliser of ±6 dB, and a low-pass as a telephone or an old codec has."""
+        spectrum = torch.fft.rfft(waveform)
+        gains = torch.zeros(len(spectrum))
+        if rng.random() < self.equaliser_probability:
+            knots = torch.from_numpy(rng.uniform(-6, 6, 9).astype(np.float32))
+            gains += torch.nn.functional.interpolate(knots[None, None], len(gains), mode="linear", align_corners=True)[
+                0, 0
+            ]
+        if rng.random() < self.band_limit_probability:
+            cutoff = rng.uniform(3000, 7000) / (self.sample_rate / 2)
+            gains -= 60 * torch.sigmoid((torch.linspace(0, 1, len(gains)) - cutoff) * 60)
+        return torch.fft.irfft(spectrum * 10 ** (gains / 20), len(waveform))
+
+
+def simulate_rooms(count: int, sample_rate: int, seed: int = 0) -> list[Tensor]:
+    """Impulse responses of random shoebox rooms by the image method (pyroomacoustics): a quarter of a second each, peak 1."""
+    import pyroomacoustics
+
+    rng = np.random.default_rng(seed)
+    rooms = []
+    for _ in range(count):
+        size = rng.uniform([3, 3, 2.4], [9, 7, 3.5])
+        absorption = rng.uniform(0.15, 0.7)
+        room = pyroomacoustics.ShoeBox(
+            size, fs=sample_rate, materials=pyroomacoustics.Material(absorption), max_order=10
+        )
+        mouth = rng.uniform([0.5, 0.5, 1.0], size - 0.5)
+        offset = rng.normal(size=3)
+        ear = np.clip(mouth + offset / np.linalg.norm(offset) * rng.uniform(0.2, 2.0), 0.3, size - 0.3)
+        room.add_source(mouth)
+        room.add_microphone(ear)
+        room.compute_rir()
+        response = torch.from_numpy(np.asarray(room.rir[0][0], np.float32))
+        first = int(response.abs().argmax())
+        kept = response[max(0, first - 8) :][: sample_rate // 4 + 1] / response.abs().max()
+        rooms.append(torch.nn.functional.pad(kept, (0, sample_rate // 4 + 1 - len(kept))))
+    return rooms

@@ -1,0 +1,124 @@
+"""Checkpoints of a training run: each is written whole or not at all, and one that is damaged is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voxclone.errors import VoxcloneError
+
+KEPT_CHECKPOINTS = 2
+_NAME = re.compile(r"checkpoint-(\d+)-([0-9a-f]{16})\.pt")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on where it stopped; random numbers follow from the seed and `step`."""
+
+    step: int  # updates done
+    minutes: float  # of training, over all resumes
+    epoch: int
+    batches_done: int  # batches of this epoch that were used
+    networks: dict[str, Tensor]
+    ema: dict[str, Tensor]  # empty without averaging; else every floating-point entry of `networks`
+    optimizers: dict[str, dict[str, Any]]  # by phase
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write `checkpoint-<step>-<sha256, 16 digits>.pt`, then remove all but the newest `KEPT_CHECKPOINTS`.
+
+    The file takes its name only once it is complete and on the disk, so a kill at any moment leaves the older ones.
+    Checkpoints of later steps than this one are removed too: had they been readable, the run would not be here.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "checkpoint.partial"
+    with partial.open("w+b") as file:
+        torch.save(vars(checkpoint), file)
+        file.flush()
+        os.fsync(file.fileno())
+    path = folder / f"checkpoint-{checkpoint.step:08d}-{_digest(partial)}.pt"
+    os.replace(partial, path)
+    _sync_folder(folder)
+    kept = [path]
+    for older in _newest_first(folder):
+        if older == path:
+            continue
+        if len(kept) < KEPT_CHECKPOINTS and _step_of(older) <= checkpoint.step:
+            kept.append(older)
+        else:
+            older.unlink()
+    return path
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest undamaged checkpoint, its tensors on the CPU; None where there is none at all.
+
+    Raises:
+        VoxcloneError: There are checkpoints, and every one of them is damaged.
+    """
+    damaged: list[str] = []
+    for path in _newest_first(folder):
+        if _digest(path) == _match(path).group(2):
+            if damaged:
+                warnings.warn(
+                    f"{', '.join(damaged)} in {folder} is damaged; going back to {path.name}", RuntimeWarning, 2
+                )
+            return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+        damaged.append(path.name)
+    if damaged:
+        raise VoxcloneError(
+            f"every checkpoint in {folder} is damaged ({', '.join(damaged)}); "
+            "restore one from a copy, or remove them to start the training anew"
+        )
+    return None
+
+
+def export_weights(folder: Path) -> dict[str, Tensor]:
+    """State dict of the training step in the newest checkpoint: averaged weights where the run keeps an average.
+
+    Raises:
+        VoxcloneError: The folder holds no readable checkpoint.
+    """
+    checkpoint = load_checkpoint(folder)
+    if checkpoint is None:
+        raise VoxcloneError(f"{folder} holds no checkpoint; train there first, or name the folder of a run")
+    return {**checkpoint.networks, **checkpoint.ema}
+
+
+def _newest_first(folder: Path) -> Iterator[Path]:
+    found = [path for path in folder.glob("checkpoint-*.pt") if _NAME.fullmatch(path.name)]
+    return iter(sorted(found, key=lambda path: (_step_of(path), path.stat().st_mtime_ns), reverse=True))
+
+
+def _match(path: Path) -> re.Match[str]:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return match
+
+
+def _step_of(path: Path) -> int:
+    return int(_match(path).group(1))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut, where the platform can open a folder."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,27 @@
+"""Speaker embeddings of a whole feature store."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.training.features import FeatureStore
+
+
+@torch.inference_mode()
+def embed_store(
+    encoder: SpeakerEncoder, store: FeatureStore, keys: Container[str], max_seconds: float = 10.0
+) -> dict[str, NDArray[np.float32]]:
+    """(D,) unit-length embedding of every entry whose key is wanted, from the first `max_seconds` of it."""
+    wanted = [entry for entry in store.entries if entry.key in keys]
+    embeddings = {}
+    for entry in tqdm(wanted, desc="embedding", disable=None):
+        length = min(entry.rows["waveform"][1], int(max_seconds * encoder.sample_rate))
+        waveform = store.read(entry, "waveform", 0, length).astype(np.float32) / 32768
+        embeddings[entry.key] = encoder.embed(torch.from_numpy(waveform)[None])[0].numpy()
+    return embeddings

@@ -1,0 +1,108 @@
+"""Features computed once: a folder of flat arrays and an index, appended to, resumable, read as memory maps."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxclone.errors import VoxcloneError
+
+
+@dataclass(frozen=True)
+class ArrayKind:
+    """One feature: its element type and the width of a row (0: a flat sequence)."""
+
+    dtype: str
+    width: int = 0
+
+    @property
+    def row_bytes(self) -> int:
+        return np.dtype(self.dtype).itemsize * max(1, self.width)
+
+
+KINDS: dict[str, ArrayKind] = {
+    "waveform": ArrayKind("int16"),  # samples, full scale
+    "mel": ArrayKind("float16", 80),  # frames of natural-log mel
+    "f0": ArrayKind("float32"),  # Hz for each frame, 0 = unvoiced
+    "phoneme_ids": ArrayKind("int16"),
+    "durations": ArrayKind("int16"),  # frames for each phoneme
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recording in a store: what the manifest says of it, and where its rows lie."""
+
+    key: str
+    about: dict[str, Any]
+    rows: dict[str, tuple[int, int]] = field(repr=False)  # kind -> (first row, number of rows)
+
+
+class FeatureStore:
+    """Append-only features of many recordings. An entry exists once its index line is whole, so a kill loses one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.entries: list[Entry] = list(_read_index(self.folder / "index.jsonl"))
+        self.keys = {entry.key for entry in self.entries}
+        self._maps: dict[str, NDArray[Any]] = {}
+
+    def append(self, key: str, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Write one recording's arrays, then its index line."""
+        if key in self.keys:
+            raise VoxcloneError(f"{key} is already in {self.folder}")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows = {}
+        for kind, array in arrays.items():
+            first = self._used_rows(kind)
+            with open(self.folder / f"{kind}.bin", "r+b" if first else "wb") as file:
+                file.seek(first * KINDS[kind].row_bytes)
+                file.write(np.ascontiguousarray(array, KINDS[kind].dtype).tobytes())
+            rows[kind] = (first, len(array))
+        entry = Entry(key, about, rows)
+        with open(self.folder / "index.jsonl", "a", encoding="utf8") as file:
+            file.write(json.dumps({"key": key, "about": about, "rows": rows}, ensure_ascii=False) + "\n")
+        self.entries.append(entry)
+        self.keys.add(key)
+
+    def read(self, entry: Entry, kind: str, start: int = 0, length: int | None = None) -> NDArray[Any]:
+        """Rows [start, start + length) of an entry's feature, as a copy."""
+        first, count = entry.rows[kind]
+        length = count - start if length is None else length
+        if not 0 <= start <= start + length <= count:
+            raise VoxcloneError(f"{entry.key} has {count} rows of {kind}; [{start}, {start + length}) was asked for")
+        if kind not in self._maps:
+            shape = KINDS[kind]
+            flat = np.memmap(self.folder / f"{kind}.bin", shape.dtype, "r")
+            self._maps[kind] = flat[: len(flat) // max(1, shape.width) * max(1, shape.width)].reshape(
+                (-1, shape.width) if shape.width else (-1,)
+            )
+        return np.array(self._maps[kind][first + start : first + start + length])
+
+    def _used_rows(self, kind: str) -> int:
+        for entry in reversed(self.entries):
+            if kind in entry.rows:
+                return sum(entry.rows[kind])
+        return 0
+
+
+def _read_index(path: Path) -> Iterator[Entry]:
+    """Entries of an index; a last line that was cut by a kill is dropped from the file."""
+    if not path.exists():
+        return
+    whole = 0
+    with open(path, "rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                os.truncate(path, whole)
+                return
+            whole += len(line)
+            item = json.loads(line)
+            yield Entry(item["key"], item["about"], {kind: (a, b) for kind, (a, b) in item["rows"].items()})

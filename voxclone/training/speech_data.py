@@ -1,0 +1,81 @@
+"""Batches of transcribed speech for aligner and acoustic model, from a feature store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from voxclone.training.features import Entry, FeatureStore
+
+
+class TranscribedSpeech(Dataset[dict[str, Any]]):
+    """Utterances with phonemes; each item has phoneme_ids (N,), mel (T, n_mels), f0 (T,), and durations (N,) if stored."""
+
+    def __init__(self, store: FeatureStore, entries: Sequence[Entry]) -> None:
+        self.store = store
+        self.entries = [entry for entry in entries if "phoneme_ids" in entry.rows and fits_monotonic(entry)]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        entry = self.entries[index]
+        kinds = [kind for kind in ("phoneme_ids", "mel", "f0", "durations") if kind in entry.rows]
+        arrays = {kind: torch.from_numpy(self.store.read(entry, kind)) for kind in kinds}
+        return {"index": index, **arrays}
+
+
+def fits_monotonic(entry: Entry) -> bool:
+    """Whether there is a frame for every phoneme, and not absurdly many for each."""
+    frames, phonemes = entry.rows["mel"][1], entry.rows["phoneme_ids"][1]
+    return phonemes + 4 <= frames <= 40 * phonemes
+
+
+def pad_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+    """Stack items: mel becomes (B, n_mels, T), lengths are added, padding is 0 (the mel's floor for mel)."""
+    batch = {
+        "index": torch.tensor([item["index"] for item in items]),
+        "phoneme_ids": _pad([item["phoneme_ids"].long() for item in items]),
+        "phoneme_lengths": torch.tensor([len(item["phoneme_ids"]) for item in items]),
+        "mel": _pad([item["mel"].float() for item in items], float(np.log(1e-5))).transpose(1, 2).contiguous(),
+        "mel_lengths": torch.tensor([len(item["mel"]) for item in items]),
+        "f0": _pad([item["f0"] for item in items]),
+    }
+    if "durations" in items[0]:
+        batch["durations"] = _pad([item["durations"].long() for item in items])
+    return batch
+
+
+def _pad(arrays: Sequence[Tensor], value: float = 0.0) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence(list(arrays), batch_first=True, padding_value=value)
+
+
+class LengthBuckets(Sampler[list[int]]):
+    """Batches of similar length, drawn with a weight for each utterance; an epoch is as many draws as utterances."""
+
+    def __init__(self, lengths: Sequence[int], batch_frames: int, weights: Sequence[float] | None = None) -> None:
+        self.lengths = np.asarray(lengths)
+        self.batch_frames = batch_frames
+        probabilities = np.ones(len(lengths)) if weights is None else np.asarray(weights, float)
+        self.probabilities = probabilities / probabilities.sum()
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = np.random.default_rng(int(torch.randint(2**31, ()).item()))
+        drawn = rng.choice(len(self.lengths), len(self.lengths), p=self.probabilities)
+        ordered = drawn[np.argsort(self.lengths[drawn] * rng.uniform(0.95, 1.05, len(drawn)))]
+        batches: list[list[int]] = []
+        current: list[int] = []
+        longest = 0
+        for index in ordered:
+            longest = max(longest, int(self.lengths[index]))
+            if current and longest * (len(current) + 1) > self.batch_frames:
+                batches.append(current)
+                current, longest = [], int(self.lengths[index])
+            current.append(int(index))
+        batches.append(current)
+        yield from (batches[i] for i in rng.permutation(len(batches)))

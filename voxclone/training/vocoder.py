@@ -1,0 +1,109 @@
+"""Training the vocoder: random segments, spectral losses at several resolutions, pitch from the mel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from voxclone.audio.mel import MelSpectrogram
+from voxclone.config import AudioConfig, VocoderConfig
+from voxclone.models.vocoder.harmonic import HarmonicISTFT
+from voxclone.training.features import Entry, FeatureStore
+from voxclone.training.gan_losses import mel_loss
+from voxclone.training.spectral_losses import multi_resolution_stft_loss
+from voxclone.training.trainer import Report, TrainingStep
+
+
+class VocoderSegments(IterableDataset[dict[str, Tensor]]):
+    """Endless batches of segments: waveform (B, S), f0 (B, T), and the bandwidth (B,) in Hz that is to be learnt."""
+
+    def __init__(
+        self, store: FeatureStore, entries: Sequence[Entry], weights: Sequence[float], batch_size: int, frames: int,
+        hop_length: int, batches_per_epoch: int = 1000,
+    ) -> None:  # fmt: skip
+        long_enough = [(e, w) for e, w in zip(entries, weights, strict=True) if e.rows["f0"][1] >= frames]
+        self.store, self.entries = store, [entry for entry, _ in long_enough]
+        seconds = np.array([entry.rows["f0"][1] * weight for entry, weight in long_enough], float)
+        self.probabilities = seconds / seconds.sum()
+        self.batch_size, self.frames, self.hop_length = batch_size, frames, hop_length
+        self.batches_per_epoch = batches_per_epoch
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        rng = np.random.default_rng(int(torch.randint(2**31, ()).item()))
+        for _ in range(self.batches_per_epoch):
+            chosen = rng.choice(len(self.entries), self.batch_size, p=self.probabilities)
+            yield self.batch([self.entries[index] for index in chosen], rng)
+
+    def batch(self, entries: Sequence[Entry], rng: np.random.Generator) -> dict[str, Tensor]:
+        """One random segment of each entry, at a random level."""
+        waveforms, pitches, bandwidths = [], [], []
+        for entry in entries:
+            start = int(rng.integers(entry.rows["f0"][1] - self.frames + 1))
+            hop = self.hop_length
+            samples = self.store.read(entry, "waveform", start * hop, self.frames * hop).astype(np.float32) / 32768
+            gain = min(10 ** (rng.uniform(-8, 4) / 20), 0.98 / max(1e-3, float(np.abs(samples).max())))
+            waveforms.append(torch.from_numpy(samples * np.float32(gain)))
+            pitches.append(torch.from_numpy(self.store.read(entry, "f0", start, self.frames)))
+            bandwidths.append(min(11025.0, 0.47 * float(entry.about["sample_rate"])))
+        return {
+            "waveform": torch.stack(waveforms),
+            "f0": torch.stack(pitches),
+            "bandwidth": torch.tensor(bandwidths),
+        }
+
+
+class SpectralStep(TrainingStep):
+    """First stage: mel and multi-resolution STFT losses, and the pitch estimator's own."""
+
+    def __init__(self, config: VocoderConfig, audio: AudioConfig, held_out: dict[str, Tensor] | None) -> None:
+        super().__init__()
+        self.vocoder = HarmonicISTFT(config, weight_norm=True)
+        self.mel_spectrogram = MelSpectrogram(audio)
+        self.audio, self.held_out = audio, held_out
+
+    def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
+        """Named losses for a batch from `VocoderSegments`."""
+        waveform, f0 = batch["waveform"], batch["f0"]
+        with torch.no_grad():
+            mel = self.mel_spectrogram(waveform)
+        start = 2 * math.pi * torch.rand(len(f0), 1, device=f0.device)
+        made = self.vocoder.synthesize(mel, f0, torch.randn_like(waveform), start)
+        losses = self._pitch_losses(mel, f0)
+        with torch.autocast(made.device.type, enabled=False):
+            losses |= self._compare(made.float(), waveform, mel, batch["bandwidth"])
+            losses["total"] = 4 * losses["mel"] + losses["stft"] + 0.5 * losses["f0"] + 0.2 * losses["voicing"]
+        return losses
+
+    def _compare(self, made: Tensor, natural: Tensor, mel: Tensor, bandwidth: Tensor) -> dict[str, Tensor]:
+        stft = multi_resolution_stft_loss(made, natural, bandwidth, self.audio.sample_rate)
+        return {"mel": mel_loss(mel, self.mel_spectrogram(made)), "stft": stft}
+
+    def _pitch_losses(self, mel: Tensor, f0: Tensor) -> dict[str, Tensor]:
+        octaves, voicing = self.vocoder.pitch(mel)
+        voiced = f0 > 0
+        target = torch.log2(f0.clamp(min=1) / 128)
+        error = ((octaves - target).abs() * voiced).sum() / voiced.sum().clamp(min=1)
+        return {"f0": error, "voicing": F.binary_cross_entropy_with_logits(voicing, voiced.float())}
+
+    def validate(self, report: Report, step: int) -> None:
+        """Copy-synthesis of held-out segments, with f0 given and with f0 estimated; spectrograms and samples."""
+        if self.held_out is None:
+            return
+        waveform, f0 = self.held_out["waveform"], self.held_out["f0"]
+        mel = self.mel_spectrogram(waveform)
+        for name, pitch in (("given", f0), ("estimated", None)):
+            made = self.vocoder(mel, pitch)
+            for loss, value in self._compare(made, waveform, mel, self.held_out["bandwidth"]).items():
+                report.scalar(f"valid_{loss}_f0_{name}", float(value))
+        rate = self.audio.sample_rate
+        report.audio("copy", made[:4].flatten().cpu().numpy(), rate)
+        report.audio("natural", waveform[:4].flatten().cpu().numpy(), rate)
+        from voxclone.training.plots import compare_mels
+
+        report.figure("mels", compare_mels(mel[:4], self.mel_spectrogram(made)[:4]))

@@ -1,0 +1,186 @@
+"""A voice as a value: what a speaker sounds like, and the consent to sound so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxclone import hub
+from voxclone.errors import ConsentError, ModelError, VoiceError
+from voxclone.safety.consent import Consent
+
+FILE_FORMAT = "voxclone.voice"
+FILE_VERSION = 1
+UNIT_TOLERANCE = 1e-3  # how far from 1 the embedding's length may be
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """One speaker, or a mix of several; immutable, hashable, equal where every field is.
+
+    Attributes:
+        name: What to call it.
+        speaker_embedding: (D,) float32, unit length, read-only.
+        f0_median: Hz, over the voiced frames of the reference.
+        consents: The consent of every speaker in it: one for a clone, all of theirs for a mix.
+        encoder_id: The speaker encoder that made the embedding; only models with this encoder can speak it.
+
+    Raises:
+        VoiceError: A field is empty, the embedding is not finite or not of unit length, f0_median is not positive,
+            or no consent is there.
+    """
+
+    name: str
+    speaker_embedding: NDArray[np.float32]
+    f0_median: float
+    consents: tuple[Consent, ...]
+    encoder_id: str
+
+    def __post_init__(self) -> None:
+        embedding = np.asarray(self.speaker_embedding, dtype=np.float32)
+        if embedding.ndim != 1 or embedding.size == 0:
+            raise VoiceError(f"the speaker embedding has shape {embedding.shape}; it must be (D,)")
+        if not np.isfinite(embedding).all():
+            raise VoiceError("the speaker embedding holds values that are not finite")
+        length = float(np.linalg.norm(embedding))
+        if abs(length - 1.0) > UNIT_TOLERANCE:
+            raise VoiceError(f"the speaker embedding has length {length:.4f}; it must be 1")
+        if not (math.isfinite(self.f0_median) and self.f0_median > 0):
+            raise VoiceError(f"f0_median is {self.f0_median!r}; it must be a positive number of Hz")
+        if not self.name.strip() or not self.encoder_id:
+            raise VoiceError("a voice needs a name and the id of its speaker encoder")
+        if not self.consents:
+            raise VoiceError(f"voice {self.name!r} has no consent record; make it with VoxClone.clone(consent=...)")
+        # An array over bytes cannot be made writable again.
+        object.__setattr__(self, "speaker_embedding", np.frombuffer(embedding.tobytes(), dtype=np.float32))
+
+    @property
+    def consent(self) -> Consent:
+        """The one speaker's consent.
+
+        Raises:
+            VoiceError: The voice mixes several speakers; theirs are in `consents`.
+        """
+        if len(self.consents) > 1:
+            speakers = ", ".join(consent.speaker for consent in self.consents)
+            raise VoiceError(f"voice {self.name!r} mixes {speakers}; read `consents`")
+        return self.consents[0]
+
+    @cached_property
+    def voice_id(self) -> str:
+        """16 hex digits of the SHA-256 over everything that the voice holds."""
+        content = json.dumps(self._metadata(), sort_keys=True).encode() + self.speaker_embedding.tobytes()
+        return hashlib.sha256(content).hexdigest()[:16]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a voice file of a few kB (safetensors; the suffix is .voice by convention)."""
+        embedding = torch.from_numpy(self.speaker_embedding.copy())
+        hub.write_tensors(Path(path), {"speaker_embedding": embedding}, self._metadata())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Voice:
+        """Read a voice file.
+
+        Raises:
+            VoiceError: There is no such file, it is no voice file, is truncated, of a newer format, carries no consent,
+                or its embedding is not finite and of unit length.
+        """
+        try:
+            tensors, metadata = hub.read_tensors(Path(path))
+        except (ModelError, OSError) as error:
+            raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error
+        if metadata.get("format") != FILE_FORMAT or set(tensors) != {"speaker_embedding"}:
+            raise VoiceError(f"{path} is a safetensors file, but not a voice; make one with Voice.save")
+        try:
+            version = int(metadata["format_version"])
+            if version > FILE_VERSION:
+                raise VoiceError(f"has voice format {version}, this voxclone reads {FILE_VERSION}; upgrade voxclone")
+            return cls(
+                name=metadata["name"],
+                speaker_embedding=tensors["speaker_embedding"].to(torch.float32).numpy(),
+                f0_median=float(metadata["f0_median"]),
+                consents=_read_consents(metadata.get("consents", "[]")),
+                encoder_id=metadata["encoder_id"],
+            )
+        except KeyError as error:
+            raise VoiceError(f"{path} lacks {error} in its metadata; save the voice again") from error
+        except (VoiceError, ConsentError, ValueError) as error:
+            raise VoiceError(f"{path}: {error}") from error
+
+    @staticmethod
+    def mix(weights: Mapping[Voice, float], name: str | None = None) -> Voice:
+        """Blend voices: the normalised weighted sum of the embeddings, the weighted geometric mean of f0_median.
+
+        Args:
+            weights: Positive numbers, in any proportion: {ada: 0.7, bob: 0.3}.
+            name: The mix's name; None joins the names with "+".
+
+        Returns:
+            A voice that carries every part's consents.
+
+        Raises:
+            VoiceError: No voices, a weight that is not positive and finite, voices of different speaker encoders, or
+                embeddings that cancel out.
+        """
+        if not weights:
+            raise VoiceError("a mix needs at least one voice")
+        for voice, weight in weights.items():
+            if not (math.isfinite(weight) and weight > 0):
+                raise VoiceError(f"the weight of {voice.name!r} is {weight!r}; weights must be positive")
+        encoders = {voice.encoder_id for voice in weights}
+        if len(encoders) > 1:
+            raise VoiceError(f"voices of different speaker encoders cannot mix: {', '.join(sorted(encoders))}")
+        total = math.fsum(weights.values())
+        shares = {voice: weight / total for voice, weight in weights.items()}
+        embedding = np.sum([share * voice.speaker_embedding for voice, share in shares.items()], axis=0)
+        length = float(np.linalg.norm(embedding))
+        if length < UNIT_TOLERANCE:
+            raise VoiceError("these voices cancel out; change the weights")
+        return Voice(
+            name=name if name is not None else "+".join(voice.name for voice in weights),
+            speaker_embedding=embedding / length,
+            f0_median=math.exp(math.fsum(share * math.log(voice.f0_median) for voice, share in shares.items())),
+            consents=tuple(dict.fromkeys(consent for voice in weights for consent in voice.consents)),
+            encoder_id=encoders.pop(),
+        )
+
+    def _metadata(self) -> dict[str, str]:
+        return {
+            "format": FILE_FORMAT,
+            "format_version": str(FILE_VERSION),
+            "name": self.name,
+            "encoder_id": self.encoder_id,
+            "f0_median": repr(float(self.f0_median)),
+            "consents": json.dumps([consent.to_dict() for consent in self.consents]),
+        }
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Voice) and self.voice_id == other.voice_id
+
+    def __hash__(self) -> int:
+        return hash(self.voice_id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle through the constructor, so that a copy is as read-only as the original."""
+        return Voice, (self.name, self.speaker_embedding, self.f0_median, self.consents, self.encoder_id)
+
+    def __repr__(self) -> str:
+        return f"Voice({self.name!r}, f0_median={self.f0_median:.0f} Hz, voice_id={self.voice_id!r})"
+
+
+def _read_consents(text: str) -> tuple[Consent, ...]:
+    records = json.loads(text)
+    if not isinstance(records, list):
+        raise VoiceError(f"consents must be a JSON list, got {text[:40]}")
+    return tuple(map(Consent.from_dict, records))
