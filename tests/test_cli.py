@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voxclone import Consent, Voice, VoxcloneError, __version__, hub
+from voxclone import Voice, VoxcloneError, __version__, hub
 from voxclone.cli import main
 
 
@@ -104,8 +106,6 @@ def test_an_error_is_one_line(
     assert out == ""
     assert err.startswith("voxclone: error: ")
     assert err.count("\n") == 1
-    import re
-
     assert re.search(said, err)
     assert not Path("speech.wav").exists()
 
@@ -159,8 +159,6 @@ def test_doctor_finds_a_whole_model_well(
 def test_doctor_tells_of_a_damaged_model(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import shutil
-
     folder = shutil.copytree(tiny_folder, tmp_path / "cut")
     (folder / "vocoder.safetensors").write_bytes(b"")
     monkeypatch.setattr(hub, "resolve", lambda source, **options: folder)

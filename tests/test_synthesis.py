@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
+import json
 import math
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -121,8 +123,6 @@ def test_the_encoder_id_follows_the_weights(tiny_folder: Path, tmp_path: Path, t
 
 def write_sums(folder: Path) -> None:
     """Make sha256.txt fit what the folder holds now."""
-    import hashlib
-
     names = [line.split("  ", 1)[1] for line in (folder / "sha256.txt").read_text().splitlines()]
     sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (folder / "sha256.txt").write_text("".join(sums))
@@ -132,8 +132,6 @@ def test_a_model_of_other_symbols_is_refused(tiny_folder: Path, tmp_path: Path, 
     folder = shutil.copytree(tiny_folder, tmp_path / "other")
     values = tiny_model.config.to_dict()
     values["acoustic"]["n_symbols"] += 1
-    import json
-
     (folder / "config.json").write_text(json.dumps(ModelConfig.from_dict(values).to_dict()))
     write_sums(folder)
     with pytest.raises(ModelError, match="phoneme symbols"):

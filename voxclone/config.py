@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import types
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -57,6 +58,9 @@ def _read(owner: type, key: str, hint: Any, value: Any) -> Any:
         if value not in typing.get_args(hint):
             raise ConfigError(f"{owner.__name__}.{key} is {value!r}; it must be one of {typing.get_args(hint)}")
         return value
+    if origin is types.UnionType:  # of one type and None
+        kind = next(each for each in typing.get_args(hint) if each is not types.NoneType)
+        return None if value is None else _read(owner, key, kind, value)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{owner.__name__}.{key} must be a list, got {value!r}")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from torch.utils.data import DataLoader
 
 from voxclone.config import AudioConfig
@@ -25,8 +26,8 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     store = FeatureStore(args.features)
-    train = TranscribedSpeech(store, [e for e in store.entries if e.about.get("split", "train") == "train"])
-    valid = TranscribedSpeech(store, [e for e in store.entries if e.about.get("split") == "valid"])
+    train = TranscribedSpeech(store, [e for e in store.entries if e.about["split"] == "train"])
+    valid = TranscribedSpeech(store, [e for e in store.entries if e.about["split"] == "valid"])
     lengths = [entry.rows["mel"][1] for entry in train.entries]
     sampler = LengthBuckets(lengths, batch_frames=8000)
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=pad_batch)
@@ -36,8 +37,9 @@ def main() -> None:
         max_minutes=args.minutes, learning_rate=1e-3, warmup_steps=100, ema_decay=0.99, validate_every=250
     )
     Trainer(step, loader, args.out, config).fit()
-    step.load_state_dict(export_weights(args.out))
-    store_durations(step.aligner.eval(), store, FeatureStore(args.durations))
+    if PartialState().is_main_process:
+        step.load_state_dict(export_weights(args.out))
+        store_durations(step.aligner.eval(), store, FeatureStore(args.durations))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
 from voxclone.training.embeddings import embed_store
 from voxclone.training.features import FeatureStore
-from voxclone.training.speech_data import LengthBuckets
+from voxclone.training.speech_data import LengthBuckets, corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
+
+SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/config.json"
 
 
 def main() -> None:
@@ -26,14 +28,18 @@ def main() -> None:
     parser.add_argument("--speaker-run", type=Path, required=True, help="run folder of recipes/speaker_encoder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
+    parser.add_argument(
+        "--speaker-config", type=Path, default=SPEAKER_CONFIG, help="what --speaker-run was trained with"
+    )
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
     settings = json.loads(args.config.read_text())
-    data, weights = settings["data"], settings["data"]["corpus_weights"]
-    encoder = SpeakerEncoder(SpeakerEncoderConfig())
+    data = settings["data"]
+    speaker = SpeakerEncoderConfig.from_dict(json.loads(args.speaker_config.read_text())["model"])
+    encoder = SpeakerEncoder(speaker)
     trained = export_weights(args.speaker_run)
     encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in trained.items() if k.startswith("encoder.")})
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
@@ -42,16 +48,18 @@ def main() -> None:
 
     confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
     threshold = np.quantile(list(confidence.values()), data["drop_least_confident"])
-    usable = [e for e in store.entries if e.about["corpus"] in weights and confidence.get(e.key, -np.inf) >= threshold]
+    weights = corpus_weights(store.entries, data["corpus_weights"])
+    usable = [e for e in store.entries if e.key in weights and confidence.get(e.key, -np.inf) >= threshold]
     train = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "train"], embeddings)
     valid = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "valid"], embeddings)
-    sampler = LengthBuckets(
-        [e.rows["mel"][1] for e in train.entries], data["batch_frames"], [weights[e.about["corpus"]] for e in train.entries]
-    )
+    lengths = [e.rows["mel"][1] for e in train.entries]
+    sampler = LengthBuckets(lengths, data["batch_frames"], [weights[e.key] for e in train.entries])
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=voiced_batch)
     chosen = np.random.default_rng(0).choice(len(valid), min(len(valid), data["validation_items"]), replace=False)
-    held_out = [voiced_batch([valid[int(i)] for i in part]) for part in np.array_split(chosen, max(1, len(chosen) // 8))]
-    step = AcousticStep(AcousticConfig.from_dict({"n_symbols": len(SYMBOLS)} | settings["model"]), held_out)
+    parts = np.array_split(chosen, max(1, len(chosen) // 8)) if len(chosen) else []
+    held_out = [voiced_batch([valid[int(i)] for i in part]) for part in parts]
+    sizes = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim} | settings["model"]
+    step = AcousticStep(AcousticConfig.from_dict(sizes), held_out)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
 

@@ -10,6 +10,7 @@ from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
 from voxclone.config import SpeakerEncoderConfig
 from voxclone.training.augmentation import Augmentation, simulate_rooms
+from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials
 from voxclone.training.trainer import Trainer, TrainerConfig
@@ -30,10 +31,10 @@ def main() -> None:
     model = SpeakerEncoderConfig.from_dict(settings["model"])
     data = settings["data"]
     store = FeatureStore(args.features)
-    train = [entry for entry in store.entries if entry.about.get("split", "train") == "train"]
-    valid = [entry for entry in store.entries if entry.about.get("split") == "valid"]
+    train = [entry for entry in store.entries if entry.about["split"] == "train"]
+    valid = [entry for entry in store.entries if entry.about["split"] == "valid"]
 
-    noises = [read_audio(path) for path in sorted(args.noise.rglob("*.*"))] if args.noise else []
+    noises = [read_audio(path) for path in audio_files(args.noise)] if args.noise else []
     augmentation = Augmentation(
         noises=[torch.from_numpy(resample(noise, rate, model.sample_rate)) for noise, rate in noises],
         rooms=simulate_rooms(data["rooms"], model.sample_rate),

@@ -9,6 +9,7 @@ import torch
 
 from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.training.features import FeatureStore
+from voxclone.training.speech_data import corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.vocoder import SpectralStep, VocoderSegments
 
@@ -29,15 +30,17 @@ def main() -> None:
     settings = json.loads(args.config.read_text())
     data, audio = settings["data"], AudioConfig()
     store = FeatureStore(args.features)
-    weights = data["corpus_weights"]
-    train = [e for e in store.entries if e.about.get("split", "train") == "train" and e.about["corpus"] in weights]
+    weights = corpus_weights(store.entries, data["corpus_weights"])
+    train = [e for e in store.entries if e.about["split"] == "train" and e.key in weights]
     segments = VocoderSegments(
-        store, train, [weights[e.about["corpus"]] for e in train], data["batch_size"], data["frames"], audio.hop_length
+        store, train, [weights[e.key] for e in train], data["batch_size"], data["frames"], audio.hop_length
     )
-    valid = [e for e in store.entries if e.about.get("split") == "valid" and e.rows["f0"][1] >= VALIDATION_FRAMES]
-    fixed = VocoderSegments(store, valid, [1.0] * len(valid), VALIDATION_ITEMS, VALIDATION_FRAMES, audio.hop_length)
-    rng = np.random.default_rng(0)
-    held_out = fixed.batch([valid[i] for i in rng.choice(len(valid), VALIDATION_ITEMS, replace=False)], rng)
+    valid = [e for e in store.entries if e.about["split"] == "valid" and e.rows["f0"][1] >= VALIDATION_FRAMES]
+    held_out = None
+    if valid:
+        count, rng = min(len(valid), VALIDATION_ITEMS), np.random.default_rng(0)
+        fixed = VocoderSegments(store, valid, [1.0] * len(valid), count, VALIDATION_FRAMES, audio.hop_length)
+        held_out = fixed.batch([valid[i] for i in rng.choice(len(valid), count, replace=False)], rng)
     step = SpectralStep(VocoderConfig.from_dict(settings["model"]), audio, held_out)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, segments, args.out, TrainerConfig.from_dict(trainer)).fit()

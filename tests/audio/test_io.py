@@ -31,7 +31,7 @@ def encoded(samples: np.ndarray, sample_rate: int = 16000, form: str = "WAV", su
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("sample_rate", [4000, 8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000, 384000])
+@pytest.mark.parametrize("sample_rate", [4000, 16000, 22050, 48000, 96000, 384000])
 def test_what_is_written_is_read_back(tmp_path: Path, suffix: str, sample_rate: int) -> None:
     path = tmp_path / f"sweep{suffix}"
     write_audio(path, sweep(sample_rate), sample_rate)
@@ -207,8 +207,8 @@ def test_paths_without_audio_are_refused_by_name(tmp_path: Path) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("kept", [0.9, 0.5, 0.1, 0.01])
 def test_a_file_cut_short_is_refused(tmp_path: Path, form: str, subtype: str | None, kept: float) -> None:
-    whole = encoded(sweep(16000, 5.0), form=form, subtype=subtype)
-    assert len(read_audio(whole)[0]) >= 5 * 16000
+    whole = encoded(sweep(16000, 3.0), form=form, subtype=subtype)
+    assert len(read_audio(whole)[0]) >= 3 * 16000
     cut = whole[: int(kept * len(whole))]
     (tmp_path / "cut").write_bytes(cut)
     for source in (cut, tmp_path / "cut"):

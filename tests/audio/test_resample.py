@@ -11,7 +11,7 @@ def tone(frequency: float, sample_rate: int, seconds: float = 1.0) -> np.ndarray
     return np.sin(2 * np.pi * frequency * np.arange(round(seconds * sample_rate)) / sample_rate).astype(np.float32)
 
 
-@pytest.mark.parametrize("sample_rate", [8000, 16000, 22050, 32000, 44100, 48000, 96000])
+@pytest.mark.parametrize("sample_rate", [8000, 16000, 22050, 32000, 44100, 96000])
 @pytest.mark.parametrize("target_rate", [16000, 22050, 48000])
 def test_a_tone_stays_the_same_tone_at_the_same_time(sample_rate: int, target_rate: int) -> None:
     converted = resample(tone(1000, sample_rate), sample_rate, target_rate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voxclone.text.numbers import cardinal, ordinal, plural, year
-from voxclone.text.rule import rule
+from voxclone.text.rule import rule, where_digits
 
 MONTHS = "January February March April May June July August September October November December".split()
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
@@ -100,7 +100,7 @@ def _speak_duration(match: re.Match[str]) -> str:
     return " ".join(parts)
 
 
-DATE_RULES = (
+DATE_RULES = where_digits(
     rule("ISO date", r"(?<![\w-])(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])"
          r"(?:(?P<t>T)(?=\d\d:)|(?![\w-]))", _speak_iso),
     rule("date with slashes", r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _speak_slashed),

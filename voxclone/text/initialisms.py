@@ -116,11 +116,11 @@ def _speak_mixed(match: re.Match[str]) -> str:
 SHOUT_RULES = (rule("shouted text", r"\A.+\Z", _unshout, re.DOTALL),)
 
 CAPITAL_RULES = (
-    rule("regent", rf"\b((?i:{_REGENTS})) ((?!I\b){_ROMAN})\b(?! [A-Z]\b)", _speak_regent),
+    rule("regent", rf"\b((?i:{_REGENTS})) ((?!I\b){_ROMAN})(?!\w| [A-Z]\b)", _speak_regent),
     rule("first regent", rf"\b({_REGENTS}) (I)\b{_AFTER_FIRST}", _speak_regent),
-    rule("Roman number", rf"\b((?i:{_NUMBERED})) ({_ROMAN})\b(?!'[a-z]| [A-Z]\b)", _speak_numbered),
-    rule("Roman number after a name", rf"\b([A-Z]\w*[a-z]) ({_LONG_ROMAN})\b(?!'[a-z]|-)", _speak_numbered),
-    rule("long Roman number", r"\b(?=[IVX]{3,8}\b)X{0,3}(?:IX|IV|V?I{0,3})\b", lambda m: cardinal(roman(m[0]))),
+    rule("Roman number", rf"\b((?i:{_NUMBERED})) ({_ROMAN})(?!\w|'(?:m|d|ll|ve)\b| [A-Z]\b)", _speak_numbered),
+    rule("Roman number after a name", rf"\b([A-Z]\w*[a-z]) ({_LONG_ROMAN})(?![\w-])", _speak_numbered),
+    rule("long Roman number", r"\b(?=[IVX]{3,8}\b)X{0,3}(?:IX|IV|V?I{0,3})(?!\w)", lambda m: cardinal(roman(m[0]))),
     rule("hyphen at a digit", r"(?<=[^\W\d_])-(?=\d)|(?<=\d)-(?=[^\W\d_])", " "),
     rule("letters and digits", r"(?<![\w'])(?=[^\W_]*\d)(?=\d*[^\W\d_])[^\W_]+(?!\w)", _speak_mixed),
     rule("letters and sign", r"\b([A-Z]{1,4})&([A-Z]{1,4})\b", lambda m: f"{spell(m[1])} and {spell(m[2])}"),

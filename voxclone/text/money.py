@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voxclone.text.numbers import MINUS, NUMBER, SCALES, cardinal, speak_number
-from voxclone.text.rule import alternatives, rule
+from voxclone.text.rule import alternatives, rule, where_digits
 
 # Sign or code: one, many, one hundredth, many hundredths ("" where there are none in use).
 CURRENCIES: dict[str, tuple[str, str, str, str]] = {
@@ -72,7 +72,7 @@ def _speak_money(match: re.Match[str]) -> str:
 
 _LAST = rf"(?: ?- ?(?:{_CURRENCY})? ?(?P<last>{_AMOUNT}))?"
 
-MONEY_RULES = (
+MONEY_RULES = where_digits(
     rule("money", rf"(?P<minus>{MINUS})(?<!\w)(?P<sign>{_CURRENCY}) ?(?P<minus2>-?)(?P<amount>{_AMOUNT}){_LAST}"
          r"(?:/(?P<per>[a-z]+)\b)?", _speak_money),
     rule("money, sign last", rf"(?P<minus>{MINUS})(?P<minus2>)(?P<amount>{_AMOUNT})(?P<last>)(?P<per>) ?"

@@ -16,7 +16,7 @@ from voxclone.text.numbers import NUMBER_FORM_RULES, NUMBER_RULES
 from voxclone.text.rule import Rule
 from voxclone.text.signs import CLOSING_RULES, SIGN_RULES
 from voxclone.text.typography import TYPOGRAPHY_RULES
-from voxclone.text.units import UNIT_RULES
+from voxclone.text.units import BARE_UNIT_RULES, UNIT_RULES
 from voxclone.text.web import ADDRESS_RULES, CODE_RULES
 
 RULES: tuple[Rule, ...] = (
@@ -28,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *MONEY_RULES,
     *SIGN_RULES,
     *UNIT_RULES,
+    *BARE_UNIT_RULES,
     *ABBREVIATION_RULES,
     *NUMBER_FORM_RULES,
     *CAPITAL_RULES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from voxclone.text.rule import rule
+from voxclone.text.rule import rule, where_digits
 
 _LONGEST = 36  # digits; longer numbers are read digit by digit
 _CODE = 10  # digits; ungrouped numbers from here on are codes, unless they are round
@@ -141,12 +141,10 @@ def _speak_scientific(match: re.Match[str]) -> str:
 
 
 # Forms around numbers: before capitals beside digits are read.
-NUMBER_FORM_RULES = (
+NUMBER_FORM_RULES = where_digits(
     rule("scientific", rf"({NUMBER})[eE]([+-]?\d{{1,3}})(?!\w)", _speak_scientific),
     rule("power", rf"({NUMBER})\^(-?\d{{1,4}})(?!\d)", r"\1 to the power of \2"),
     rule("fraction", rf"(?<![\d/.,])((?:{INTEGER} )?)(\d{{1,4}})/(\d{{1,4}})(?![\d/])", _speak_slashed),
-    rule("multiplication", rf"({NUMBER}) ?× ?(?=[\d.]{{1,20}} ?=)", r"\1 times "),
-    rule("dimensions", rf"({NUMBER}) ?[xX×] ?(?=\.?\d)", r"\1 by "),
     rule("times", rf"({NUMBER}) ?[xX×](?!\w)", r"\1 times"),
     rule("range", rf"({NUMBER})-({NUMBER})(?!-?\w)", _speak_range),
     rule("ordinal", r"(?<![\d.])(\d{1,3}(?:,\d{3}){0,4}|\d{1,15})(?:st|nd|rd|th)(?![a-z])",
@@ -154,7 +152,7 @@ NUMBER_FORM_RULES = (
     rule("plural number", r"(?<![\d.])(\d{1,4})'?s(?!\w)", lambda m: plural(_speak_bare(re.fullmatch(r"\d+", m[1]) or m))),
 )  # fmt: skip
 
-NUMBER_RULES = (
+NUMBER_RULES = where_digits(
     rule("minus", rf"(?<![\w)\]])-(?={NUMBER})", "minus "),
     rule("subtraction", r"(?<=\d) - (?=\.?\d)", " minus "),
     rule("number", rf"{NUMBER}|\d+", lambda m: f"{_glue(m)}{_speak_bare(m)}{_glue_after(m)}"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
@@ -12,15 +14,19 @@ class Rule:
     """Every match of `pattern` is replaced by `speak(match)`.
 
     A pattern must fail in constant time where it cannot match: it begins with a lookbehind or a boundary that keeps it
-    from being tried inside its own repetition. White space is single spaces by the time most rules run.
+    from being tried inside its own repetition. White space is single spaces by the time most rules run. With
+    `needs_digit` the rule is not tried on text that has no digit.
     """
 
     name: str
     pattern: re.Pattern[str]
     speak: Callable[[re.Match[str]], str]
+    needs_digit: bool = False
 
     def apply(self, text: str, record: Callable[[Rule, str, str], None] | None = None) -> str:
         """Rewrite text; `record(rule, before, after)` is told each replacement that changes something."""
+        if self.needs_digit and not _DIGIT.search(text):
+            return text
         if record is None:
             return self.pattern.sub(self.speak, text)
 
@@ -39,6 +45,11 @@ def rule(name: str, pattern: str, speak: str | Callable[[re.Match[str]], str], f
         template = speak
         return Rule(name, re.compile(pattern, flags), lambda match: match.expand(template))
     return Rule(name, re.compile(pattern, flags), speak)
+
+
+def where_digits(*rules: Rule) -> tuple[Rule, ...]:
+    """The same rules, tried only on text that has a digit."""
+    return tuple(replace(each, needs_digit=True) for each in rules)
 
 
 def alternatives(table: Mapping[str, object]) -> str:

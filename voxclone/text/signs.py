@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voxclone.text.numbers import NUMBER
 from voxclone.text.rule import alternatives, rule
 
 _SPOKEN = {
@@ -17,6 +18,8 @@ _SPOKEN = {
 
 # Signs beside digits: before the numbers are read.
 SIGN_RULES = (
+    rule("multiplication", rf"({NUMBER}) ?× ?(?=[\d.]{{1,20}} ?=)", r"\1 times "),
+    rule("dimensions", rf"({NUMBER}) ?[xX×] ?(?=\.?\d)", r"\1 by "),
     rule("number sign", r"(?<![\w&])# ?(?=\d)", "number "),
     rule("sharp", r"\b([CF])#(?!\w)", r"\1 sharp"),
     rule("about", r"(?<!\w)~ ?(?=[\d$£€¥.])", "about "),
@@ -33,7 +36,7 @@ CLOSING_RULES = (
     rule("hyphen in a word", r"(?<=[^\W_])-(?=[^\W_])", " "),
     rule("loose hyphen", r"(?<!-) ?-+ ?", ", "),
     rule("point in a word", r"(?<=[^\W_])([.:;?!,])(?=[^\W_])", r"\1 "),
-    rule("white space", r"\s+", " "),
+    rule("white space", r"[^\S ]\s*| \s+", " "),
     rule("pauses", r"(?<![.,?!;: ]) ?[.,?!;:](?: ?[.,?!;:])*", lambda m: strongest(m[0])),
     rule("ends", r"\A[ ,;:.]+(?=[^ ,;:.])|,? ?\Z", ""),
     rule("space after a pause", r"(?<=[.,?!;:])(?=[^\s.,?!;:])", " "),

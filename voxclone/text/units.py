@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voxclone.text.numbers import MINUS, NUMBER, QUANTITIES, QUANTITY, is_one, speak_quantity
-from voxclone.text.rule import alternatives, rule
+from voxclone.text.rule import alternatives, rule, where_digits
 
 # Symbol: one, many.
 _REGULAR = {
@@ -104,7 +104,7 @@ def _speak_bare(match: re.Match[str]) -> str:
     return UNITS[match[1]][1] + (f" per {_PER[match['per']]}" if match["per"] else "")
 
 
-UNIT_RULES = (
+UNIT_RULES = where_digits(
     rule("position", rf"({NUMBER}) ?°(?: ?(\d{{1,2}}) ?')?(?: ?(\d{{1,2}}(?:\.\d+)?) ?\")? ?([NSEW])\b", _speak_position),
     rule("feet and inches", r"(?<![\w.])(\d{1,2}) ?' ?(\d{1,2}(?:\.\d)?) ?(?:\"|'')", _speak_feet),
     rule("unit", rf"(?P<quantity>{QUANTITIES})(?P<gap>[ -]?)(?P<unit>{_UNIT}){_OVER}", _speak_unit),
@@ -112,5 +112,7 @@ UNIT_RULES = (
     rule("millions", rf"({MINUS}{NUMBER})(?:M|mn)(?!\w)", lambda m: f"{speak_quantity(m[1])} million"),
     rule("billions", rf"({MINUS}{NUMBER})(?:B|bn)(?!\w)", lambda m: f"{speak_quantity(m[1])} billion"),
     rule("per unit", rf"({QUANTITY})/({alternatives(_PER)})(?!\w)", lambda m: f"{m[1]} per {_PER[m[2]]}"),
+)
+BARE_UNIT_RULES = (
     rule("unit alone", rf"(?<![\w/.-])({'|'.join(sorted(_BARE, key=len, reverse=True))}){_OVER}", _speak_bare),
 )

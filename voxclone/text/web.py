@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voxclone.text.numbers import cardinal, spell_code, spell_digits
-from voxclone.text.rule import alternatives, rule
+from voxclone.text.rule import alternatives, rule, where_digits
 
 _SIGNS = {".": "dot", "/": "slash", "-": "dash", "_": "underscore", "?": "question mark", "=": "equals", "&": "and",
           "#": "hash", "%": "percent", "~": "tilde", ":": "colon", "+": "plus", "@": "at", ",": "comma", ";": "semicolon",
@@ -86,7 +86,7 @@ ADDRESS_RULES = (
     rule("hashtag", r"(?<![\w#&])(#)(\d{0,8}[A-Za-z_]\w{0,99})", _speak_tag),
 )  # fmt: skip
 
-CODE_RULES = (
+CODE_RULES = where_digits(
     rule("IP address", r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)",
          lambda m: " dot ".join(map(spell_digits, m[0].split(".")))),
     rule("phone number", r"(?<![\w.,+$£€¥-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[.-]\d{4}(?![\w-]|\.\d)|"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from accelerate.utils import send_to_device
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -23,9 +24,14 @@ from voxclone.training.plots import compare_mels
 from voxclone.training.speech_data import fits_monotonic, pad_batch
 from voxclone.training.trainer import Report, TrainingStep
 
+LOSS_WEIGHTS = {
+    "mel": 4.0, "duration": 0.5, "pitch": 0.3, "voiced_share": 0.5, "energy": 0.3, "f0": 1.0, "voicing": 0.3,
+}  # fmt: skip
+UNVOICED_F0_MEDIAN = 160.0  # Hz, for a speaker without any voiced frame
+
 
 class VoicedSpeech(Dataset[dict[str, Any]]):
-    """Aligned utterances with a voice: an embedding of the same speaker, mostly of another recording than the target.
+    """Aligned utterances with a voice: the speaker's embedding from random recordings, and median f0 over many.
 
     Args:
         store: Phonemes, mel, f0.
@@ -73,7 +79,7 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
 def _median_f0(store: FeatureStore, entries: Sequence[Entry]) -> float:
     values = np.concatenate([store.read(entry, "f0") for entry in entries[:30]])
     voiced = values[values > 0]
-    return float(np.median(voiced)) if len(voiced) else 160.0
+    return float(np.median(voiced)) if len(voiced) else UNVOICED_F0_MEDIAN
 
 
 def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
@@ -116,24 +122,24 @@ class AcousticStep(TrainingStep):
             "f0": ((relative_f0 - octaves).abs() * voiced).sum() / voiced.sum().clamp(min=1),
             "voicing": F.binary_cross_entropy_with_logits(voicing[frame_mask], voiced[frame_mask].float()),
         }
-        weights = {"mel": 4.0, "duration": 0.5, "pitch": 0.3, "voiced_share": 0.5, "energy": 0.3, "f0": 1.0, "voicing": 0.3}
-        losses["total"] = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+        losses["total"] = torch.stack([LOSS_WEIGHTS[name] * value for name, value in losses.items()]).sum()
         return losses
 
     def validate(self, report: Report, step: int) -> None:
         """Losses on held-out speakers with their own durations and prosody; predicted mels beside natural ones."""
         if not self.held_out:
             return
+        held_out = send_to_device(list(self.held_out), self.model.embedding.weight.device)
         sums: dict[str, float] = defaultdict(float)
-        for batch in self.held_out:
+        for batch in held_out:
             for name, value in self(batch, "model").items():
-                sums[name] += float(value) / len(self.held_out)
+                sums[name] += float(value) / len(held_out)
         for name, mean in sums.items():
             report.scalar(f"valid_{name}", mean)
-        batch = {name: value[:4] for name, value in self.held_out[0].items()}
+        batch = {name: value[:4] for name, value in held_out[0].items()}
         made = self.model.infer(
             batch["phoneme_ids"], batch["phoneme_lengths"], batch["speaker_embedding"], batch["f0_median"]
         )
         length = max(made.mel.shape[2], batch["mel"].shape[2])
-        pad = [F.pad(mel, (0, length - mel.shape[2]), value=-11.5) for mel in (batch["mel"], made.mel)]
-        report.figure("mels", compare_mels(*pad))
+        padded = [F.pad(mel, (0, length - mel.shape[2]), value=-11.5) for mel in (batch["mel"], made.mel)]
+        report.figure("mels", compare_mels(*padded))

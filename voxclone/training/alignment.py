@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -12,62 +13,37 @@ from tqdm import tqdm
 from voxclone.kernels.monotonic_alignment import monotonic_alignment
 from voxclone.models.aligner import Aligner, forward_sum_loss
 from voxclone.training.features import FeatureStore
+from voxclone.training.plots import draw_alignments
 from voxclone.training.speech_data import TranscribedSpeech, pad_batch
 from voxclone.training.trainer import Report, TrainingStep
 
 
 class AlignmentStep(TrainingStep):
-    """Forward-sum loss, and from `binarize_from` on the binarisation loss (arXiv:2108.10447, section 2.3)."""
+    """The forward-sum loss alone.
 
-    def __init__(self, n_symbols: int, n_mels: int, sample: dict[str, Tensor] | None, binarize_from: int = 800) -> None:
+    The paper's binarisation loss (section 2.3) is left out: durations are taken from the best path once, and with it the
+    forward-sum loss stopped falling.
+    """
+
+    def __init__(self, n_symbols: int, n_mels: int, sample: dict[str, Tensor] | None) -> None:
         super().__init__()
         self.aligner = Aligner(n_symbols, n_mels)
         self.sample = sample
-        self.binarize_from = binarize_from
-        self.register_buffer("updates", torch.zeros((), dtype=torch.long))
-        self.updates: Tensor
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `pad_batch`."""
         scores = self.aligner(batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"])
-        losses = {"forward_sum": forward_sum_loss(scores, batch["phoneme_lengths"], batch["mel_lengths"])}
-        self.updates += 1
-        if int(self.updates) > self.binarize_from:
-            losses["binarization"] = _path_loss(scores, batch)
-        losses["total"] = torch.stack(list(losses.values())).sum()
-        return losses
+        return {"total": forward_sum_loss(scores, batch["phoneme_lengths"], batch["mel_lengths"])}
 
     def validate(self, report: Report, step: int) -> None:
-        """Pictures of the soft alignment, the hard path over it."""
+        """The sample's loss, and pictures of its soft alignments with the hard path over them."""
         if self.sample is None:
             return
-        from matplotlib.figure import Figure
-
-        batch = self.sample
+        batch = send_to_device(self.sample, self.aligner.log_factorial.device)
         scores = self.aligner(batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"])
+        report.scalar("valid_total", float(forward_sum_loss(scores, batch["phoneme_lengths"], batch["mel_lengths"])))
         durations = monotonic_alignment(scores, batch["phoneme_lengths"], batch["mel_lengths"])
-        figure = Figure(figsize=(12, 8), layout="tight")
-        for place, item in enumerate(range(min(4, len(scores))), 1):
-            axes = figure.add_subplot(2, 2, place)
-            frames, phonemes = int(batch["mel_lengths"][item]), int(batch["phoneme_lengths"][item])
-            soft = torch.softmax(scores[item, :frames, :phonemes], dim=1)
-            axes.imshow(soft.T.cpu(), aspect="auto", origin="lower", interpolation="nearest")
-            ends = torch.cumsum(torch.as_tensor(durations)[item, :phonemes], 0)
-            axes.step(ends, torch.arange(phonemes), where="pre", color="red", linewidth=0.6)
-        report.figure("alignment", figure)
-
-
-def _path_loss(scores: Tensor, batch: dict[str, Tensor]) -> Tensor:
-    """Negative log-probability of the best monotonic path, per frame."""
-    durations = torch.as_tensor(
-        monotonic_alignment(scores.detach(), batch["phoneme_lengths"], batch["mel_lengths"])
-    ).to(scores.device)
-    log_probs = torch.log_softmax(scores, dim=2)
-    loss = scores.new_zeros(())
-    for item, length in enumerate(batch["mel_lengths"].tolist()):
-        path = torch.repeat_interleave(durations[item])
-        loss = loss - log_probs[item, torch.arange(length, device=scores.device), path].mean()
-    return loss / len(scores)
+        report.figure("alignment", draw_alignments(scores, durations, batch["mel_lengths"]))
 
 
 @torch.inference_mode()
@@ -79,13 +55,14 @@ def store_durations(aligner: Aligner, store: FeatureStore, target: FeatureStore)
     todo = TranscribedSpeech(store, [entry for entry in store.entries if entry.key not in target.keys])
     loader: DataLoader[Any] = DataLoader(todo, batch_size=8, collate_fn=pad_batch)
     for batch in tqdm(loader, desc="aligning", disable=None):
+        batch = send_to_device(batch, aligner.log_factorial.device)
         scores = aligner(batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"])
-        durations = torch.as_tensor(monotonic_alignment(scores, batch["phoneme_lengths"], batch["mel_lengths"]))
+        durations = monotonic_alignment(scores, batch["phoneme_lengths"], batch["mel_lengths"])
         plain = aligner(batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"], prior=False)
         log_probs = torch.log_softmax(plain, dim=2)
         for item, index in enumerate(batch["index"].tolist()):
             entry = todo.entries[index]
             own = durations[item, : int(batch["phoneme_lengths"][item])]
             path = torch.repeat_interleave(own)
-            confidence = float(log_probs[item, torch.arange(len(path)), path].mean())
-            target.append(entry.key, {"confidence": confidence}, {"durations": own.numpy()})
+            confidence = float(log_probs[item, : len(path)].gather(1, path[:, None]).mean())
+            target.append(entry.key, {"confidence": confidence}, {"durations": own.cpu().numpy()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,68 +28,101 @@ from voxclone.text.symbols import symbol_ids
 from voxclone.training.features import FeatureStore
 
 Arrays = dict[str, NDArray[Any]]
+AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".opus"}
+TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")
 MAX_SECONDS = 20.0
+MAX_SOURCE_SECONDS = 60.0  # for the speaker encoder, which takes the first MAX_SECONDS of it
 MIN_SECONDS = 0.7
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One line of a manifest. `text` is empty where there is no transcript."""
+    """One line of a manifest.
+
+    Attributes:
+        path: Where the audio is.
+        key: Its name in feature stores.
+        text: Empty where there is no transcript.
+        about: What else is known: at least speaker, corpus and split ("train" or "valid").
+    """
 
     path: Path
     key: str
-    speaker: str
     text: str
     about: dict[str, str]
 
 
+Extract = Callable[[Recording], tuple[Arrays, int]]  # features, and the recording's own rate in Hz; picklable
+
+
 def read_manifest(manifest: Path, root: Path) -> list[Recording]:
-    """Read a tab-separated manifest with a header; needs columns path and speaker, text where transcribed.
+    """Read a tab-separated manifest with a header; recipes/prepare/README.md says its columns.
 
     Raises:
-        VoxcloneError: A needed column is missing.
+        VoxcloneError: There is no recording, or one has no path or no speaker.
     """
     with open(manifest, encoding="utf8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or not {"path", "speaker"} <= rows[0].keys():
         raise VoxcloneError(f"{manifest} must be a tab-separated table with a header that names path and speaker")
-    return [Recording(root / r["path"], r["path"], r["speaker"], r.get("text") or "", dict(r)) for r in rows]
-
-
-def read_folder(root: Path) -> list[Recording]:
-    """Every audio file below a folder; its speaker is its parent folder, its text a .txt or .lab file beside it."""
     recordings = []
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() not in {".wav", ".flac", ".mp3", ".ogg", ".opus"}:
-            continue
-        beside = [path.with_suffix(suffix) for suffix in (".txt", ".lab", ".normalized.txt")]
-        text = next((file.read_text(encoding="utf8").strip() for file in beside if file.exists()), "")
-        key = str(path.relative_to(root))
-        recordings.append(Recording(path, key, path.parent.name, text, {"speaker": path.parent.name, "text": text}))
+    for number, row in enumerate(rows, 2):
+        if not (row["path"] and row["speaker"]):
+            raise VoxcloneError(f"line {number} of {manifest} names no path or no speaker")
+        about = {"corpus": root.resolve().name, "split": "train"} | {
+            name: value for name, value in row.items() if value
+        }
+        recordings.append(Recording(root / row["path"], row["path"], row.get("text") or "", about))
     return recordings
 
 
-def _clean_waveform(recording: Recording, sample_rate: int, max_seconds: float) -> NDArray[np.float32]:
+def read_folder(root: Path) -> list[Recording]:
+    """Every audio file below a folder that holds one folder for each speaker; its text is a file beside it.
+
+    Raises:
+        VoxcloneError: An audio file is in no speaker's folder, or there is none.
+    """
+    recordings = []
+    for path in audio_files(root):
+        key = path.relative_to(root)
+        if len(key.parts) < 2:
+            raise VoxcloneError(f"{path} is in no speaker's folder; put it into {root}/<speaker>/")
+        beside = [path.with_suffix(suffix) for suffix in TEXT_SUFFIXES]
+        text = next((file.read_text(encoding="utf8").strip() for file in beside if file.exists()), "")
+        about = {"corpus": root.resolve().name, "split": "train", "speaker": key.parts[0], "text": text}
+        recordings.append(Recording(path, key.as_posix(), text, about))
+    if not recordings:
+        raise VoxcloneError(f"{root} holds no audio ({', '.join(sorted(AUDIO_SUFFIXES))})")
+    return recordings
+
+
+def audio_files(root: Path) -> list[Path]:
+    """Every file below a folder whose suffix says audio, sorted."""
+    return [path for path in sorted(root.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES]
+
+
+def _clean_waveform(recording: Recording, sample_rate: int, max_seconds: float) -> tuple[NDArray[np.float32], int]:
     waveform, rate = read_audio(recording.path)
     waveform = level(trim_silence(resample(waveform, rate, sample_rate), sample_rate), sample_rate)
     seconds = len(waveform) / sample_rate
     if not MIN_SECONDS <= seconds <= max_seconds:
         raise AudioError(f"{recording.key} has {seconds:.1f} s after trimming; {MIN_SECONDS} to {max_seconds} s fit")
-    return waveform
+    return waveform, rate
 
 
 def _to_int16(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
     return (np.clip(waveform, -1, 1) * 32767).round().astype(np.int16)
 
 
-def extract_speaker_features(recording: Recording, sample_rate: int) -> Arrays:
-    """For the speaker encoder: the trimmed, levelled waveform."""
-    return {"waveform": _to_int16(_clean_waveform(recording, sample_rate, 60.0)[: int(MAX_SECONDS * sample_rate)])}
+def extract_speaker_features(recording: Recording, sample_rate: int) -> tuple[Arrays, int]:
+    """For the speaker encoder: the trimmed, levelled waveform. Also the rate in Hz at which it was recorded."""
+    waveform, rate = _clean_waveform(recording, sample_rate, MAX_SOURCE_SECONDS)
+    return {"waveform": _to_int16(waveform[: int(MAX_SECONDS * sample_rate)])}, rate
 
 
-def extract_speech_features(recording: Recording, audio: AudioConfig) -> Arrays:
-    """For acoustic model and vocoder: waveform, mel, f0, and phonemes where there is text."""
-    waveform = _clean_waveform(recording, audio.sample_rate, MAX_SECONDS)
+def extract_speech_features(recording: Recording, audio: AudioConfig) -> tuple[Arrays, int]:
+    """For acoustic model and vocoder: waveform, mel, f0, and phonemes where there is English text; and the rate."""
+    waveform, rate = _clean_waveform(recording, audio.sample_rate, MAX_SECONDS)
     waveform = waveform[: len(waveform) // audio.hop_length * audio.hop_length]
     mel = MelSpectrogram(audio)(torch.from_numpy(waveform)[None])[0].T.numpy()
     arrays: Arrays = {
@@ -97,12 +130,12 @@ def extract_speech_features(recording: Recording, audio: AudioConfig) -> Arrays:
         "mel": mel,
         "f0": f0(waveform, audio.sample_rate, audio.hop_length),
     }
-    if recording.text and recording.about.get("language", "en") == "en":
+    if recording.text and recording.about.get("language", "en").lower().startswith("en"):
         arrays["phoneme_ids"] = np.array(symbol_ids(phonemize(normalize(recording.text)).symbols))
-    return arrays
+    return arrays, rate
 
 
-def _guarded(extract: functools.partial[Arrays], recording: Recording) -> tuple[Recording, Arrays | str]:
+def _guarded(extract: Extract, recording: Recording) -> tuple[Recording, tuple[Arrays, int] | str]:
     torch.set_num_threads(1)
     try:
         return recording, extract(recording)
@@ -110,19 +143,22 @@ def _guarded(extract: functools.partial[Arrays], recording: Recording) -> tuple[
         return recording, str(error)
 
 
-def fill_store(
-    store: FeatureStore, recordings: Sequence[Recording], extract: functools.partial[Arrays], workers: int
-) -> dict[str, str]:
-    """Add every recording that the store lacks; returns those that were refused, with the reason."""
+def fill_store(store: FeatureStore, recordings: Sequence[Recording], extract: Extract, workers: int) -> dict[str, str]:
+    """Add every recording that the store lacks, in several processes.
+
+    An entry's `about` is the recording's own; sample_rate (Hz) is measured where that does not say it.
+
+    Returns:
+        Keys of the recordings that were refused, with the reason.
+    """
     todo = [recording for recording in recordings if recording.key not in store.keys]
     refused: dict[str, str] = {}
     with ProcessPoolExecutor(workers) as pool:
-        results: Iterable[tuple[Recording, Arrays | str]] = pool.map(
-            functools.partial(_guarded, extract), todo, chunksize=8
-        )
-        for recording, arrays in tqdm(results, total=len(todo), desc=store.folder.name, disable=None):
-            if isinstance(arrays, str):
-                refused[recording.key] = arrays
+        results = pool.map(functools.partial(_guarded, extract), todo, chunksize=8)
+        for recording, found in tqdm(results, total=len(todo), desc=store.folder.name, disable=None):
+            if isinstance(found, str):
+                refused[recording.key] = found
             else:
-                store.append(recording.key, recording.about, arrays)
+                arrays, rate = found
+                store.append(recording.key, {"sample_rate": str(rate)} | recording.about, arrays)
     return refused

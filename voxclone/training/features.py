@@ -23,6 +23,10 @@ class ArrayKind:
     width: int = 0
 
     @property
+    def row_shape(self) -> tuple[int, ...]:
+        return (self.width,) if self.width else ()
+
+    @property
     def row_bytes(self) -> int:
         return np.dtype(self.dtype).itemsize * max(1, self.width)
 
@@ -55,9 +59,16 @@ class FeatureStore:
         self._maps: dict[str, NDArray[Any]] = {}
 
     def append(self, key: str, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        """Write one recording's arrays, then its index line."""
+        """Write one recording's arrays, then its index line.
+
+        Raises:
+            VoxcloneError: The key is there already, or an array has not its kind's shape.
+        """
         if key in self.keys:
             raise VoxcloneError(f"{key} is already in {self.folder}")
+        for kind, array in arrays.items():
+            if array.shape[1:] != KINDS[kind].row_shape:
+                raise VoxcloneError(f"{kind} of {key} has rows of {array.shape[1:]}, not of {KINDS[kind].row_shape}")
         self.folder.mkdir(parents=True, exist_ok=True)
         rows = {}
         for kind, array in arrays.items():
@@ -66,6 +77,7 @@ class FeatureStore:
                 file.seek(first * KINDS[kind].row_bytes)
                 file.write(np.ascontiguousarray(array, KINDS[kind].dtype).tobytes())
             rows[kind] = (first, len(array))
+            self._maps.pop(kind, None)  # it ends before these rows
         entry = Entry(key, about, rows)
         with open(self.folder / "index.jsonl", "a", encoding="utf8") as file:
             file.write(json.dumps({"key": key, "about": about, "rows": rows}, ensure_ascii=False) + "\n")
@@ -73,17 +85,19 @@ class FeatureStore:
         self.keys.add(key)
 
     def read(self, entry: Entry, kind: str, start: int = 0, length: int | None = None) -> NDArray[Any]:
-        """Rows [start, start + length) of an entry's feature, as a copy."""
+        """Rows [start, start + length) of an entry's feature, as a copy; all from `start` on without a length.
+
+        Raises:
+            VoxcloneError: The entry has fewer rows.
+        """
         first, count = entry.rows[kind]
         length = count - start if length is None else length
         if not 0 <= start <= start + length <= count:
             raise VoxcloneError(f"{entry.key} has {count} rows of {kind}; [{start}, {start + length}) was asked for")
         if kind not in self._maps:
-            shape = KINDS[kind]
-            flat = np.memmap(self.folder / f"{kind}.bin", shape.dtype, "r")
-            self._maps[kind] = flat[: len(flat) // max(1, shape.width) * max(1, shape.width)].reshape(
-                (-1, shape.width) if shape.width else (-1,)
-            )
+            path, shape = self.folder / f"{kind}.bin", KINDS[kind]
+            whole = path.stat().st_size // shape.row_bytes  # a kill may have cut the last row
+            self._maps[kind] = np.memmap(path, shape.dtype, "r", shape=(whole, *shape.row_shape))
         return np.array(self._maps[kind][first + start : first + start + length])
 
     def _used_rows(self, kind: str) -> int:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.utils.data import IterableDataset
 
 from voxclone.config import SpeakerEncoderConfig
+from voxclone.errors import VoxcloneError
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.augmentation import Augmentation
 from voxclone.training.features import Entry, FeatureStore
@@ -23,7 +24,11 @@ from voxclone.training.trainer import Report, TrainingStep
 
 
 class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
-    """Endless batches of crops, each from another speaker; speakers drawn by the square root of their recordings."""
+    """Batches of crops, each from another speaker; speakers drawn by the square root of their recordings.
+
+    Raises:
+        VoxcloneError: There are fewer speakers than crops in a batch.
+    """
 
     def __init__(
         self,
@@ -42,6 +47,11 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         for entry in entries:
             by_speaker[entry.about["speaker"]].append(entry)
         self.speakers = sorted(by_speaker)
+        if len(self.speakers) < batch_size:
+            raise VoxcloneError(
+                f"{store.folder} has {len(self.speakers)} speakers to train on; each of the {batch_size} crops of a batch "
+                "is of another one: lower batch_size, or add speakers"
+            )
         self.recordings = [by_speaker[speaker] for speaker in self.speakers]
         weights = np.sqrt([len(recordings) for recordings in self.recordings])
         self.weights = weights / weights.sum()
@@ -122,7 +132,7 @@ class VerificationTrials:
         """EER in percent by corpus."""
         rates = {}
         for corpus, clips in self.clips.items():
-            waveforms = torch.stack([clip for _, clip in clips])
+            waveforms = torch.stack([clip for _, clip in clips]).to(encoder.entry.weight.device)
             embeddings = torch.cat([encoder.embed(part) for part in waveforms.split(32)])
             scores: dict[bool, list[Any]] = {True: [], False: []}
             similarity = (embeddings @ embeddings.T).cpu().numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from voxclone.errors import VoxcloneError
 from voxclone.training.features import Entry, FeatureStore
 
 
 class TranscribedSpeech(Dataset[dict[str, Any]]):
-    """Utterances with phonemes; each item has phoneme_ids (N,), mel (T, n_mels), f0 (T,), and durations (N,) if stored."""
+    """Utterances with phonemes; each item has its index, phoneme_ids (N,), mel (T, n_mels) and f0 (T,)."""
 
     def __init__(self, store: FeatureStore, entries: Sequence[Entry]) -> None:
         self.store = store
@@ -25,9 +26,25 @@ class TranscribedSpeech(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         entry = self.entries[index]
-        kinds = [kind for kind in ("phoneme_ids", "mel", "f0", "durations") if kind in entry.rows]
-        arrays = {kind: torch.from_numpy(self.store.read(entry, kind)) for kind in kinds}
-        return {"index": index, **arrays}
+        return {"index": index} | {
+            kind: torch.from_numpy(self.store.read(entry, kind)) for kind in ("phoneme_ids", "mel", "f0")
+        }
+
+
+def corpus_weights(entries: Sequence[Entry], weights: Mapping[str, float]) -> dict[str, float]:
+    """Key to weight of each entry whose corpus has one; weights["*"], if there, is for all other corpora.
+
+    Raises:
+        VoxcloneError: No entry's corpus has a weight.
+    """
+    known = {e.key: weights.get(e.about["corpus"], weights.get("*", 0.0)) for e in entries}
+    weighted = {key: weight for key, weight in known.items() if weight > 0}
+    if not weighted:
+        found = ", ".join(sorted({entry.about["corpus"] for entry in entries})) or "none"
+        raise VoxcloneError(
+            f'no recording is of a corpus in corpus_weights; found: {found}. Name them there, or add "*"'
+        )
+    return weighted
 
 
 def fits_monotonic(entry: Entry) -> bool:
@@ -37,7 +54,10 @@ def fits_monotonic(entry: Entry) -> bool:
 
 
 def pad_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """Stack items: mel becomes (B, n_mels, T), lengths are added, padding is 0 (the mel's floor for mel)."""
+    """Stack items: mel becomes (B, n_mels, T), lengths are added, padding is 0 (the mel's floor for mel).
+
+    Durations (N,) are stacked too where the items have them.
+    """
     batch = {
         "index": torch.tensor([item["index"] for item in items]),
         "phoneme_ids": _pad([item["phoneme_ids"].long() for item in items]),
@@ -56,9 +76,20 @@ def _pad(arrays: Sequence[Tensor], value: float = 0.0) -> Tensor:
 
 
 class LengthBuckets(Sampler[list[int]]):
-    """Batches of similar length, drawn with a weight for each utterance; an epoch is as many draws as utterances."""
+    """Batches of similar length, drawn with a weight for each utterance; an epoch is as many draws as utterances.
+
+    Args:
+        lengths: Frames of each utterance.
+        batch_frames: Most frames in a batch, padding included; a longer utterance is a batch of its own.
+        weights: How often each is drawn, in any proportion; None for all alike.
+
+    Raises:
+        VoxcloneError: There is no utterance.
+    """
 
     def __init__(self, lengths: Sequence[int], batch_frames: int, weights: Sequence[float] | None = None) -> None:
+        if not len(lengths):
+            raise VoxcloneError("there is no utterance to draw batches from: check the store, its splits and corpora")
         self.lengths = np.asarray(lengths)
         self.batch_frames = batch_frames
         probabilities = np.ones(len(lengths)) if weights is None else np.asarray(weights, float)

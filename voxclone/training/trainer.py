@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, skip_first_batches
-from accelerate.utils import DistributedDataParallelKwargs, send_to_device
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, send_to_device
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -51,7 +51,14 @@ class Trainer:
         self.config = config
         self.step, self.minutes, self.epoch, self.batches_done = 0, 0.0, 0, 0
         unused = DistributedDataParallelKwargs(find_unused_parameters=len(step.phases) > 1)
-        self._accelerator = Accelerator(mixed_precision=config.mixed_precision, kwargs_handlers=[unused])
+        # shuffles follow from the seed and the epoch alone; epochs need not end at the same step in all processes
+        sampling = DataLoaderConfiguration(even_batches=False, use_seedable_sampler=True, data_seed=config.seed)
+        self._accelerator = Accelerator(
+            mixed_precision=config.mixed_precision,
+            dataloader_config=sampling,
+            rng_types=[],
+            kwargs_handlers=[unused],
+        )
         self._updates = PhaseUpdates(step, config, self._accelerator)
         self._loader = self._accelerator.prepare(loader) if isinstance(loader, DataLoader) else loader
         self._ema = ExponentialMovingAverage(step, config.ema_decay)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from accelerate.utils import send_to_device
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -16,18 +17,30 @@ from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.models.vocoder.harmonic import HarmonicISTFT
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.gan_losses import mel_loss
+from voxclone.training.plots import compare_mels
 from voxclone.training.spectral_losses import multi_resolution_stft_loss
 from voxclone.training.trainer import Report, TrainingStep
 
+MAX_BANDWIDTH = 11025.0  # Hz
+BANDWIDTH_SHARE = 0.47  # of a recording's own rate: below Nyquist by a resampler's transition band
+
 
 class VocoderSegments(IterableDataset[dict[str, Tensor]]):
-    """Endless batches of segments: waveform (B, S), f0 (B, T), and the bandwidth (B,) in Hz that is to be learnt."""
+    """Batches of segments: waveform (B, S), f0 (B, T), and the bandwidth (B,) in Hz that is to be learnt.
+
+    Raises:
+        VoxcloneError: No entry is as long as a segment.
+    """
 
     def __init__(
         self, store: FeatureStore, entries: Sequence[Entry], weights: Sequence[float], batch_size: int, frames: int,
         hop_length: int, batches_per_epoch: int = 1000,
     ) -> None:  # fmt: skip
         long_enough = [(e, w) for e, w in zip(entries, weights, strict=True) if e.rows["f0"][1] >= frames]
+        if not long_enough:
+            raise VoxcloneError(
+                f"{store.folder} has no recording of {frames} frames or more among the {len(entries)} given"
+            )
         self.store, self.entries = store, [entry for entry, _ in long_enough]
         seconds = np.array([entry.rows["f0"][1] * weight for entry, weight in long_enough], float)
         self.probabilities = seconds / seconds.sum()
@@ -50,7 +63,7 @@ class VocoderSegments(IterableDataset[dict[str, Tensor]]):
             gain = min(10 ** (rng.uniform(-8, 4) / 20), 0.98 / max(1e-3, float(np.abs(samples).max())))
             waveforms.append(torch.from_numpy(samples * np.float32(gain)))
             pitches.append(torch.from_numpy(self.store.read(entry, "f0", start, self.frames)))
-            bandwidths.append(min(11025.0, 0.47 * float(entry.about["sample_rate"])))
+            bandwidths.append(min(MAX_BANDWIDTH, BANDWIDTH_SHARE * float(entry.about["sample_rate"])))
         return {
             "waveform": torch.stack(waveforms),
             "f0": torch.stack(pitches),
@@ -95,15 +108,14 @@ class SpectralStep(TrainingStep):
         """Copy-synthesis of held-out segments, with f0 given and with f0 estimated; spectrograms and samples."""
         if self.held_out is None:
             return
-        waveform, f0 = self.held_out["waveform"], self.held_out["f0"]
+        held_out = send_to_device(self.held_out, self.mel_spectrogram.window.device)
+        waveform, f0 = held_out["waveform"], held_out["f0"]
         mel = self.mel_spectrogram(waveform)
         for name, pitch in (("given", f0), ("estimated", None)):
             made = self.vocoder(mel, pitch)
-            for loss, value in self._compare(made, waveform, mel, self.held_out["bandwidth"]).items():
+            for loss, value in self._compare(made, waveform, mel, held_out["bandwidth"]).items():
                 report.scalar(f"valid_{loss}_f0_{name}", float(value))
         rate = self.audio.sample_rate
         report.audio("copy", made[:4].flatten().cpu().numpy(), rate)
         report.audio("natural", waveform[:4].flatten().cpu().numpy(), rate)
-        from voxclone.training.plots import compare_mels
-
         report.figure("mels", compare_mels(mel[:4], self.mel_spectrogram(made)[:4]))

@@ -1,0 +1,74 @@
+"""Put trained runs together into a model folder with its card and example voices."""
+
+import argparse
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import nn
+
+import voxclone
+from voxclone import hub
+from voxclone.config import AcousticConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
+from voxclone.layers.resblock import fold_weight_norm
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.models.vocoder import build_vocoder
+from voxclone.text.symbols import SYMBOLS
+from voxclone.training.trainer import export_weights
+
+RECIPES = Path(__file__).resolve().parent.parent
+
+
+def trained(network: nn.Module, run: Path, prefix: str) -> nn.Module:
+    """The network with the averaged weights of a run's newest checkpoint."""
+    weights = {k.removeprefix(prefix): v for k, v in export_weights(run).items() if k.startswith(prefix)}
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--speaker-run", type=Path, required=True)
+    parser.add_argument("--acoustic-run", type=Path, required=True)
+    parser.add_argument("--vocoder-run", type=Path, required=True)
+    parser.add_argument("--card", type=Path, default=Path(__file__).with_name("card.md"))
+    parser.add_argument("--voices", type=Path, help="JSON: name -> {basis, by, clips: [paths below --clips]}")
+    parser.add_argument("--clips", type=Path, default=Path(), help="folder of the voices' clips")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+
+    acoustic = json.loads((RECIPES / "acoustic/config.json").read_text())["model"]
+    vocoder = json.loads((RECIPES / "vocoder/config.json").read_text())["model"]
+    config = ModelConfig(
+        name=args.name,
+        acoustic=AcousticConfig.from_dict({"n_symbols": len(SYMBOLS)} | acoustic),
+        vocoder=VocoderConfig.from_dict(vocoder),
+        speaker_encoder=SpeakerEncoderConfig(),
+    )
+    generator = trained(build_vocoder(config.vocoder, weight_norm=True), args.vocoder_run, "vocoder.")
+    with torch.no_grad():
+        fold_weight_norm(generator)
+    parts = {
+        "speaker_encoder": trained(SpeakerEncoder(config.speaker_encoder), args.speaker_run, "encoder."),
+        "acoustic": trained(AcousticModel(config.acoustic), args.acoustic_run, "model."),
+        "vocoder": generator,
+    }
+    card = args.card.read_text(encoding="utf8")
+    hub.save_folder(args.out, config, parts, card=card)
+    if args.voices:
+        model = voxclone.VoxClone.from_pretrained(args.out)
+        with TemporaryDirectory() as folder:
+            paths = {}
+            for name, about in json.loads(args.voices.read_text(encoding="utf8")).items():
+                consent = voxclone.Consent.attest(name, basis=about["basis"], by=about["by"])
+                clips = [str(args.clips / clip) for clip in about["clips"]]
+                paths[name] = Path(folder) / f"{name}.voice"
+                model.clone(clips, name=name, consent=consent).save(paths[name])
+            hub.save_folder(args.out, config, parts, card=card, voices=paths)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One op, one file: its public door, its reference, its fast form."""
