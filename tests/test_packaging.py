@@ -19,7 +19,7 @@ import voxclone
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(voxclone.__file__).parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PRETRAINED = next((folder for folder in (PACKAGE / "pretrained", ROOT / "pretrained") if folder.is_dir()), None)
+BUNDLED = [path for root in (PACKAGE, ROOT) for path in (root / "pretrained").rglob("*") if path.is_file()]
 IMPORT_NAMES = {"espeakng-loader": "espeakng_loader", "huggingface-hub": "huggingface_hub"}
 FOR_TRAINING = ("training", "kernels/monotonic_alignment.py")  # the parts of the package that inference never imports
 
@@ -111,8 +111,7 @@ def test_package_is_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
-@pytest.mark.skipif(PRETRAINED is None, reason="no model is bundled")
+@pytest.mark.skipif(not BUNDLED, reason="no model is bundled")
 def test_bundled_models_fit_in_30_mb() -> None:
-    assert PRETRAINED is not None
-    size = sum(file.stat().st_size for file in PRETRAINED.rglob("*") if file.is_file())
-    assert size <= 30_000_000
+    size = {path.parts[path.parts.index("pretrained") :]: path.stat().st_size for path in BUNDLED}
+    assert sum(size.values()) <= 30_000_000

@@ -98,8 +98,23 @@ def _check_mel(config: AudioConfig | SpeakerEncoderConfig) -> None:
         raise ConfigError(f"{owner} needs 0 < hop_length <= win_length <= n_fft")
     if not 0 <= config.f_min < config.f_max <= config.sample_rate / 2:
         raise ConfigError(f"{owner} needs 0 <= f_min < f_max <= sample_rate / 2")
-    if config.n_mels < 1:
-        raise ConfigError(f"{owner}.n_mels is {config.n_mels}; it must be at least 1")
+    if (config.n_fft - config.hop_length) % 2:
+        raise ConfigError(f"{owner}.n_fft - hop_length must be even, so that frames are centred on half hops")
+    _at_least(config, 1, "n_mels")
+
+
+def _at_least(config: Config, least: int, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < least:
+            raise ConfigError(f"{type(config).__name__}.{name} is {getattr(config, name)}; it must be at least {least}")
+
+
+def _odd(config: Config, *names: str) -> None:
+    """Refuse the kernel sizes that do not keep a sequence's length."""
+    _at_least(config, 1, *names)
+    for name in names:
+        if getattr(config, name) % 2 == 0:
+            raise ConfigError(f"{type(config).__name__}.{name} is {getattr(config, name)}; it must be odd")
 
 
 @dataclass(frozen=True)
@@ -131,6 +146,13 @@ class SpeakerEncoderConfig(Config):
 
     def __post_init__(self) -> None:
         _check_mel(self)
+        _at_least(self, 4, "channels")  # the squeeze takes a quarter of them
+        _at_least(self, 1, "entry_stride", "pooled_channels", "attention_channels", "embedding_dim")
+        _odd(self, "kernel_size")
+        if not self.dilations or min(self.dilations) < 1:
+            raise ConfigError(
+                f"SpeakerEncoderConfig.dilations is {self.dilations}; it needs one or more, each 1 or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -150,7 +172,16 @@ class AcousticConfig(Config):
     frames_per_step: int = 2  # mel frames that one decoder step makes
     predictor_layers: int = 3
     predictor_kernel_size: int = 3
-    dropout: float = 0.1
+    dropout: float = 0.1  # the predictors' is twice that
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "n_symbols", "n_mels", "speaker_embedding_dim", "hidden_dim", "attention_heads")
+        _at_least(self, 1, "expansion", "frames_per_step")
+        _odd(self, "encoder_kernel_size", "decoder_kernel_size", "predictor_kernel_size")
+        if self.hidden_dim % self.attention_heads:
+            raise ConfigError("AcousticConfig.hidden_dim must be a multiple of attention_heads")
+        if not 0 <= self.dropout <= 0.5:
+            raise ConfigError(f"AcousticConfig.dropout is {self.dropout}; it must be within 0 and 0.5")
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from voxclone.config import AcousticConfig, SpeakerEncoderConfig
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
-from voxclone.training.embeddings import embed_store
+from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
-from voxclone.training.speech_data import LengthBuckets, corpus_weights
+from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident
 from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
 
 SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/config.json"
@@ -44,12 +44,14 @@ def main() -> None:
     encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in trained.items() if k.startswith("encoder.")})
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
     spoken = {entry.key for entry in store.entries if "phoneme_ids" in entry.rows}
-    embeddings = embed_store(encoder.eval(), FeatureStore(args.speaker_features), spoken)
+    embeddings = kept_embeddings(
+        args.out / "embeddings.npz", encoder.eval(), FeatureStore(args.speaker_features), spoken
+    )
 
     confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
-    threshold = np.quantile(list(confidence.values()), data["drop_least_confident"])
     weights = corpus_weights(store.entries, data["corpus_weights"])
-    usable = [e for e in store.entries if e.key in weights and confidence.get(e.key, -np.inf) >= threshold]
+    candidates = [entry for entry in store.entries if entry.key in weights]
+    usable = drop_least_confident(candidates, confidence, data["drop_least_confident"])
     train = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "train"], embeddings)
     valid = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "valid"], embeddings)
     lengths = [e.rows["mel"][1] for e in train.entries]

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,6 +22,12 @@ from voxclone.training.trainer import export_weights
 RECIPES = Path(__file__).resolve().parent.parent
 
 
+def sizes(config: Path) -> dict[str, Any]:
+    """The `model` part of a recipe's config.json."""
+    model: dict[str, Any] = json.loads(config.read_text(encoding="utf8"))["model"]
+    return model
+
+
 def trained(network: nn.Module, run: Path, prefix: str) -> nn.Module:
     """The network with the averaged weights of a run's newest checkpoint."""
     weights = {k.removeprefix(prefix): v for k, v in export_weights(run).items() if k.startswith(prefix)}
@@ -33,6 +40,9 @@ def main() -> None:
     parser.add_argument("--speaker-run", type=Path, required=True)
     parser.add_argument("--acoustic-run", type=Path, required=True)
     parser.add_argument("--vocoder-run", type=Path, required=True)
+    parser.add_argument("--speaker-config", type=Path, default=RECIPES / "speaker_encoder/config.json")
+    parser.add_argument("--acoustic-config", type=Path, default=RECIPES / "acoustic/config.json")
+    parser.add_argument("--vocoder-config", type=Path, default=RECIPES / "vocoder/config.json")
     parser.add_argument("--card", type=Path, default=Path(__file__).with_name("card.md"))
     parser.add_argument("--voices", type=Path, help="JSON: name -> {basis, by, clips: [paths below --clips]}")
     parser.add_argument("--clips", type=Path, default=Path(), help="folder of the voices' clips")
@@ -40,13 +50,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    acoustic = json.loads((RECIPES / "acoustic/config.json").read_text())["model"]
-    vocoder = json.loads((RECIPES / "vocoder/config.json").read_text())["model"]
+    card = args.card.read_text(encoding="utf8")
+    speaker = SpeakerEncoderConfig.from_dict(sizes(args.speaker_config))
+    known = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim}
     config = ModelConfig(
         name=args.name,
-        acoustic=AcousticConfig.from_dict({"n_symbols": len(SYMBOLS)} | acoustic),
-        vocoder=VocoderConfig.from_dict(vocoder),
-        speaker_encoder=SpeakerEncoderConfig(),
+        acoustic=AcousticConfig.from_dict(known | sizes(args.acoustic_config)),
+        vocoder=VocoderConfig.from_dict(sizes(args.vocoder_config)),
+        speaker_encoder=speaker,
     )
     generator = trained(build_vocoder(config.vocoder, weight_norm=True), args.vocoder_run, "vocoder.")
     with torch.no_grad():
@@ -56,7 +67,6 @@ def main() -> None:
         "acoustic": trained(AcousticModel(config.acoustic), args.acoustic_run, "model."),
         "vocoder": generator,
     }
-    card = args.card.read_text(encoding="utf8")
     hub.save_folder(args.out, config, parts, card=card)
     if args.voices:
         model = voxclone.VoxClone.from_pretrained(args.out)

@@ -79,6 +79,7 @@ CASES = {
         "-$5": "minus five dollars",
         "$10-20": "ten to twenty dollars",
         "$10–$20": "ten to twenty dollars",
+        "$100K/yr": "one hundred thousand dollars per year",
         "$5/month": "five dollars per month",
         "100 USD": "one hundred U S dollars",
         "5¢": "five cents",
@@ -129,6 +130,8 @@ CASES = {
         "at 7 a.m. He left": "at seven A M. He left",
         "at 7 a.m.": "at seven A M.",
         "9AM": "nine A M",
+        "10am-5pm": "ten A M to five P M",
+        "from 9:00–17:00": "from nine o'clock to seventeen hundred",
         "10:15:30": "ten fifteen and thirty seconds",
         "16:9": "sixteen to nine",
         "2h 30m": "two hours thirty minutes",
@@ -174,6 +177,8 @@ CASES = {
         "1 ft": "one foot",
         "5'10\"": "five feet ten inches",
         "5′10″ tall": "five feet ten inches tall",
+        'a 6.5" screen': "a six point five inch screen",
+        "300 K": "three hundred kelvins",
         "250 ms": "two hundred fifty milliseconds",
         "40°26′46″N": "forty degrees twenty six minutes forty six seconds north",
         "He ran 5 km. Then he slept.": "He ran five kilometers. Then he slept.",
@@ -203,6 +208,8 @@ CASES = {
         "Smith & Co.": "Smith and Company.",
         "George W. Bush": "George W Bush",
         "J.R.R. Tolkien": "J R R Tolkien",
+        "Martin Luther King Jr. Day": "Martin Luther King Junior Day",
+        "Mr. T. He left": "Mister T. He left",
         "Plan B. Then": "Plan B. Then",
         "a Ph.D. student": "a P H D student",
         "w/o sugar": "without sugar",
@@ -217,6 +224,7 @@ CASES = {
         "the U.K.'s laws": "the U K's laws",
         "AT&T": "A T and T",
         "MP3": "M P three",
+        "Gate B12": "Gate B twelve",
         "H2O": "H two O",
         "COVID-19": "COVID nineteen",
         "an F-16": "an F sixteen",
@@ -338,7 +346,7 @@ def test_time_is_linear(piece: str) -> None:
     text = (piece * 100_000)[:100_000]
     start = time.process_time()
     normalize(text)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 5  # quadratic time would be minutes
 
 
 def test_import_is_light() -> None:

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from voxclone.errors import AudioError
+
 
 class MelShape(Protocol):
     """What a mel needs to know; `AudioConfig` and `SpeakerEncoderConfig` both say it."""
@@ -66,11 +68,11 @@ class MelSpectrogram(nn.Module):
         """(B, S) in [-1, 1] to (B, n_mels, S // hop_length).
 
         Raises:
-            ValueError: The waveform is too short to be padded by reflection.
+            AudioError: The waveform is too short to be padded by reflection.
         """
         padding = (self.n_fft - self.hop_length) // 2
         if waveform.shape[-1] <= padding:
-            raise ValueError(f"a mel needs more than {padding} samples, got {waveform.shape[-1]}")
+            raise AudioError(f"a mel needs more than {padding} samples, got {waveform.shape[-1]}")
         padded = nn.functional.pad(waveform[:, None], (padding, padding), mode="reflect")[:, 0]
         spectrum = torch.stft(
             padded.float(), self.n_fft, self.hop_length, self.win_length, self.window, center=False, return_complex=True

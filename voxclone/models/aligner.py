@@ -24,9 +24,7 @@ class Aligner(nn.Module):
     def __init__(self, n_symbols: int, n_mels: int, dim: int = 256, key_dim: int = 80) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_symbols, dim, padding_idx=0)
-        self.keys = nn.Sequential(
-            nn.Conv1d(dim, 2 * dim, 3, padding=1), nn.ReLU(), nn.Conv1d(2 * dim, key_dim, 1)
-        )
+        self.keys = nn.Sequential(nn.Conv1d(dim, 2 * dim, 3, padding=1), nn.ReLU(), nn.Conv1d(2 * dim, key_dim, 1))
         self.queries = nn.Sequential(
             nn.Conv1d(n_mels, 2 * n_mels, 3, padding=1),
             nn.ReLU(),
@@ -56,9 +54,7 @@ class Aligner(nn.Module):
         queries = self.queries((mel - mean) * frame_mask[:, None]).float()
         keys = self.keys(self.embedding(phoneme_ids).transpose(1, 2)).float()
         distance = (
-            queries.square().sum(1)[:, :, None]
-            + keys.square().sum(1)[:, None, :]
-            - 2 * queries.transpose(1, 2) @ keys
+            queries.square().sum(1)[:, :, None] + keys.square().sum(1)[:, None, :] - 2 * queries.transpose(1, 2) @ keys
         )
         phoneme_mask = torch.arange(phoneme_ids.shape[1], device=mel.device) < phoneme_lengths[:, None]
         scores = -TEMPERATURE * distance

@@ -57,7 +57,8 @@ class SpeakerEncoder(nn.Module):
 
     def embed(self, waveform: Tensor) -> Tensor:
         """(B, S) speech at `sample_rate`, about -23 LUFS, to (B, D) of unit length."""
-        return self(self.mel_spectrogram(waveform))
+        embedding: Tensor = self(self.mel_spectrogram(waveform))
+        return embedding
 
 
 class TDNNBlock(nn.Module):
@@ -82,7 +83,8 @@ class TDNNBlock(nn.Module):
         y = self.mix_norm(functional.relu(self.mix(y)))
         mean = (y * mask).sum(2) / mask.sum(2)
         gate = torch.sigmoid(self.excite(functional.relu(self.squeeze(mean))))
-        return (x + y * gate[:, :, None]) * mask
+        gated: Tensor = (x + y * gate[:, :, None]) * mask
+        return gated
 
 
 class AttentiveStatisticsPooling(nn.Module):

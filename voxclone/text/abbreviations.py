@@ -9,7 +9,8 @@ from voxclone.text.rule import alternatives, rule
 
 # Before a capitalised name; the stop is optional for the first group.
 _TITLES = {
-    "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor", "St": "Saint", "Lt": "Lieutenant",
+    "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor", "St": "Saint",
+    "Lt": "Lieutenant",
     "Capt": "Captain", "Sgt": "Sergeant", "Cpl": "Corporal", "Mt": "Mount",
 }  # fmt: skip
 _DOTTED_TITLES = {
@@ -20,7 +21,8 @@ _DOTTED_TITLES = {
 # Before a digit.
 _NUMBERED = {
     "No": "number", "Nos": "numbers", "Vol": "volume", "Vols": "volumes", "Fig": "figure", "Figs": "figures",
-    "Ch": "chapter", "Chap": "chapter", "p": "page", "pp": "pages", "Sec": "section", "Eq": "equation", "Art": "article",
+    "Ch": "chapter", "Chap": "chapter", "p": "page", "pp": "pages", "Sec": "section", "Eq": "equation",
+    "Art": "article",
     "Apt": "apartment", "Ste": "suite", "ext": "extension", "c": "circa", "ca": "circa", "Op": "opus", "Pt": "part",
     "Ex": "example", "Tel": "telephone", "Rte": "route", "Hwy": "highway", "para": "paragraph", "v": "version",
     "ver": "version",
@@ -45,15 +47,15 @@ _SAINTS = (
     "Mary|Matthew|Michael|Moritz|Nicholas|Olaf|Pancras|Patrick|Paul|Peter|Petersburg|Pierre|Simon|Stephen|Swithin|"
     "Teresa|Thomas|Tropez|Valentine|Vincent|Vitus"
 )
-STARTERS = (
-    "A|After|All|Although|An|And|As|At|Because|Before|But|Can|Did|Do|Does|Each|Even|Every|Everyone|Finally|For|From|He|"
-    "Her|Here|His|How|However|I|If|In|Instead|Is|It|Its|Just|Later|Let|Many|Maybe|Meanwhile|Most|My|No|Nobody|Not|Now|"
-    "Nothing|On|Once|One|Or|Our|People|Perhaps|Please|She|Since|So|Some|Soon|Still|Suddenly|Ten|That|The|Their|Then|"
-    "There|These|They|This|Those|Three|Thus|To|Today|Tomorrow|Two|Until|Was|We|Well|Were|What|When|Where|Which|While|Who|"
-    "Why|Will|With|Would|Yes|Yesterday|Yet|You|Your"
+_STARTERS = (
+    "A|After|All|Although|An|And|As|At|Because|Before|But|Can|Did|Do|Does|Each|Even|Every|Everyone|Finally|For|"
+    "From|He|Her|Here|His|How|However|I|If|In|Instead|Is|It|Its|Just|Later|Let|Many|Maybe|Meanwhile|Most|My|No|"
+    "Nobody|Not|Now|Nothing|On|Once|One|Or|Our|People|Perhaps|Please|She|Since|So|Some|Soon|Still|Suddenly|Ten|"
+    "That|The|Their|Then|There|These|They|This|Those|Three|Thus|To|Today|Tomorrow|Two|Until|Was|We|Well|Were|"
+    "What|When|Where|Which|While|Who|Why|Will|With|Would|Yes|Yesterday|Yet|You|Your"
 )
 _ANY_CAPITAL = re.compile(r"[\"')\]]*(?: ?\Z| [\"'(]*[A-Z])")
-_STARTER = re.compile(rf"[\"')\]]*(?: ?\Z| [\"'(]*(?:{STARTERS})\b)")
+_STARTER = re.compile(rf"[\"')\]]*(?: ?\Z| [\"'(]*(?:{_STARTERS})\b)")
 _END = re.compile(r"[\"')\]]*(?: ?\Z|[,;:?!]| [\"'(]*[a-z])")
 _STREET_BEFORE = re.compile(r"(?:\d(?:st|nd|rd|th)?|\b[A-Z][\w']*\w) \Z")
 _HOUSE_BEFORE = re.compile(r"\d (?:[NSEW]\.? )?(?:[A-Z0-9][\w']* ){1,3}\Z")
@@ -107,7 +109,7 @@ def _speak_dotted(match: re.Match[str]) -> str:
 def _speak_initial(match: re.Match[str]) -> str:
     before = re.search(r"([\w'.]+) ?\Z", _before(match))
     word = before[1] if before else ""
-    is_label = re.fullmatch("[A-Z]", word) or word.lower() in _LABELS or (word[:1].islower() and final_stop(match))
+    is_label = re.fullmatch("[A-Z]", word) or word.lower() in _LABELS or final_stop(match)
     return match[0] if is_label else match[1]
 
 
@@ -120,14 +122,15 @@ ABBREVIATION_RULES = (
     rule("care of", r"(?<!\w)c/o(?!\w)", "care of"),
     rule("and", r"(?<!\w)'n'(?!\w)", "and"),
     rule("street or drive", r"(?<![\w.])(St|Dr)\b\.?(?!\w)", _speak_thoroughfare),
-    rule("numbered", rf"(?<![\w.'])({alternatives(_NUMBERED)})\. ?(?=\d|[IVX]+\b)", lambda m: _NUMBER_WORDS[m[1].lower()] + " ",
-         re.IGNORECASE),
-    rule("title", rf"(?<![\w.'])({alternatives(_TITLES)})(?:\.(?= ?[A-Z])|(?= [A-Z]))", lambda m: _TITLES[m[1]] + _gap(m)),
+    rule("numbered", rf"(?<![\w.'])({alternatives(_NUMBERED)})\. ?(?=\d|[IVX]+\b)",
+         lambda m: _NUMBER_WORDS[m[1].lower()] + " ", re.IGNORECASE),
+    rule("title", rf"(?<![\w.'])({alternatives(_TITLES)})(?:\.(?= ?[A-Z])|(?= [A-Z]))",
+         lambda m: _TITLES[m[1]] + _gap(m)),
     rule("dotted title", rf"(?<![\w.'])({alternatives(_DOTTED_TITLES)})\.(?= ?[A-Z])",
          _speak_dotted_title),
     rule("abbreviation", rf"(?<![\w.'])({alternatives(_PLAIN)})\.(?!\w)", lambda m: _PLAIN[m[1]] + final_stop(m)),
     rule("closing abbreviation", rf"(?<![\w'])({alternatives(_CLOSING)})\.(?!\w)",
-         lambda m: _CLOSING[m[1]] + final_stop(m, any_capital=True)),
+         lambda m: _CLOSING[m[1]] + final_stop(m, any_capital=m[1] not in ("Jr", "Sr"))),
     rule("versus", r"(?<![\w.])vs(?![\w.])", "versus"),
     rule("PhD", r"\bPhD('?s)?\b", lambda m: "P H D" + ("'s" if m[1] else "")),
     rule("doctor", r"(?<![\w.'])(Mr|Mrs|Dr|Prof)\b\.", lambda m: _TITLES[m[1]] + final_stop(m)),

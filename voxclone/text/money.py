@@ -36,6 +36,7 @@ CURRENCIES: dict[str, tuple[str, str, str, str]] = {
 }
 _SCALE_OF = {"k": "thousand", "K": "thousand", "M": "million", "m": "million", "mn": "million", "MM": "million",
              "B": "billion", "bn": "billion", "b": "billion", "T": "trillion", "tn": "trillion"}  # fmt: skip
+_PER = {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "h": "hour"}
 _CURRENCY = alternatives(CURRENCIES)
 _SCALE = rf"(?: ?(?:{'|'.join(SCALES)})\b|(?:{alternatives(_SCALE_OF)})(?![\w]))"
 _AMOUNT = rf"{NUMBER}{_SCALE}?"
@@ -67,7 +68,7 @@ def _speak_money(match: re.Match[str]) -> str:
         low = speak_number(first[1]) if first else match["amount"]
         spoken = f"{minus}{low}{scale} to {_speak_amount(match['sign'], match['last'])}"
     per = match["per"]
-    return f"{spoken} per {per}" if per else spoken
+    return f"{spoken} per {_PER.get(per, per)}" if per else spoken
 
 
 _LAST = rf"(?: ?- ?(?:{_CURRENCY})? ?(?P<last>{_AMOUNT}))?"

@@ -14,7 +14,7 @@ from voxclone.text.initialisms import CAPITAL_RULES, SHOUT_RULES
 from voxclone.text.money import MONEY_RULES
 from voxclone.text.numbers import NUMBER_FORM_RULES, NUMBER_RULES
 from voxclone.text.rule import Rule
-from voxclone.text.signs import CLOSING_RULES, SIGN_RULES
+from voxclone.text.signs import CLOSING_RULES, LETTER_SIGN_RULES, SIGN_RULES
 from voxclone.text.typography import TYPOGRAPHY_RULES
 from voxclone.text.units import BARE_UNIT_RULES, UNIT_RULES
 from voxclone.text.web import ADDRESS_RULES, CODE_RULES
@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     *CODE_RULES,
     *MONEY_RULES,
     *SIGN_RULES,
+    *LETTER_SIGN_RULES,
     *UNIT_RULES,
     *BARE_UNIT_RULES,
     *ABBREVIATION_RULES,
@@ -49,8 +50,9 @@ class Change:
 
 
 def normalize(text: str) -> str:
-    """Text as it is spoken, in American English: "Dr. Lee paid $3.50" is "Doctor Lee paid three dollars and fifty cents".
+    """Text as it is spoken, in American English.
 
+    "Dr. Lee paid $3.50" is "Doctor Lee paid three dollars and fifty cents".
     Numbers have no hyphens and no "and". Letters that are spelled are single capitals between spaces: "F B I". Of
     punctuation , . ? ! ; : remain. A character that no rule knows (emoji, control characters, other scripts) stays, for
     G2P to refuse. The same text gives the same words; the result normalises to itself; time is linear in the length.

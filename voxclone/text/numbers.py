@@ -121,9 +121,8 @@ def _speak_slashed(match: re.Match[str]) -> str:
     return speak_quantity(match[0])
 
 
-def _speak_bare(match: re.Match[str]) -> str:
+def _speak_bare(written: str) -> str:
     """A number that no other rule wanted; four plain digits up to 2099 are a year."""
-    written = match[0]
     if len(written) == 4 and written.isdigit() and "1000" <= written <= "2099":
         return year(int(written))
     return speak_number(written)
@@ -140,6 +139,13 @@ def _speak_scientific(match: re.Match[str]) -> str:
     return f"{speak_number(match[1])} times ten to the power of {cardinal(int(match[2]))}"
 
 
+def _speak_between(match: re.Match[str]) -> str:
+    """A bare number, with a space where a letter touches it."""
+    text, start, end = match.string, match.start(), match.end()
+    before, after = text[max(start - 1, 0) : start], text[end : end + 1]
+    return f"{' ' if before.isalnum() else ''}{_speak_bare(match[0])}{' ' if after.isalpha() else ''}"
+
+
 # Forms around numbers: before capitals beside digits are read.
 NUMBER_FORM_RULES = where_digits(
     rule("scientific", rf"({NUMBER})[eE]([+-]?\d{{1,3}})(?!\w)", _speak_scientific),
@@ -149,22 +155,11 @@ NUMBER_FORM_RULES = where_digits(
     rule("range", rf"({NUMBER})-({NUMBER})(?!-?\w)", _speak_range),
     rule("ordinal", r"(?<![\d.])(\d{1,3}(?:,\d{3}){0,4}|\d{1,15})(?:st|nd|rd|th)(?![a-z])",
          lambda m: ordinal(int(m[1].replace(",", ""))), re.IGNORECASE),
-    rule("plural number", r"(?<![\d.])(\d{1,4})'?s(?!\w)", lambda m: plural(_speak_bare(re.fullmatch(r"\d+", m[1]) or m))),
+    rule("plural number", r"(?<![\d.])(\d{1,4})'?s(?!\w)", lambda m: plural(_speak_bare(m[1]))),
 )  # fmt: skip
 
 NUMBER_RULES = where_digits(
     rule("minus", rf"(?<![\w)\]])-(?={NUMBER})", "minus "),
     rule("subtraction", r"(?<=\d) - (?=\.?\d)", " minus "),
-    rule("number", rf"{NUMBER}|\d+", lambda m: f"{_glue(m)}{_speak_bare(m)}{_glue_after(m)}"),
-)  # fmt: skip
-
-
-def _glue(match: re.Match[str]) -> str:
-    """A space where a letter or digit touches the number's front."""
-    before = match.string[match.start() - 1 : match.start()]
-    return " " if before.isalnum() else ""
-
-
-def _glue_after(match: re.Match[str]) -> str:
-    after = match.string[match.end() : match.end() + 1]
-    return " " if after.isalpha() else ""
+    rule("number", rf"{NUMBER}|\d+", _speak_between),
+)

@@ -8,12 +8,18 @@ import threading
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from voxclone.errors import TextError
 from voxclone.text.symbols import END, SPACE, START, VOWELS, parse_ipa
 
+if TYPE_CHECKING:
+    from phonemizer.backend import EspeakBackend
+
 Word = tuple[str, ...]  # a word's phoneme symbols
 _TOKEN = re.compile(r"(?P<word>[^\W_]+(?:['’][^\W_]+)*['’]?)|(?P<mark>[.,?!;:])|(?P<skip>[\s\-'\"‘’“”()\[\]*_–—…]+)")
+_MAY_SPLIT = re.compile(r".*[0-9].*|[ivxlcdm]{2,}", re.IGNORECASE)  # espeak-ng reads numbers as several words
+LETTER_A: Word = ("ˈeɪ",)
 _ESPEAK_LOCK = threading.Lock()  # espeak-ng keeps one global state
 
 
@@ -43,13 +49,13 @@ def phonemize(text: str, language: str = "en-us", lexicon: Mapping[str, str] | N
         lexicon: Word (any case) to IPA pronunciation; goes before G2P.
 
     Raises:
-        TextError: The text is empty, has nothing to speak, or has a character that no rule can speak; or the
-            language is unknown.
+        TextError: The text is empty, has nothing to speak, or has a character that no rule can speak; or (position
+            None) the language is unknown, or the lexicon has a pronunciation that cannot be spoken.
     """
     if language not in BACKENDS:
         raise TextError(f"no G2P for language {language!r}; there is one for {', '.join(sorted(BACKENDS))}")
     words, marks = _tokenize(text)
-    own = {word.lower(): parse_ipa(ipa) for word, ipa in (lexicon or {}).items()}
+    own = _pronunciations(lexicon or {})
     spoken: list[Word] = []
     phrase: list[str] = []
     for word, mark in zip(words, marks, strict=True):
@@ -77,6 +83,24 @@ def warm_up(language: str = "en-us") -> None:
     phonemize("hello", language)
 
 
+def _pronunciations(lexicon: Mapping[str, str]) -> dict[str, Word]:
+    """The lexicon as `phonemize` looks words up in it.
+
+    Raises:
+        TextError: A pronunciation is not IPA, or has no sound.
+    """
+    own = {}
+    for word, ipa in lexicon.items():
+        try:
+            phones = parse_ipa(ipa)
+        except TextError as error:
+            raise TextError(f"the lexicon's entry for {word!r}: {error}") from error
+        if not phones:
+            raise TextError(f"the lexicon's entry for {word!r} is {ipa!r}, which has no sound: give it in IPA")
+        own[word.lower().replace("’", "'")] = phones
+    return own
+
+
 def _tokenize(text: str) -> tuple[list[str], list[str]]:
     """Words, and for each the strongest prosody mark that follows it ("" for none)."""
     words: list[str] = []
@@ -84,8 +108,9 @@ def _tokenize(text: str) -> tuple[list[str], list[str]]:
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
-        if match is None or (match["word"] and not _speakable(match["word"])):
-            at = position if match is None else position + next(i for i, c in enumerate(match["word"]) if not _letter(c))
+        strange = 0 if match is None else next((i for i, c in enumerate(match["word"] or "") if not _letter(c)), None)
+        if match is None or strange is not None:
+            at = position + (strange or 0)
             name = unicodedata.name(text[at], "unnamed character")
             raise TextError(f"cannot speak {text[at]!r} ({name}) at position {at}: remove it or spell it out", at)
         if match["word"]:
@@ -101,64 +126,90 @@ def _tokenize(text: str) -> tuple[list[str], list[str]]:
 
 
 def _letter(character: str) -> bool:
-    return character in "'’" or "LATIN" in unicodedata.name(character, "") or character.isdigit()
+    """Whether a word may have it: apostrophes, digits 0-9, and letters that `_plain` makes known ones of."""
+    if character in "'’":
+        return True
+    return character.isalnum() and all(c.isascii() or c in _ACCENTED for c in _plain(character))
 
 
-def _speakable(word: str) -> bool:
-    return all(map(_letter, word))
+# The letters beyond ASCII that espeak-ng's English knows; it reads others out as hexadecimal numbers, or not at all.
+_ACCENTED = frozenset(map(chr, range(0xC0, 0x180))) - set("×÷ıŉſ")
+
+
+def _plain(text: str) -> str:
+    """The text with letters that espeak-ng does not know as the nearest that it does: "Nguyễn" as "Nguyen"."""
+    return "".join(c if c in _ACCENTED else _unaccented(c) for c in text)
+
+
+def _unaccented(character: str) -> str:
+    if not character.isalpha():
+        return character
+    parts = unicodedata.normalize("NFKD", character)
+    return {"ı": "i", "ə": "e", "Ə": "E"}.get(character) or "".join(c for c in parts if not unicodedata.combining(c))
 
 
 @functools.lru_cache(maxsize=4)
-def _espeak(language: str) -> Callable[[list[str]], list[list[str]]]:
-    """espeak-ng through phonemizer: phrases to lists of IPA words. Library and data come from espeakng-loader."""
+def _load_espeak(language: str) -> EspeakBackend:
+    """espeak-ng through phonemizer; library and data come from espeakng-loader. Needs the lock."""
     import logging
 
     import espeakng_loader
     from phonemizer.backend import EspeakBackend
     from phonemizer.backend.espeak.wrapper import EspeakWrapper
-    from phonemizer.separator import Separator
 
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     quiet = logging.getLogger("voxclone.phonemizer")
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False
-    backend = EspeakBackend(language, with_stress=True, language_switch="remove-flags", logger=quiet)
+    return EspeakBackend(language, with_stress=True, language_switch="remove-flags", logger=quiet)
+
+
+def _espeak(phrase: str, language: str) -> list[Word]:
+    """What espeak-ng makes of a phrase, as the words that it sees in it."""
+    from phonemizer.separator import Separator
+
     separator = Separator(phone="", word=" ", syllable="")
-
-    def run(phrases: list[str]) -> list[list[str]]:
-        with _ESPEAK_LOCK:
-            return [line.split() for line in backend.phonemize(phrases, separator=separator, strip=True)]
-
-    return run
+    with _ESPEAK_LOCK:
+        spoken = _load_espeak(language).phonemize([_plain(phrase)], separator=separator, strip=True)[0]
+    return [parse_ipa(part) for part in spoken.split()]
 
 
 @functools.lru_cache(maxsize=50_000)
-def _isolated(word: str, language: str) -> Word:
-    """A word's pronunciation by itself.
+def _isolated(word: str, language: str) -> tuple[Word, ...]:
+    """A word's pronunciation by itself: several of espeak-ng's words where it is a number, Roman ones among them.
 
     Raises:
         TextError: G2P gives it no sound.
     """
-    phones = tuple(symbol for part in _espeak(language)([word])[0] for symbol in parse_ipa(part))
-    if not phones:
-        raise TextError(f"no pronunciation for {word!r}: add it to the lexicon, or spell it out", 0)
-    return phones
+    parts = tuple(filter(None, _espeak(word, language)))
+    if not parts:
+        raise TextError(f"G2P has no pronunciation for {word!r}: spell it out")
+    return parts
 
 
 def _espeak_phrase(words: tuple[str, ...], language: str) -> list[Word]:
     """Phonemes of each word as spoken in its phrase.
 
-    espeak-ng runs some words together ("of the" gives one word), so where the counts differ the phrase's sounds are
-    aligned with those of the words alone.
+    espeak-ng runs some words together ("of the" gives one word) and splits others ("21" gives two), so where the counts
+    differ, or a word splits, the phrase's sounds are aligned with those of the words alone.
     """
     lowered = [word.lower() if len(word) > 1 and not word.isupper() else word for word in words]
-    groups = [parse_ipa(part) for part in _espeak(language)([" ".join(lowered)])[0]]
-    if len(groups) == len(words) and all(groups):
-        return groups
-    alone = [_isolated(word, language) for word in lowered]
-    shared = _share_out([symbol for group in groups for symbol in group], alone)
-    return shared if all(shared) else alone
+    groups = _espeak(" ".join(lowered), language)
+    splits = any(_MAY_SPLIT.fullmatch(word) and len(_isolated(word, language)) > 1 for word in lowered)
+    if len(groups) != len(words) or not all(groups) or splits:
+        alone = [sum(_isolated(word, language), ()) for word in lowered]
+        shared = _share_out([symbol for group in groups for symbol in group], alone)
+        groups = shared if all(shared) else alone
+    return [LETTER_A if _is_letter_a(words, index) else group for index, group in enumerate(groups)]
+
+
+def _is_letter_a(words: tuple[str, ...], index: int) -> bool:
+    """Whether "A" is the letter, which espeak-ng reads as the article: inside a phrase, or beside another letter."""
+    if words[index] != "A":
+        return False
+    beside = words[max(0, index - 1) : index] + words[index + 1 : index + 2]
+    return index > 0 or any(len(word) == 1 and word.isupper() and word not in "AI" for word in beside)
 
 
 def _share_out(phrase: list[str], alone: list[Word]) -> list[Word]:

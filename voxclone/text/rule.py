@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ _DIGIT = re.compile(r"\d")
 
 @dataclass(frozen=True)
 class Rule:
-    """Every match of `pattern` is replaced by `speak(match)`.
+    """Every match of a pattern is replaced by `speak(match)`.
 
     A pattern must fail in constant time where it cannot match: it begins with a lookbehind or a boundary that keeps it
     from being tried inside its own repetition. White space is single spaces by the time most rules run. With
@@ -19,9 +20,15 @@ class Rule:
     """
 
     name: str
-    pattern: re.Pattern[str]
+    source: str
     speak: Callable[[re.Match[str]], str]
+    flags: int = 0
     needs_digit: bool = False
+
+    @functools.cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled at the first use, since all rules together take a good part of a second."""
+        return re.compile(self.source, self.flags)
 
     def apply(self, text: str, record: Callable[[Rule, str, str], None] | None = None) -> str:
         """Rewrite text; `record(rule, before, after)` is told each replacement that changes something."""
@@ -39,12 +46,12 @@ class Rule:
         return self.pattern.sub(speak, text)
 
 
-def rule(name: str, pattern: str, speak: str | Callable[[re.Match[str]], str], flags: int = 0) -> Rule:
+def rule(name: str, source: str, speak: str | Callable[[re.Match[str]], str], flags: int = 0) -> Rule:
     """A rule from a pattern's source; `speak` may be a template as for `re.sub`."""
     if isinstance(speak, str):
         template = speak
-        return Rule(name, re.compile(pattern, flags), lambda match: match.expand(template))
-    return Rule(name, re.compile(pattern, flags), speak)
+        return Rule(name, source, lambda match: match.expand(template), flags)
+    return Rule(name, source, speak, flags)
 
 
 def where_digits(*rules: Rule) -> tuple[Rule, ...]:

@@ -77,7 +77,7 @@ def parse_ipa(ipa: str) -> tuple[str, ...]:
                 break
         else:
             if ipa[position] not in _SILENT:
-                raise TextError(f"{ipa[position]!r} in the pronunciation {ipa!r} is no IPA sound that we know", position)
+                raise TextError(f"{ipa[position]!r} in the pronunciation {ipa!r} is no known IPA sound", position)
             position += 1
             continue
         for sound in sounds:

@@ -60,24 +60,23 @@ for _length in _LENGTHS:
         _one, _many = UNITS["in." if _length == "in" else _length]
         UNITS[_length + _mark] = (f"{_power} {_one}", f"{_power} {_many}")
 _PER = {"h": "hour", "hr": "hour", "s": "second", "sec": "second", "min": "minute", "s²": "second squared",
-        "s^2": "second squared", "m": "meter", "m²": "square meter", "m³": "cubic meter", "km": "kilometer", "kg": "kilogram",
-        "L": "liter", "l": "liter", "dL": "deciliter", "mL": "milliliter", "cm": "centimeter", "cm²": "square centimeter",
+        "s^2": "second squared", "m": "meter", "m²": "square meter", "m³": "cubic meter", "km": "kilometer",
+        "kg": "kilogram",
+        "L": "liter", "l": "liter", "dL": "deciliter", "mL": "milliliter", "cm": "centimeter",
+        "cm²": "square centimeter",
         "cm³": "cubic centimeter", "gal": "gallon", "day": "day", "week": "week", "month": "month", "year": "year",
         "yr": "year", "hour": "hour", "second": "second", "minute": "minute", "mi": "mile", "lb": "pound"}  # fmt: skip
 _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
-# Symbols that are read as units with no number before them, and that may lose their capitals to nothing else.
+# Symbols that are read as units with no number before them, and in no other sense.
 _BARE = ("km", "cm", "mm", "kg", "mph", "GB", "MB", "TB", "kHz", "MHz", "GHz", "Hz", "dB", "kW", "kWh", "Mbps", "Gbps")
 _UNIT = rf"(?:{alternatives(UNITS)})"
 _OVER = rf"(?:/(?P<per>{alternatives(_PER)}))?(?![\w²³^/])(?:\.(?= [a-z]))?"
-# A unit of one capital or "in." must not swallow "5 B" of a name: capitals alone need to touch or be a known symbol.
-_GLUED = {"B", "K"}
+_SPACED = ("B", "K")  # 5 B is bytes and 300 K kelvin, but 5B is billions and 300K thousands
 
 
 def _speak_unit(match: re.Match[str]) -> str:
     quantity, unit = match["quantity"], match["unit"]
-    if unit in _GLUED and (unit == "B") == (match["gap"] == ""):  # 5B is billions, 300K thousands
-        return match[0]
-    if unit == "K" and not match["gap"]:
+    if unit in _SPACED and not match["gap"]:
         return match[0]
     one, many = UNITS[unit]
     single = is_one(quantity) or match["gap"] == "-"
@@ -105,8 +104,11 @@ def _speak_bare(match: re.Match[str]) -> str:
 
 
 UNIT_RULES = where_digits(
-    rule("position", rf"({NUMBER}) ?°(?: ?(\d{{1,2}}) ?')?(?: ?(\d{{1,2}}(?:\.\d+)?) ?\")? ?([NSEW])\b", _speak_position),
+    rule(
+        "position", rf"({NUMBER}) ?°(?: ?(\d{{1,2}}) ?')?(?: ?(\d{{1,2}}(?:\.\d+)?) ?\")? ?([NSEW])\b", _speak_position
+    ),
     rule("feet and inches", r"(?<![\w.])(\d{1,2}) ?' ?(\d{1,2}(?:\.\d)?) ?(?:\"|'')", _speak_feet),
+    rule("inches", r"(?<![\d.])(\d{1,3}\.\d{1,3})\"(?!\w)", lambda m: f"{speak_quantity(m[1])} inch"),
     rule("unit", rf"(?P<quantity>{QUANTITIES})(?P<gap>[ -]?)(?P<unit>{_UNIT}){_OVER}", _speak_unit),
     rule("thousands", rf"({MINUS}{NUMBER})[kK](?!\w)", lambda m: f"{speak_quantity(m[1])} thousand"),
     rule("millions", rf"({MINUS}{NUMBER})(?:M|mn)(?!\w)", lambda m: f"{speak_quantity(m[1])} million"),

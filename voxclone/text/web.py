@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from voxclone.text.numbers import cardinal, spell_code, spell_digits
-from voxclone.text.rule import alternatives, rule, where_digits
+from voxclone.text.rule import rule, where_digits
 
 _SIGNS = {".": "dot", "/": "slash", "-": "dash", "_": "underscore", "?": "question mark", "=": "equals", "&": "and",
-          "#": "hash", "%": "percent", "~": "tilde", ":": "colon", "+": "plus", "@": "at", ",": "comma", ";": "semicolon",
+          "#": "hash", "%": "percent", "~": "tilde", ":": "colon", "+": "plus", "@": "at", ",": "comma",
+          ";": "semicolon",
           "!": "exclamation mark", "*": "star", "$": "dollar", "(": "", ")": "", "'": "", "[": "", "]": ""}  # fmt: skip
 _SPOKEN_NAMES = {"com", "org", "net", "gov", "edu", "info", "co", "me", "to", "app", "dev", "mail", "biz", "mil", "int"}
-_SPELLED_NAMES = {"www", "html", "php", "pdf", "css", "js", "http", "https", "ftp", "api", "url", "id", "uk", "us", "io"}
+_SPELLED_NAMES = {"html", "php", "pdf", "api", "url", "ftp"}  # beside names of two letters or no vowel
 _TOP = "com|org|net|edu|gov|mil|info|biz|io|ai|dev|app|co|me|tv|uk|us|ca|de|fr|eu|au|nz|jp|ch|ly|gg|fm|xyz"
 _VERSIONED = ("version|versions|release|Python|Ubuntu|Debian|Fedora|Windows|Android|iOS|macOS|Java|Node|Linux|kernel|"
               "PyTorch|CUDA|Firefox|Chrome")  # fmt: skip
@@ -73,6 +74,7 @@ def _speak_version(match: re.Match[str]) -> str:
 
 
 _START = r"(?<![\w.@+/-])"
+_ALONE = r"(?<![\w.,$£€¥-])"
 _VERSION = r"(?P<numbers>\d{1,4}(?:\.\d{1,4})"
 
 ADDRESS_RULES = (
@@ -89,13 +91,17 @@ ADDRESS_RULES = (
 CODE_RULES = where_digits(
     rule("IP address", r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)",
          lambda m: " dot ".join(map(spell_digits, m[0].split(".")))),
-    rule("phone number", r"(?<![\w.,+$£€¥-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[.-]\d{4}(?![\w-]|\.\d)|"
-         r"(?<![\w.,+$£€¥-])\+?1[ -]\d{3}[ -]\d{3}[ -]\d{4}(?![\w-])|(?<!\w)\+\d{1,3}(?:[ .-]?\(?\d{2,5}\)?){2,5}(?![\w-])|"
-         r"(?<![\w.,$£€¥-])(?<!\d )\d{3} \d{3} \d{4}(?![\w-]| \d)|(?<![\w.,$£€¥/-])\d{3}-\d{4}(?![\w/-]|[.,]\d)", _speak_phone),
-    rule("digit groups", r"(?<![\w.,$£€¥-])\d{1,7}(?:-\d{1,7}){2,7}(?:-[X\d])?(?![\w-])|"
-         r"(?<![\w.,$£€¥-])(?<!\d )\d{4} \d{4} \d{4} \d{4}(?![\w-]| \d)", _speak_groups),
+    rule("phone number", rf"{_ALONE}(?<!\+)(?:\+?1[ .-]?)?(?:\(\d{{3}}\) ?|\d{{3}}[ .-])\d{{3}}[.-]\d{{4}}"
+         r"(?![\w-]|\.\d)", _speak_phone),
+    rule("phone number, spaced", rf"{_ALONE}(?<!\d )(?:\+?1[ -])?\d{{3}}[ -]\d{{3}}[ -]\d{{4}}(?![\w-]| \d)",
+         _speak_phone),
+    rule("phone number, foreign", r"(?<!\w)\+\d{1,3}(?:[ .-]?\(?\d{2,5}\)?){2,5}(?![\w-])", _speak_phone),
+    rule("phone number, local", rf"{_ALONE}(?<!/)\d{{3}}-\d{{4}}(?![\w/-]|[.,]\d)", _speak_phone),
+    rule("digit groups", rf"{_ALONE}\d{{1,7}}(?:-\d{{1,7}}){{2,7}}(?:-[X\d])?(?![\w-])", _speak_groups),
+    rule("card number", rf"{_ALONE}(?<!\d )\d{{4}} \d{{4}} \d{{4}} \d{{4}}(?![\w-]| \d)", _speak_groups),
     rule("version", rf"\b(?P<word>(?:{_VERSIONED}) v?|[vV](?=\d)){_VERSION}{{1,5}})(?!\w|\.\d)",
-         lambda m: _speak_version(m)),
+         _speak_version),
     rule("version number", rf"(?<![\w.,])(?P<word>){_VERSION}{{2,5}})(?!\w|\.\d)", _speak_version),
-    rule("ISBN", r"\bISBN:? ?(\d{9,13}X?)\b", lambda m: f"ISBN {spell_code(m[1].rstrip('X'))}{' X' * m[1].endswith('X')}"),
+    rule("ISBN", r"\bISBN:? ?(\d{9,13}X?)\b",
+         lambda m: f"ISBN {spell_code(m[1].rstrip('X'))}{' X' * m[1].endswith('X')}"),
 )  # fmt: skip

@@ -73,7 +73,7 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         count = min(len(recordings), int(torch.randint(1, 5, ()).item()))
         chosen = torch.randperm(len(recordings))[:count].tolist()
         mean = np.mean([self.embeddings[recordings[i].key] for i in chosen], axis=0)
-        return (mean / np.linalg.norm(mean)).astype(np.float32)
+        return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
 def _median_f0(store: FeatureStore, entries: Sequence[Entry]) -> float:

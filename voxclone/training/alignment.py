@@ -21,8 +21,8 @@ from voxclone.training.trainer import Report, TrainingStep
 class AlignmentStep(TrainingStep):
     """The forward-sum loss alone.
 
-    The paper's binarisation loss (section 2.3) is left out: durations are taken from the best path once, and with it the
-    forward-sum loss stopped falling.
+    The paper's binarisation loss (section 2.3) is left out: durations are taken from the best path once, and with it
+    the forward-sum loss stopped falling.
     """
 
     def __init__(self, n_symbols: int, n_mels: int, sample: dict[str, Tensor] | None) -> None:

@@ -34,10 +34,10 @@ class Augmentation:
 
         loudness = waveform.square().mean().sqrt()
         if self.rooms and rng.random() < self.room_probability:
-            room = self.rooms[rng.integers(len(self.rooms))]
+            room = self.rooms[int(rng.integers(len(self.rooms)))]
             waveform = audio.fftconvolve(waveform, room)[: len(waveform)]
         if self.noises and rng.random() < self.noise_probability:
-            noise = self.noises[rng.integers(len(self.noises))]
+            noise = self.noises[int(rng.integers(len(self.noises)))]
             noise = noise.repeat(len(waveform) // len(noise) + 2)
             start = int(rng.integers(len(noise) - len(waveform)))
             snr = torch.tensor(rng.uniform(*self.snr_db), dtype=waveform.dtype)
@@ -58,11 +58,16 @@ class Augmentation:
         if rng.random() < self.band_limit_probability:
             cutoff = rng.uniform(3000, 7000) / (self.sample_rate / 2)
             gains -= 60 * torch.sigmoid((torch.linspace(0, 1, len(gains)) - cutoff) * 60)
-        return torch.fft.irfft(spectrum * 10 ** (gains / 20), len(waveform))
+        filtered: Tensor = torch.fft.irfft(spectrum * 10 ** (gains / 20), len(waveform))
+        return filtered
 
 
 def simulate_rooms(count: int, sample_rate: int, seed: int = 0) -> list[Tensor]:
-    """Impulse responses of random shoebox rooms by the image method (pyroomacoustics): a quarter of a second each, peak 1."""
+    """Impulse responses of random shoebox rooms by the image method (pyroomacoustics).
+
+    Returns:
+        `count` responses (sample_rate // 4 + 1,), the direct sound at sample 8 at the latest, peak 1.
+    """
     import pyroomacoustics
 
     rng = np.random.default_rng(seed)

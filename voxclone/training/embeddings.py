@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from voxclone.training.features import FeatureStore
 
 @torch.inference_mode()
 def embed_store(
-    encoder: SpeakerEncoder, store: FeatureStore, keys: Container[str], max_seconds: float = 10.0
+    encoder: SpeakerEncoder, store: FeatureStore, keys: Container[str], max_seconds: float = 6.0
 ) -> dict[str, NDArray[np.float32]]:
     """(D,) unit-length embedding of every entry whose key is wanted, from the first `max_seconds` of it."""
     wanted = [entry for entry in store.entries if entry.key in keys]
@@ -24,4 +26,19 @@ def embed_store(
         length = min(entry.rows["waveform"][1], int(max_seconds * encoder.sample_rate))
         waveform = store.read(entry, "waveform", 0, length).astype(np.float32) / 32768
         embeddings[entry.key] = encoder.embed(torch.from_numpy(waveform)[None])[0].numpy()
+    return embeddings
+
+
+def kept_embeddings(
+    path: Path, encoder: SpeakerEncoder, store: FeatureStore, keys: Container[str]
+) -> dict[str, NDArray[np.float32]]:
+    """As `embed_store`, kept in an .npz file for the next start of the same run."""
+    if path.exists():
+        with np.load(path) as file:
+            return dict(zip(file["keys"].tolist(), file["embeddings"], strict=True))
+    embeddings = embed_store(encoder, store, keys)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, keys=np.array(list(embeddings)), embeddings=np.stack(list(embeddings.values())))
+    os.replace(partial, path)
     return embeddings

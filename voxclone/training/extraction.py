@@ -65,13 +65,12 @@ def read_manifest(manifest: Path, root: Path) -> list[Recording]:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or not {"path", "speaker"} <= rows[0].keys():
         raise VoxcloneError(f"{manifest} must be a tab-separated table with a header that names path and speaker")
+    defaults = {"corpus": root.resolve().name, "split": "train"}
     recordings = []
     for number, row in enumerate(rows, 2):
         if not (row["path"] and row["speaker"]):
             raise VoxcloneError(f"line {number} of {manifest} names no path or no speaker")
-        about = {"corpus": root.resolve().name, "split": "train"} | {
-            name: value for name, value in row.items() if value
-        }
+        about = defaults | {name: value for name, value in row.items() if value}
         recordings.append(Recording(root / row["path"], row["path"], row.get("text") or "", about))
     return recordings
 

@@ -49,8 +49,8 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         self.speakers = sorted(by_speaker)
         if len(self.speakers) < batch_size:
             raise VoxcloneError(
-                f"{store.folder} has {len(self.speakers)} speakers to train on; each of the {batch_size} crops of a batch "
-                "is of another one: lower batch_size, or add speakers"
+                f"{store.folder} has {len(self.speakers)} speakers to train on, and a batch takes {batch_size} "
+                "different ones: lower batch_size, or add speakers"
             )
         self.recordings = [by_speaker[speaker] for speaker in self.speakers]
         weights = np.sqrt([len(recordings) for recordings in self.recordings])
@@ -133,7 +133,7 @@ class VerificationTrials:
         rates = {}
         for corpus, clips in self.clips.items():
             waveforms = torch.stack([clip for _, clip in clips]).to(encoder.entry.weight.device)
-            embeddings = torch.cat([encoder.embed(part) for part in waveforms.split(32)])
+            embeddings = torch.cat([encoder.embed(part) for part in torch.split(waveforms, 32)])
             scores: dict[bool, list[Any]] = {True: [], False: []}
             similarity = (embeddings @ embeddings.T).cpu().numpy()
             for i, j in itertools.combinations(range(len(clips)), 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -110,3 +111,24 @@ class LengthBuckets(Sampler[list[int]]):
             current.append(int(index))
         batches.append(current)
         yield from (batches[i] for i in rng.permutation(len(batches)))
+
+
+def drop_least_confident(
+    entries: Sequence[Entry], confidence: Mapping[str, float], shares: Mapping[str, float]
+) -> list[Entry]:
+    """Leave out the share of each corpus that the aligner trusts least: wrong transcripts, noise, misaligned clips.
+
+    Args:
+        entries: Recordings; those without a confidence are left out.
+        confidence: Of an entry's key, from `store_durations`.
+        shares: Corpus to the share that goes; a corpus that is not named loses 5 %.
+    """
+    by_corpus: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.key in confidence:
+            by_corpus[entry.about.get("corpus", "")].append(entry)
+    kept = []
+    for corpus, own in by_corpus.items():
+        threshold = np.quantile([confidence[entry.key] for entry in own], shares.get(corpus, 0.05))
+        kept += [entry for entry in own if confidence[entry.key] >= threshold]
+    return kept

@@ -14,6 +14,7 @@ from torch.utils.data import IterableDataset
 
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.config import AudioConfig, VocoderConfig
+from voxclone.errors import VoxcloneError
 from voxclone.models.vocoder.harmonic import HarmonicISTFT
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.gan_losses import mel_loss
@@ -38,9 +39,7 @@ class VocoderSegments(IterableDataset[dict[str, Tensor]]):
     ) -> None:  # fmt: skip
         long_enough = [(e, w) for e, w in zip(entries, weights, strict=True) if e.rows["f0"][1] >= frames]
         if not long_enough:
-            raise VoxcloneError(
-                f"{store.folder} has no recording of {frames} frames or more among the {len(entries)} given"
-            )
+            raise VoxcloneError(f"{store.folder}: none of the {len(entries)} recordings given has {frames} frames")
         self.store, self.entries = store, [entry for entry, _ in long_enough]
         seconds = np.array([entry.rows["f0"][1] * weight for entry, weight in long_enough], float)
         self.probabilities = seconds / seconds.sum()

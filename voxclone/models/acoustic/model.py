@@ -95,7 +95,9 @@ class AcousticModel(nn.Module):
         spans, _ = regulate_length(torch.cat([starts, durations[:, :, None]], 2).to(frames.dtype), durations)
         into = torch.arange(frames.shape[1], device=frames.device)[None, :] - spans[:, :, 0] + 0.5
         length = spans[:, :, 1].clamp(min=1)
-        place = torch.stack([into / length, torch.log1p(into.clamp(min=0)), torch.log1p((length - into).clamp(min=0))], 2)
+        place = torch.stack(
+            [into / length, torch.log1p(into.clamp(min=0)), torch.log1p((length - into).clamp(min=0))], 2
+        )
         return frames + self.place(place.to(frames.dtype)), lengths
 
     def decode(self, frames: Tensor, frame_mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -106,7 +108,7 @@ class AcousticModel(nn.Module):
         step = self.config.frames_per_step
         length = frames.shape[1]
         short = -length % step
-        frames = nn.functional.pad(frames, (0, 0, 0, short))
+        frames = nn.functional.pad(frames * frame_mask[:, :, None].to(frames.dtype), (0, 0, 0, short))
         mask = nn.functional.pad(frame_mask, (0, short))[:, ::step]
         x = self.entry(frames.transpose(1, 2)).transpose(1, 2)[:, : mask.shape[1]] * mask[:, :, None].to(frames.dtype)
         for block in self.decoder:

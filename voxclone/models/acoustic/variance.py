@@ -12,7 +12,9 @@ from voxclone.layers.norm import ConditionalLayerNorm
 class VariancePredictor(nn.Module):
     """One value, or a few, for each phoneme."""
 
-    def __init__(self, dim: int, outputs: int, layers: int, kernel_size: int, condition_dim: int, dropout: float) -> None:
+    def __init__(
+        self, dim: int, outputs: int, layers: int, kernel_size: int, condition_dim: int, dropout: float
+    ) -> None:
         super().__init__()
         self.dropout = dropout
         self.convolutions = nn.ModuleList(

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxclone.config import VocoderConfig
-from voxclone.errors import ConfigError
+from voxclone.errors import ConfigError, ModelError
 from voxclone.layers.resblock import LEAKY_SLOPE, with_weight_norm
 from voxclone.models.vocoder.hifigan import UpsamplingTrunk
 
@@ -48,8 +48,9 @@ class HarmonicISTFT(UpsamplingTrunk):
             (B, T * hop_length) in [-1, 1].
 
         Raises:
-            ModelError: The mel has another shape.
+            ModelError: The mel or the f0 has another shape.
         """
+        self._check_shapes(mel, f0)
         if f0 is None:
             f0 = self.pitch.f0(mel)
         generator = torch.Generator().manual_seed(0)
@@ -70,6 +71,13 @@ class HarmonicISTFT(UpsamplingTrunk):
         gain, turn, noise_gain = self.conv_post(F.leaky_relu(x, LEAKY_SLOPE)).float().chunk(3, 1)
         shaped = harmonic * torch.polar(_gain(gain), turn) + aperiodic * _gain(noise_gain)
         return self._istft(shaped).clamp(-1, 1)
+
+    def _check_shapes(self, mel: Tensor, f0: Tensor | None) -> None:
+        bands = self.config.n_mels
+        if mel.dim() != 3 or mel.shape[1] != bands or mel.shape[2] == 0:
+            raise ModelError(f"the mel has shape {tuple(mel.shape)}; this vocoder needs (B, {bands}, T >= 1)")
+        if f0 is not None and f0.shape != (mel.shape[0], mel.shape[2]):
+            raise ModelError(f"the f0 has shape {tuple(f0.shape)}; this mel needs {(mel.shape[0], mel.shape[2])}")
 
     def _stft(self, waveform: Tensor) -> Tensor:
         """(B, S) to complex (B, bins, S / hop); frame j is centred on (j + 1/2) hop."""

@@ -1,0 +1,177 @@
+"""Every recipe in order, as scripts, on a tiny corpus that espeak-ng speaks: from recordings to a cloned voice."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+for name in ("accelerate", "torchaudio", "numba", "pyroomacoustics", "tensorboard", "matplotlib"):
+    pytest.importorskip(name, reason="the train extra is not installed")
+
+REPOSITORY = Path(__file__).parents[1]
+SPEAKERS = {"ada": ("en-us+f3", 60), "bob": ("en-us+m3", 35), "eve": ("en-us+f5", 75)}  # espeak-ng voice, pitch
+HELD_OUT = "eve"
+TEXTS = (
+    "The boat sailed past the old red house.",
+    "Nine men drank tea in the garden today.",
+    "Please bring a warm coat and two books.",
+    "Rain fell on the hills for seven hours.",
+)
+TRAINER = {"max_steps": 4, "max_minutes": 1.0, "log_every": 2, "validate_every": 4}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "speaker_encoder": {
+        "model": {
+            "channels": 16, "dilations": [1, 2], "pooled_channels": 16, "attention_channels": 8, "embedding_dim": 16,
+        },
+        "data": {"batch_size": 2, "crop_seconds": 1.0, "trial_seconds": 1.0, "rooms": 1},
+        "loss": {"margin": 0.2, "scale": 30.0},
+        "trainer": TRAINER,
+    },
+    "acoustic": {
+        "model": {"hidden_dim": 16, "encoder_layers": 1, "decoder_layers": 1, "predictor_layers": 1},
+        "data": {
+            "batch_frames": 600, "corpus_weights": {"*": 1.0}, "drop_least_confident": 0.0, "validation_items": 4,
+        },
+        "trainer": TRAINER,
+    },
+    "vocoder": {
+        "model": {
+            "upsample_rates": [1, 4], "upsample_kernel_sizes": [3, 8], "upsample_initial_channel": 16, "resblock": "2",
+            "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 2]],
+            "head": "harmonic_istft", "head_n_fft": 256,
+        },
+        "data": {"batch_size": 2, "frames": 16, "corpus_weights": {"espeak": 1.0}},
+        "trainer": TRAINER,
+    },
+}  # fmt: skip
+
+
+class Espeak:
+    """espeak-ng as a synthesiser, from the wheel that phonemes come from."""
+
+    def __init__(self) -> None:
+        import espeakng_loader
+
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        data = Path(espeakng_loader.get_data_path()).parent
+        self.sample_rate = self._library.espeak_Initialize(2, 0, os.fsencode(data), 0)  # 2: synchronous, to a callback
+        assert self.sample_rate > 0
+        kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+        self._callback = kind(self._receive)
+        self._library.espeak_SetSynthCallback(self._callback)
+        self._chunks: list[NDArray[np.int16]] = []
+
+    def _receive(self, samples: Any, count: int, events: Any) -> int:
+        if samples and count:
+            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+    def speak(self, text: str, voice: str, pitch: int) -> NDArray[np.int16]:
+        self._chunks.clear()
+        assert self._library.espeak_SetVoiceByName(voice.encode()) == 0
+        self._library.espeak_SetParameter(3, pitch, 0)  # 3: pitch, 0 to 100
+        spoken = text.encode()
+        assert self._library.espeak_Synth(spoken, ctypes.c_size_t(len(spoken) + 1), 0, 0, 0, 1, None, None) == 0
+        return np.concatenate(self._chunks)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """manifest.tsv and its recordings."""
+    import soundfile
+
+    espeak = Espeak()
+    folder = tmp_path_factory.mktemp("espeak")
+    lines = ["path\tspeaker\tcorpus\tsplit\ttext"]
+    for speaker, (voice, pitch) in SPEAKERS.items():
+        for number, text in enumerate(TEXTS):
+            path = f"{speaker}-{number}.wav"
+            soundfile.write(folder / path, espeak.speak(text, voice, pitch), espeak.sample_rate)
+            split = "valid" if speaker == HELD_OUT else "train"
+            lines.append(f"{path}\t{speaker}\tespeak\t{split}\t{text}")
+    (folder / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the recipes, started as a user does it, left features, runs and the model."""
+    runs = tmp_path_factory.mktemp("runs")
+    for name, config in CONFIGS.items():
+        (runs / f"{name}.json").write_text(json.dumps(config))
+    voices = {"ada": {"basis": "a synthetic voice", "by": "espeak-ng", "clips": ["ada-0.wav", "ada-1.wav"]}}
+    (runs / "voices.json").write_text(json.dumps(voices))
+    (runs / "card.md").write_text("# tiny\n")
+    speech, speaker, durations = "features/speech", "features/speaker", "features/durations"
+    commands = [
+        f"prepare/prepare.py {corpus}/manifest.tsv --out features --workers 1",
+        f"speaker_encoder/train.py --features {speaker} --noise {corpus} --out speaker_run --config speaker_encoder.json",
+        f"acoustic/align.py --features {speech} --durations {durations} --out aligner_run --minutes 0.03",
+        f"acoustic/train.py --features {speech} --durations {durations} --speaker-features {speaker} --out acoustic_run "
+        "--speaker-run speaker_run --speaker-config speaker_encoder.json --config acoustic.json",
+        f"vocoder/train.py --features {speech} --out vocoder_run --config vocoder.json",
+        "bundle/export.py --speaker-run speaker_run --acoustic-run acoustic_run --vocoder-run vocoder_run "
+        "--speaker-config speaker_encoder.json --acoustic-config acoustic.json --vocoder-config vocoder.json "
+        f"--card card.md --voices voices.json --clips {corpus} --name tiny --out model",
+    ]
+    for command in commands:
+        script, *arguments = command.split()
+        done = subprocess.run(
+            [sys.executable, str(REPOSITORY / "recipes" / script), *arguments],
+            cwd=runs,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return runs
+
+
+def test_features_hold_what_the_manifest_says_and_the_measured_rate(run_folder: Path) -> None:
+    from voxclone.training.features import FeatureStore
+
+    store = FeatureStore(run_folder / "features/speech")
+    assert len(store.entries) == len(SPEAKERS) * len(TEXTS)
+    assert json.loads((store.folder / "refused.json").read_text()) == {}
+    entry = next(entry for entry in store.entries if entry.key == "eve-2.wav")
+    expected = {"speaker": "eve", "corpus": "espeak", "split": "valid", "text": TEXTS[2], "sample_rate": "22050"}
+    assert expected.items() <= entry.about.items()
+
+
+def test_every_transcribed_recording_gets_durations_that_fill_its_mel(run_folder: Path) -> None:
+    from voxclone.training.features import FeatureStore
+
+    speech, durations = FeatureStore(run_folder / "features/speech"), FeatureStore(run_folder / "features/durations")
+    frames = {entry.key: entry.rows["mel"][1] for entry in speech.entries}
+    assert {entry.key: int(durations.read(entry, "durations").sum()) for entry in durations.entries} == frames
+
+
+def test_runs_leave_curves_and_pictures(run_folder: Path) -> None:
+    for run, picture in {"aligner_run": "alignment", "acoustic_run": "mels", "vocoder_run": "mels"}.items():
+        assert list((run_folder / run / "plots").glob(f"{picture}-*.png")), run
+        assert list((run_folder / run / "tensorboard").iterdir()), run
+    assert (run_folder / "vocoder_run/samples/copy-4.wav").is_file()
+    for run in ("speaker_run", "acoustic_run", "vocoder_run"):
+        assert (run_folder / run / "log.tsv").read_text().splitlines()[-1].startswith("4\t")
+
+
+def test_the_exported_model_clones_and_speaks(run_folder: Path, corpus: Path) -> None:
+    import voxclone
+
+    model = voxclone.VoxClone.from_pretrained(run_folder / "model", device="cpu")
+    assert list(model.voices) == ["ada"]
+    assert model.config.speaker_encoder.embedding_dim == 16
+    voice = model.clone(corpus / "eve-0.wav", name="eve", consent=voxclone.Consent.attest("eve", basis="espeak-ng"))
+    assert 80 < voice.f0_median < 400
+    speech = model.generate("Hello there, good people.", voice)
+    assert [word.text for word in speech.words] == ["Hello", "there", "good", "people"]
+    assert speech.duration_seconds > 0.3 and np.isfinite(speech.samples).all() and np.abs(speech.samples).max() > 0
