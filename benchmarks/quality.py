@@ -22,9 +22,9 @@ from typing import Any
 import librosa
 import numpy as np
 import torch
-from environment import write_result
 
 import voxclone
+from environment import write_result
 from voxclone import hub
 from voxclone.audio.io import read_audio, write_audio
 from voxclone.audio.mel import MelSpectrogram, mel_filterbank
@@ -94,13 +94,16 @@ def natural_copies(clips: dict[str, Path], out: Path, model_folder: Path) -> dic
     return made
 
 
-def speak(model: voxclone.VoxClone, references: dict[str, Path], sentences: dict[str, str], out: Path) -> dict[str, Any]:
+def speak(
+    model: voxclone.VoxClone, references: dict[str, Path], sentences: dict[str, str], out: Path
+) -> dict[str, Any]:
     """Clone each speaker from one clip and read every sentence; checks each alignment to be whole and in order."""
     out.mkdir(parents=True, exist_ok=True)
     paths: dict[str, list[Path]] = {}
     whole = 0
     for speaker, clip in references.items():
-        voice = model.clone(str(clip), name=speaker, consent=voxclone.Consent.attest(speaker, basis="CC BY 4.0 corpus"))
+        consent = voxclone.Consent.attest(speaker, basis="corpus licensed for it")
+        voice = model.clone(str(clip), name=speaker, consent=consent)
         paths[speaker] = []
         for name, text in sentences.items():
             speech = model.generate(text, voice)

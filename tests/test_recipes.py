@@ -114,10 +114,11 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     speech, speaker, durations = "features/speech", "features/speaker", "features/durations"
     commands = [
         f"prepare/prepare.py {corpus}/manifest.tsv --out features --workers 1",
-        f"speaker_encoder/train.py --features {speaker} --noise {corpus} --out speaker_run --config speaker_encoder.json",
+        f"speaker_encoder/train.py --features {speaker} --noise {corpus} --config speaker_encoder.json "
+        "--out speaker_run",
         f"acoustic/align.py --features {speech} --durations {durations} --out aligner_run --minutes 0.03",
-        f"acoustic/train.py --features {speech} --durations {durations} --speaker-features {speaker} --out acoustic_run "
-        "--speaker-run speaker_run --speaker-config speaker_encoder.json --config acoustic.json",
+        f"acoustic/train.py --features {speech} --durations {durations} --speaker-features {speaker} "
+        "--speaker-run speaker_run --speaker-config speaker_encoder.json --config acoustic.json --out acoustic_run",
         f"vocoder/train.py --features {speech} --out vocoder_run --config vocoder.json",
         "bundle/export.py --speaker-run speaker_run --acoustic-run acoustic_run --vocoder-run vocoder_run "
         "--speaker-config speaker_encoder.json --acoustic-config acoustic.json --vocoder-config vocoder.json "

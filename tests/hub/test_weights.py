@@ -3,7 +3,6 @@ import pickle
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -40,15 +39,23 @@ def test_read_tensors_do_not_depend_on_the_file(path: Path) -> None:
 def test_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
 
-    def crash(tensors: object, filename: Path, metadata: object) -> None:
-        Path(filename).write_bytes(b"half")
+    def crash(file: Path, content: bytes) -> None:
+        with file.open("wb") as opened:
+            opened.write(content[: len(content) // 2])
         raise OSError("disk full")
 
-    monkeypatch.setattr(safetensors.torch, "save_file", crash)
+    monkeypatch.setattr(Path, "write_bytes", crash)
     with pytest.raises(ModelError, match=r"cannot write .*acoustic\.safetensors: disk full"):
         hub.write_tensors(path, {"weight": torch.zeros(1)}, {})
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of other systems")
+def test_what_is_written_has_the_usual_permissions(path: Path, tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    usual.write_bytes(b"")
+    assert path.stat().st_mode == usual.stat().st_mode
 
 
 def test_write_into_a_missing_folder(tmp_path: Path) -> None:

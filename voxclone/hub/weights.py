@@ -62,7 +62,8 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], m
     own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-            safetensors.torch.save_file(own, Path(scratch) / path.name, dict(metadata))
+            content = safetensors.torch.save(own, dict(metadata))  # save_file leaves a file that its owner alone reads
+            (Path(scratch) / path.name).write_bytes(content)
             os.replace(Path(scratch) / path.name, path)
     except (OSError, safetensors.SafetensorError) as error:
         raise ModelError(f"cannot write {path}: {error}") from error

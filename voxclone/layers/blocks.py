@@ -10,7 +10,7 @@ from voxclone.layers.norm import ConditionalLayerNorm
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, then a convolutional feed-forward layer (FFT block, FastSpeech, arXiv:1905.09263, section 3.1)."""
+    """Self-attention, then a convolutional feed-forward layer (FFT block, arXiv:1905.09263, section 3.1)."""
 
     def __init__(self, dim: int, heads: int, kernel_size: int, condition_dim: int, dropout: float) -> None:
         super().__init__()

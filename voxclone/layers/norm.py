@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 class ConditionalLayerNorm(nn.Module):
-    """Layer norm whose scale and shift come from the speaker (SALN, Meta-StyleSpeech, arXiv:2106.03153, section 3.2)."""
+    """Layer norm whose scale and shift come from the speaker (SALN, arXiv:2106.03153, section 3.2)."""
 
     def __init__(self, dim: int, condition_dim: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The learned aligner: which phoneme each mel frame belongs to (One TTS Alignment To Rule Them All, arXiv:2108.10447)."""
+"""The learned aligner: which phoneme each mel frame belongs to (One TTS Alignment, arXiv:2108.10447)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,65 @@
+"""The aligner learns, and its durations fill every recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("accelerate")
+pytest.importorskip("numba")
+pytest.importorskip("matplotlib")
+
+from voxclone.models.aligner import Aligner
+from voxclone.training.alignment import AlignmentStep, store_durations
+from voxclone.training.features import FeatureStore
+from voxclone.training.speech_data import TranscribedSpeech, pad_batch
+
+DURATIONS = {"a": [4, 9, 6, 3], "b": [7, 2, 8]}
+
+
+def a_store(folder: Path) -> FeatureStore:
+    """Each phoneme has a spectrum of its own, so that its frames are plain to see."""
+    rng = np.random.default_rng(0)
+    spectra = rng.normal(-5, 2, (5, 80))
+    store = FeatureStore(folder)
+    for key, durations in DURATIONS.items():
+        ids = np.arange(1, len(durations) + 1)
+        mel = np.repeat(spectra[ids], durations, axis=0)
+        store.append(key, {}, {"mel": mel, "f0": np.zeros(len(mel)), "phoneme_ids": ids})
+    return store
+
+
+def test_learns_the_durations_and_stores_them(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    store, target = a_store(tmp_path / "speech"), FeatureStore(tmp_path / "durations")
+    speech = TranscribedSpeech(store, store.entries)
+    batch = pad_batch([speech[0], speech[1]])
+    step = AlignmentStep(5, 80, None)
+    optimizer = torch.optim.Adam(step.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        loss = step(batch, "model")["total"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < losses[0]
+    store_durations(step.aligner.eval(), store, target)
+    found = {entry.key: target.read(entry, "durations").tolist() for entry in target.entries}
+    assert found == DURATIONS
+    assert all(entry.about["confidence"] <= 0 for entry in target.entries)
+
+
+def test_aligns_only_what_is_missing(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    store, target = a_store(tmp_path / "speech"), FeatureStore(tmp_path / "durations")
+    target.append("a", {"confidence": -1.0}, {"durations": np.array([1, 1, 1, 19])})
+    store_durations(Aligner(5, 80).eval(), store, target)
+    again = FeatureStore(tmp_path / "durations")
+    assert [entry.key for entry in again.entries] == ["a", "b"]
+    assert again.read(again.entries[0], "durations").tolist() == [1, 1, 1, 19]
+    own = again.read(again.entries[1], "durations")
+    assert own.sum() == 17 and own.min() >= 1

@@ -1,0 +1,78 @@
+"""The vocoder's segments and its spectral step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("accelerate")
+pytest.importorskip("matplotlib")
+
+from voxclone.config import AudioConfig, VocoderConfig
+from voxclone.errors import VoxcloneError
+from voxclone.training.features import FeatureStore
+from voxclone.training.vocoder import SpectralStep, VocoderSegments
+
+CONFIG = VocoderConfig(
+    upsample_rates=(1, 4), upsample_kernel_sizes=(3, 8), upsample_initial_channel=16, resblock="2",
+    resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), head="harmonic_istft", head_n_fft=256,
+)  # fmt: skip
+HOP = 256
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    """Frames whose f0 is their number and whose samples are it in hundreds, so that a segment tells its place."""
+    store = FeatureStore(tmp_path)
+    for key, frames, rate in (("wide", 60, "44100"), ("narrow", 40, "16000"), ("short", 8, "22050")):
+        numbers = np.arange(1, frames + 1)
+        store.append(key, {"sample_rate": rate}, {"waveform": np.repeat(100 * numbers, HOP), "f0": numbers})
+    return store
+
+
+def segments(store: FeatureStore, weights: tuple[float, ...] = (1.0, 1.0, 1.0), batches: int = 30) -> VocoderSegments:
+    return VocoderSegments(store, store.entries, weights, 4, 16, HOP, batches)
+
+
+def test_waveform_and_f0_are_of_the_same_place(store: FeatureStore) -> None:
+    torch.manual_seed(0)
+    bandwidths = set()
+    for batch in segments(store):
+        assert batch["waveform"].shape == (4, 16 * HOP) and batch["f0"].shape == (4, 16)
+        samples = batch["waveform"].reshape(4, 16, HOP)
+        assert bool((samples.amax(2) == samples.amin(2)).all())  # cut at frames
+        scale = samples[:, :, 0] / batch["f0"]
+        torch.testing.assert_close(scale, scale[:, :1].expand(-1, 16), rtol=1e-4, atol=1e-6)
+        assert float(batch["waveform"].abs().max()) <= 0.9801
+        bandwidths.update(batch["bandwidth"].tolist())
+    assert sorted(bandwidths) == pytest.approx([7520.0, 11025.0])
+
+
+def test_weights_and_seconds_say_what_is_drawn(store: FeatureStore) -> None:
+    data = segments(store, (0.5, 1.0, 1.0))
+    assert [entry.key for entry in data.entries] == ["wide", "narrow"]
+    np.testing.assert_allclose(data.probabilities, [30 / 70, 40 / 70])
+    with pytest.raises(VoxcloneError, match="none of the 3 recordings"):
+        VocoderSegments(store, store.entries, (1.0, 1.0, 1.0), 4, 61, HOP)
+
+
+def test_learns_and_trains_the_pitch_estimator(recording: tuple[np.ndarray, int]) -> None:
+    torch.manual_seed(0)
+    waveform = torch.from_numpy(recording[0][: 2 * 16 * HOP].reshape(2, -1).copy())
+    f0 = torch.full((2, 16), 165.0)  # 120 Hz, played faster
+    batch = {"waveform": waveform, "f0": f0, "bandwidth": torch.full((2,), 11025.0)}
+    step = SpectralStep(CONFIG, AudioConfig(), None)
+    optimizer = torch.optim.Adam(step.parameters(), 2e-3)
+    history = []
+    for _ in range(15):
+        losses = step(batch, "model")
+        optimizer.zero_grad()
+        losses["total"].backward()
+        assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in step.parameters())
+        optimizer.step()
+        history.append({name: float(value) for name, value in losses.items()})
+    for name in ("total", "mel", "stft", "f0"):
+        assert history[-1][name] < history[0][name], name
