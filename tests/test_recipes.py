@@ -21,10 +21,10 @@ REPOSITORY = Path(__file__).parents[1]
 SPEAKERS = {"ada": ("en-us+f3", 60), "bob": ("en-us+m3", 35), "eve": ("en-us+f5", 75)}  # espeak-ng voice, pitch
 HELD_OUT = "eve"
 TEXTS = (
-    "The boat sailed past the old red house.",
-    "Nine men drank tea in the garden today.",
-    "Please bring a warm coat and two books.",
-    "Rain fell on the hills for seven hours.",
+    "The boat sailed slowly past the old red house this morning.",
+    "Nine men drank tea in the garden, and nobody spoke a word.",
+    "Please bring a warm coat and two books for the long journey.",
+    "Rain fell on the distant hills for seven hours without a break.",
 )
 TRAINER = {"max_steps": 4, "max_minutes": 1.0, "log_every": 2, "validate_every": 4}
 CONFIGS: dict[str, dict[str, Any]] = {

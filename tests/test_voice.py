@@ -24,6 +24,7 @@ def make_voice(seed: int = 0, **fields: Any) -> Voice:
     values: dict[str, Any] = {
         "name": f"voice {seed}",
         "speaker_embedding": embedding / np.linalg.norm(embedding),
+        "spectrum": np.linspace(-4, -8, 80) + seed,
         "f0_median": 181.25,
         "consents": (CONSENT,),
         "encoder_id": "0123456789abcdef",
@@ -44,6 +45,7 @@ def test_save_and_load_give_the_same_voice(tmp_path: Path) -> None:
         voice.encoder_id,
     )
     np.testing.assert_array_equal(loaded.speaker_embedding, voice.speaker_embedding)
+    np.testing.assert_array_equal(loaded.spectrum, voice.spectrum)
     assert (tmp_path / "ada.voice").stat().st_size < 4096
 
 
@@ -54,6 +56,7 @@ def test_equality_and_hash_follow_the_content() -> None:
     for change in (
         {"name": "Bob"},
         {"f0_median": 181.0},
+        {"spectrum": np.zeros(80)},
         {"encoder_id": "another"},
         {"speaker_embedding": make_voice(1).speaker_embedding},
         {"consents": (Consent.attest("Ada", basis="contract"),)},
@@ -89,6 +92,8 @@ def test_a_voice_does_not_share_the_array_it_was_made_from() -> None:
         ({"speaker_embedding": np.zeros(192)}, "length 0.0000"),
         ({"speaker_embedding": np.eye(2)}, r"shape \(2, 2\)"),
         ({"speaker_embedding": np.zeros(0)}, r"shape \(0,\)"),
+        ({"spectrum": np.full(80, np.inf)}, "spectrum holds values that are not finite"),
+        ({"spectrum": np.zeros((80, 1))}, "spectrum has shape"),
         ({"f0_median": 0.0}, "f0_median"),
         ({"f0_median": -100.0}, "f0_median"),
         ({"f0_median": math.inf}, "f0_median"),
@@ -143,9 +148,10 @@ def test_load_refuses_metadata(tmp_path: Path, metadata: dict[str, str | None], 
 @pytest.mark.parametrize(
     ("tensors", "said"),
     [
-        ({"speaker_embedding": torch.full((192,), torch.inf)}, "not finite"),
-        ({"speaker_embedding": torch.ones(192)}, "length 13"),
-        ({"speaker_embedding": torch.ones(1, 1)}, "shape"),
+        ({"speaker_embedding": torch.full((192,), torch.inf), "spectrum": torch.ones(80)}, "not finite"),
+        ({"speaker_embedding": torch.ones(192), "spectrum": torch.ones(80)}, "length 13"),
+        ({"speaker_embedding": torch.ones(1, 1), "spectrum": torch.ones(80)}, "shape"),
+        ({"speaker_embedding": torch.ones(1), "spectrum": torch.full((80,), torch.nan)}, "spectrum"),
         ({"other": torch.ones(1)}, "not a voice"),
         ({"speaker_embedding": torch.ones(1), "more": torch.ones(1)}, "not a voice"),
     ],
@@ -189,6 +195,7 @@ def test_mix_is_the_normalised_weighted_sum() -> None:
     mix = Voice.mix({ada: 3, bob: 1})
     expected = 0.75 * ada.speaker_embedding + 0.25 * bob.speaker_embedding
     np.testing.assert_allclose(mix.speaker_embedding, expected / np.linalg.norm(expected), atol=1e-6)
+    np.testing.assert_allclose(mix.spectrum, 0.75 * ada.spectrum + 0.25 * bob.spectrum, atol=1e-5)
     assert mix.f0_median == pytest.approx(200**0.75 * 100**0.25)
     assert mix.name == "voice 0+voice 1"
     assert mix.encoder_id == ada.encoder_id

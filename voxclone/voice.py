@@ -22,6 +22,7 @@ from voxclone.safety.consent import Consent
 
 FILE_FORMAT = "voxclone.voice"
 FILE_VERSION = 1
+TENSORS = ("speaker_embedding", "spectrum")  # of a voice file
 UNIT_TOLERANCE = 1e-3  # how far from 1 the embedding's length may be
 
 
@@ -32,28 +33,33 @@ class Voice:
     Attributes:
         name: What to call it.
         speaker_embedding: (D,) float32, unit length, read-only.
+        spectrum: (n_mels,) float32 mean natural-log mel of the reference's voiced frames, read-only.
         f0_median: Hz, over the voiced frames of the reference.
         consents: The consent of every speaker in it: one for a clone, all of theirs for a mix.
         encoder_id: The speaker encoder that made the embedding; only models with this encoder can speak it.
 
     Raises:
-        VoiceError: A field is empty, the embedding is not finite or not of unit length, f0_median is not positive,
-            or no consent is there.
+        VoiceError: A field is empty, embedding or spectrum is not finite, the embedding is not of unit length,
+            f0_median is not positive, or no consent is there.
     """
 
     name: str
     speaker_embedding: NDArray[np.float32]
+    spectrum: NDArray[np.float32]
     f0_median: float
     consents: tuple[Consent, ...]
     encoder_id: str
 
     def __post_init__(self) -> None:
-        embedding = np.asarray(self.speaker_embedding, dtype=np.float32)
-        if embedding.ndim != 1 or embedding.size == 0:
-            raise VoiceError(f"the speaker embedding has shape {embedding.shape}; it must be (D,)")
-        if not np.isfinite(embedding).all():
-            raise VoiceError("the speaker embedding holds values that are not finite")
-        length = float(np.linalg.norm(embedding))
+        for field, what in (("speaker_embedding", "speaker embedding"), ("spectrum", "spectrum")):
+            vector = np.asarray(getattr(self, field), dtype=np.float32)
+            if vector.ndim != 1 or vector.size == 0:
+                raise VoiceError(f"the {what} has shape {vector.shape}; it must have one axis, and not be empty")
+            if not np.isfinite(vector).all():
+                raise VoiceError(f"the {what} holds values that are not finite")
+            # An array over bytes cannot be made writable again.
+            object.__setattr__(self, field, np.frombuffer(vector.tobytes(), dtype=np.float32))
+        length = float(np.linalg.norm(self.speaker_embedding))
         if abs(length - 1.0) > UNIT_TOLERANCE:
             raise VoiceError(f"the speaker embedding has length {length:.4f}; it must be 1")
         if not (math.isfinite(self.f0_median) and self.f0_median > 0):
@@ -62,8 +68,6 @@ class Voice:
             raise VoiceError("a voice needs a name and the id of its speaker encoder")
         if not self.consents:
             raise VoiceError(f"voice {self.name!r} has no consent record; make it with VoxClone.clone(consent=...)")
-        # An array over bytes cannot be made writable again.
-        object.__setattr__(self, "speaker_embedding", np.frombuffer(embedding.tobytes(), dtype=np.float32))
 
     @property
     def consent(self) -> Consent:
@@ -80,13 +84,13 @@ class Voice:
     @cached_property
     def voice_id(self) -> str:
         """16 hex digits of the SHA-256 over everything that the voice holds."""
-        content = json.dumps(self._metadata(), sort_keys=True).encode() + self.speaker_embedding.tobytes()
-        return hashlib.sha256(content).hexdigest()[:16]
+        content = json.dumps(self._metadata(), sort_keys=True).encode()
+        return hashlib.sha256(content + self.speaker_embedding.tobytes() + self.spectrum.tobytes()).hexdigest()[:16]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a voice file of a few kB (safetensors; the suffix is .voice by convention)."""
-        embedding = torch.from_numpy(self.speaker_embedding.copy())
-        hub.write_tensors(Path(path), {"speaker_embedding": embedding}, self._metadata())
+        tensors = {field: torch.from_numpy(getattr(self, field).copy()) for field in TENSORS}
+        hub.write_tensors(Path(path), tensors, self._metadata())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Voice:
@@ -100,7 +104,7 @@ class Voice:
             tensors, metadata = hub.read_tensors(Path(path))
         except (ModelError, OSError) as error:
             raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error
-        if metadata.get("format") != FILE_FORMAT or set(tensors) != {"speaker_embedding"}:
+        if metadata.get("format") != FILE_FORMAT or set(tensors) != set(TENSORS):
             raise VoiceError(f"{path} is a safetensors file, but not a voice; make one with Voice.save")
         try:
             version = int(metadata["format_version"])
@@ -108,7 +112,7 @@ class Voice:
                 raise VoiceError(f"has voice format {version}, this voxclone reads {FILE_VERSION}; upgrade voxclone")
             return cls(
                 name=metadata["name"],
-                speaker_embedding=tensors["speaker_embedding"].to(torch.float32).numpy(),
+                **{field: tensors[field].to(torch.float32).numpy() for field in TENSORS},
                 f0_median=float(metadata["f0_median"]),
                 consents=_read_consents(metadata.get("consents", "[]")),
                 encoder_id=metadata["encoder_id"],
@@ -120,7 +124,7 @@ class Voice:
 
     @staticmethod
     def mix(weights: Mapping[Voice, float], name: str | None = None) -> Voice:
-        """Blend voices: the normalised weighted sum of the embeddings, the weighted geometric mean of f0_median.
+        """Blend voices: the normalised weighted sum of the embeddings, weighted means of spectrum and log f0_median.
 
         Args:
             weights: Positive numbers, in any proportion: {ada: 0.7, bob: 0.3}.
@@ -150,6 +154,7 @@ class Voice:
         return Voice(
             name=name if name is not None else "+".join(voice.name for voice in weights),
             speaker_embedding=embedding / length,
+            spectrum=np.sum([share * voice.spectrum for voice, share in shares.items()], axis=0),
             f0_median=math.exp(math.fsum(share * math.log(voice.f0_median) for voice, share in shares.items())),
             consents=tuple(dict.fromkeys(consent for voice in weights for consent in voice.consents)),
             encoder_id=encoders.pop(),
@@ -173,7 +178,8 @@ class Voice:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle through the constructor, so that a copy is as read-only as the original."""
-        return Voice, (self.name, self.speaker_embedding, self.f0_median, self.consents, self.encoder_id)
+        fields = (self.name, self.speaker_embedding, self.spectrum, self.f0_median, self.consents, self.encoder_id)
+        return Voice, fields
 
     def __repr__(self) -> str:
         return f"Voice({self.name!r}, f0_median={self.f0_median:.0f} Hz, voice_id={self.voice_id!r})"

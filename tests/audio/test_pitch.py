@@ -68,6 +68,17 @@ def test_noise_and_silence_are_unvoiced() -> None:
     assert not f0(np.zeros(RATE, np.float32), RATE, HOP).any()
 
 
+@pytest.mark.parametrize("mains", [50.0, 60.0])
+def test_mains_hum_is_no_voice(mains: float) -> None:
+    n = 40 * HOP
+    hum = 0.02 * np.sin(2 * np.pi * mains * np.arange(3 * n) / RATE).astype(np.float32)
+    waveform = hum + np.concatenate([np.zeros(n, np.float32), voice(np.full(n, 180.0)), np.zeros(n, np.float32)])
+    found = f0(waveform, RATE, HOP)
+    assert np.abs(cents(found[44:76], 180.0)).max() < 10
+    assert not found[:37].any()
+    assert not found[83:].any()
+
+
 def test_voice_in_some_noise() -> None:
     noise = np.random.default_rng(1).normal(scale=0.02, size=RATE).astype(np.float32)
     found = f0(steady(140.0, 1.0) + noise, RATE, HOP)[4:-4]

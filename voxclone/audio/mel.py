@@ -51,6 +51,21 @@ def mel_filterbank(shape: MelShape) -> NDArray[np.float32]:
     return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
 
 
+def voiced_spectrum(mel: NDArray[np.float32], f0: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A voice's long-term average spectrum: the mean mel of its voiced frames.
+
+    Args:
+        mel: (n_mels, T) natural-log mel of speech at about -23 LUFS.
+        f0: (T,) Hz, 0 = unvoiced.
+
+    Returns:
+        (n_mels,); the mean of all frames where none is voiced.
+    """
+    voiced = f0 > 0
+    chosen = mel[:, voiced] if voiced.any() else mel
+    return np.asarray(chosen.mean(axis=1, dtype=np.float32), np.float32)
+
+
 class MelSpectrogram(nn.Module):
     """Natural-log mel of the public HiFi-GAN code (arXiv:2010.05646): frame t is centred on sample (t + 1/2) hop."""
 
@@ -78,4 +93,5 @@ class MelSpectrogram(nn.Module):
             padded.float(), self.n_fft, self.hop_length, self.win_length, self.window, center=False, return_complex=True
         )
         magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-9)
-        return torch.log(torch.clamp(self.filterbank @ magnitude, min=self.floor))
+        with torch.autocast(waveform.device.type, enabled=False):  # bfloat16 would round the logs to 0.03
+            return torch.log(torch.clamp(self.filterbank @ magnitude, min=self.floor))

@@ -44,7 +44,8 @@ def _without_hum(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.
 
     n_fft = fft.next_fast_len(len(waveform) + sample_rate // 10, real=True)
     ratio = HUM_HZ / np.maximum(np.arange(n_fft // 2 + 1) * (sample_rate / n_fft), 1e-3)
-    return fft.irfft(fft.rfft(waveform, n_fft) / (1 + ratio**4), n_fft)[: len(waveform)].astype(np.float32)
+    filtered = fft.irfft(fft.rfft(waveform, n_fft) / (1 + ratio**4), n_fft)
+    return np.asarray(filtered[: len(waveform)], np.float32)
 
 
 def _candidates(

@@ -57,4 +57,5 @@ class ConvolutionBlock(nn.Module):
         """(B, T, D), mask (B, T), condition (B, C) to (B, T, D); zero where masked."""
         y = self.norm(self.depthwise(x.transpose(1, 2)).transpose(1, 2), condition)
         y = self.reduce(functional.gelu(self.expand(y)))
-        return (x + self.scale * y) * mask[:, :, None].to(x.dtype)
+        out: Tensor = (x + self.scale * y) * mask[:, :, None].to(x.dtype)
+        return out

@@ -19,4 +19,5 @@ class ConditionalLayerNorm(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(B, T, D) and (B, condition_dim) to (B, T, D)."""
         scale, shift = self.affine(condition)[:, None].chunk(2, dim=2)
-        return functional.layer_norm(x, (self.dim,)) * (1 + scale) + shift
+        adapted: Tensor = functional.layer_norm(x, (self.dim,)) * (1 + scale) + shift
+        return adapted

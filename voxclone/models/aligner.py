@@ -57,7 +57,7 @@ class Aligner(nn.Module):
             queries.square().sum(1)[:, :, None] + keys.square().sum(1)[:, None, :] - 2 * queries.transpose(1, 2) @ keys
         )
         phoneme_mask = torch.arange(phoneme_ids.shape[1], device=mel.device) < phoneme_lengths[:, None]
-        scores = -TEMPERATURE * distance
+        scores: Tensor = -TEMPERATURE * distance
         if prior:
             scores = torch.log_softmax(scores.masked_fill(~phoneme_mask[:, None], -1e4), dim=2)
             scores = scores + self._log_prior(phoneme_lengths, mel_lengths, scores.shape)

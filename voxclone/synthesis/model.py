@@ -171,10 +171,10 @@ class VoxClone:
                 f'consent=voxclone.Consent.attest("{name}", basis="on what ground, such as: my own voice")'
             )
         recordings = sources if isinstance(sources, list) else [sources]
-        embedding, f0_median = measure_speaker(
-            self._speaker_encoder, self.config.speaker_encoder, progress_bar(recordings, "clips", progress)
+        measures = measure_speaker(
+            self._speaker_encoder, self.config.audio, progress_bar(recordings, "clips", progress)
         )
-        return Voice(name, embedding, f0_median, (consent,), self.encoder_id)
+        return Voice(name, *measures, (consent,), self.encoder_id)
 
     @overload
     def generate(self, text: str, voice: Voice, **options: Unpack[Options]) -> Speech: ...

@@ -51,6 +51,7 @@ def render(
         torch.tensor(lengths, device=device),
         torch.tensor(voice.speaker_embedding, device=device).expand(len(batch), -1),
         torch.full((len(batch),), voice.f0_median, device=device),
+        torch.tensor(voice.spectrum, device=device).expand(len(batch), -1),
         speed=controls.speed,
         pitch=controls.pitch,
         energy=controls.energy,

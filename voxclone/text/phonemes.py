@@ -20,6 +20,7 @@ Word = tuple[str, ...]  # a word's phoneme symbols
 _TOKEN = re.compile(r"(?P<word>[^\W_]+(?:['’][^\W_]+)*['’]?)|(?P<mark>[.,?!;:])|(?P<skip>[\s\-'\"‘’“”()\[\]*_–—…]+)")
 _MAY_SPLIT = re.compile(r".*[0-9].*|[ivxlcdm]{2,}", re.IGNORECASE)  # espeak-ng reads numbers as several words
 LETTER_A: Word = ("ˈeɪ",)
+MAX_PHRASE_WORDS = 100  # spoken as one; sharing out takes time quadratic in it
 _ESPEAK_LOCK = threading.Lock()  # espeak-ng keeps one global state
 
 
@@ -60,7 +61,7 @@ def phonemize(text: str, language: str = "en-us", lexicon: Mapping[str, str] | N
     phrase: list[str] = []
     for word, mark in zip(words, marks, strict=True):
         phrase.append(word)
-        if mark:
+        if mark or len(phrase) == MAX_PHRASE_WORDS:
             spoken += BACKENDS[language](tuple(phrase))
             phrase = []
     if phrase:
@@ -129,7 +130,8 @@ def _letter(character: str) -> bool:
     """Whether a word may have it: apostrophes, digits 0-9, and letters that `_plain` makes known ones of."""
     if character in "'’":
         return True
-    return character.isalnum() and all(c.isascii() or c in _ACCENTED for c in _plain(character))
+    plain = _plain(character)
+    return plain.isalnum() and all(c.isascii() or c in _ACCENTED for c in plain)
 
 
 # The letters beyond ASCII that espeak-ng's English knows; it reads others out as hexadecimal numbers, or not at all.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from voxclone.audio.mel import voiced_spectrum
 from voxclone.config import AcousticConfig
 from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic import AcousticModel
@@ -31,7 +32,7 @@ UNVOICED_F0_MEDIAN = 160.0  # Hz, for a speaker without any voiced frame
 
 
 class VoicedSpeech(Dataset[dict[str, Any]]):
-    """Aligned utterances with a voice: the speaker's embedding from random recordings, and median f0 over many.
+    """Aligned utterances with a voice: embedding and spectrum of the speaker's random recordings, median f0 over many.
 
     Args:
         store: Phonemes, mel, f0.
@@ -50,6 +51,7 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         self.by_speaker: dict[str, list[Entry]] = defaultdict(list)
         for entry in self.entries:
             self.by_speaker[entry.about["speaker"]].append(entry)
+        self.spectra = {e.key: self._spectrum(e) for e in self.entries}
         self.medians = {speaker: _median_f0(store, own) for speaker, own in self.by_speaker.items()}
 
     def __len__(self) -> int:
@@ -60,20 +62,26 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         arrays = {kind: torch.from_numpy(self.store.read(entry, kind)) for kind in ("phoneme_ids", "mel", "f0")}
         durations = self.durations.read(self.aligned[entry.key], "durations")
         speaker = entry.about["speaker"]
+        embedding, spectrum = self._voice(self.by_speaker[speaker])
         return {
             "index": index,
             **arrays,
             "durations": torch.from_numpy(durations),
-            "speaker_embedding": torch.from_numpy(self._embedding(self.by_speaker[speaker])),
+            "speaker_embedding": torch.from_numpy(embedding),
+            "spectrum": torch.from_numpy(spectrum),
             "f0_median": self.medians[speaker],
         }
 
-    def _embedding(self, recordings: list[Entry]) -> NDArray[np.float32]:
-        """The mean over one to four of the speaker's recordings: cloning gets as many."""
+    def _spectrum(self, entry: Entry) -> NDArray[np.float32]:
+        return voiced_spectrum(self.store.read(entry, "mel").T, self.store.read(entry, "f0"))
+
+    def _voice(self, recordings: list[Entry]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Embedding and spectrum, the means over one to four of the speaker's recordings: cloning gets as many."""
         count = min(len(recordings), int(torch.randint(1, 5, ()).item()))
-        chosen = torch.randperm(len(recordings))[:count].tolist()
-        mean = np.mean([self.embeddings[recordings[i].key] for i in chosen], axis=0)
-        return np.asarray(mean / np.linalg.norm(mean), np.float32)
+        keys = [recordings[i].key for i in torch.randperm(len(recordings))[:count].tolist()]
+        mean = np.mean([self.embeddings[key] for key in keys], axis=0)
+        spectrum = np.mean([self.spectra[key] for key in keys], axis=0)
+        return np.asarray(mean / np.linalg.norm(mean), np.float32), np.asarray(spectrum, np.float32)
 
 
 def _median_f0(store: FeatureStore, entries: Sequence[Entry]) -> float:
@@ -83,8 +91,9 @@ def _median_f0(store: FeatureStore, entries: Sequence[Entry]) -> float:
 
 
 def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """`pad_batch` with speaker_embedding (B, D) and f0_median (B,)."""
+    """`pad_batch` with speaker_embedding (B, D), spectrum (B, n_mels) and f0_median (B,)."""
     return pad_batch(items) | {
+        "spectrum": torch.stack([item["spectrum"] for item in items]),
         "speaker_embedding": torch.stack([item["speaker_embedding"] for item in items]),
         "f0_median": torch.tensor([item["f0_median"] for item in items]),
     }
@@ -103,7 +112,7 @@ class AcousticStep(TrainingStep):
         model, durations = self.model, batch["durations"]
         mel, f0, median = batch["mel"], batch["f0"], batch["f0_median"]
         target = phoneme_prosody(mel, f0, durations, median)
-        condition = model.condition(batch["speaker_embedding"], median)
+        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"])
         encodings, mask = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         prosody, log_durations = model.predict(encodings, mask, condition)
         frames, _ = model.expand(encodings, target, durations)
@@ -138,7 +147,11 @@ class AcousticStep(TrainingStep):
             report.scalar(f"valid_{name}", mean)
         batch = {name: value[:4] for name, value in held_out[0].items()}
         made = self.model.infer(
-            batch["phoneme_ids"], batch["phoneme_lengths"], batch["speaker_embedding"], batch["f0_median"]
+            batch["phoneme_ids"],
+            batch["phoneme_lengths"],
+            batch["speaker_embedding"],
+            batch["f0_median"],
+            batch["spectrum"],
         )
         length = max(made.mel.shape[2], batch["mel"].shape[2])
         padded = [F.pad(mel, (0, length - mel.shape[2]), value=-11.5) for mel in (batch["mel"], made.mel)]

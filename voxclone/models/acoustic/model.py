@@ -49,7 +49,7 @@ class AcousticModel(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.n_symbols, dim, padding_idx=0)
         self.speaker = nn.Sequential(
-            nn.Linear(config.speaker_embedding_dim + 1, condition), nn.GELU(), nn.Linear(condition, condition)
+            nn.Linear(config.speaker_embedding_dim + 1 + config.n_mels, condition), nn.GELU(), nn.Linear(condition, condition)
         )
         self.encoder = nn.ModuleList(
             TransformerBlock(dim, config.attention_heads, config.encoder_kernel_size, condition, config.dropout)
@@ -68,11 +68,11 @@ class AcousticModel(nn.Module):
         )
         self.head = nn.Linear(dim, step * (config.n_mels + 2))
 
-    def condition(self, speaker_embedding: Tensor, f0_median: Tensor) -> Tensor:
-        """(B, D) unit length and (B,) Hz to the (B, C) vector that every norm is conditioned on."""
+    def condition(self, speaker_embedding: Tensor, f0_median: Tensor, spectrum: Tensor) -> Tensor:
+        """(B, D) unit length, (B,) Hz and (B, n_mels) to the (B, C) vector that every norm is conditioned on."""
         register = torch.log2(f0_median / F0_MIDDLE)[:, None]
         scaled = speaker_embedding * math.sqrt(speaker_embedding.shape[1])
-        condition: Tensor = self.speaker(torch.cat([scaled, 2 * register], 1))
+        condition: Tensor = self.speaker(torch.cat([scaled, 2 * register, (spectrum - MEL_MIDDLE) / MEL_SPREAD], 1))
         return condition
 
     def encode(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,6 +123,7 @@ class AcousticModel(nn.Module):
         phoneme_lengths: Tensor,
         speaker_embedding: Tensor,
         f0_median: Tensor,
+        spectrum: Tensor,
         *,
         speed: float = 1.0,
         pitch: float = 0.0,
@@ -136,13 +137,14 @@ class AcousticModel(nn.Module):
             phoneme_lengths: (B,).
             speaker_embedding: (B, D) of unit length.
             f0_median: (B,) Hz.
+            spectrum: (B, n_mels) mean natural-log mel of the speaker's voiced frames, see `voiced_spectrum`.
             speed: Times faster than the predicted durations.
             pitch: Semitones added to the predicted f0.
             energy: Factor on the amplitude of every phoneme.
             seed: Varies durations and pitch as speakers do; None gives the most likely reading.
         """
         f0_median = f0_median * 2 ** (pitch / 12)
-        condition = self.condition(speaker_embedding, f0_median)
+        condition = self.condition(speaker_embedding, f0_median, spectrum)
         encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
         prosody, log_durations = self.predict(encodings, mask, condition)
         if seed is not None:

@@ -29,7 +29,8 @@ class VariancePredictor(nn.Module):
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             y = functional.relu(convolution((x * keep).transpose(1, 2)).transpose(1, 2))
             x = x + functional.dropout(norm(y, condition), 2 * self.dropout, self.training)
-        return self.project(x * keep)
+        projected: Tensor = self.project(x * keep)
+        return projected
 
 
 class ProsodyEmbedding(nn.Module):
@@ -41,7 +42,8 @@ class ProsodyEmbedding(nn.Module):
 
     def forward(self, prosody: Tensor) -> Tensor:
         """(B, N, 3) to (B, N, D)."""
-        return self.convolution(prosody.transpose(1, 2)).transpose(1, 2)
+        embedded: Tensor = self.convolution(prosody.transpose(1, 2))
+        return embedded.transpose(1, 2)
 
 
 def phoneme_prosody(mel: Tensor, f0: Tensor, durations: Tensor, f0_median: Tensor) -> Tensor:
