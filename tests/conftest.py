@@ -89,7 +89,9 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         embedding /= np.linalg.norm(embedding)
         consents = (Consent.attest(name, basis=BASIS),)
         paths[name] = folder.with_name(f"{name}.voice")
-        Voice(name, embedding, np.full(80, -5.0), f0_median, consents, encoder_id(parts["speaker_encoder"])).save(paths[name])
+        Voice(name, embedding, np.full(80, -5.0), f0_median, consents, encoder_id(parts["speaker_encoder"])).save(
+            paths[name]
+        )
     hub.save_folder(folder, config, parts, card="# tiny\nRandom weights.\n", voices=paths)
     return folder
 

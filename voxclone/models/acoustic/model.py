@@ -16,6 +16,7 @@ from voxclone.models.acoustic.variance import ProsodyEmbedding, VariancePredicto
 
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
 F0_MIDDLE = 160.0  # Hz
+MAX_LOG_DURATION = 5.5  # of one phoneme, in log frames: 2.8 s
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class AcousticModel(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.n_symbols, dim, padding_idx=0)
         self.speaker = nn.Sequential(
-            nn.Linear(config.speaker_embedding_dim + 1 + config.n_mels, condition), nn.GELU(), nn.Linear(condition, condition)
+            nn.Linear(config.speaker_embedding_dim + 1 + config.n_mels, condition),
+            nn.GELU(),
+            nn.Linear(condition, condition),
         )
         self.encoder = nn.ModuleList(
             TransformerBlock(dim, config.attention_heads, config.encoder_kernel_size, condition, config.dropout)
@@ -153,7 +156,7 @@ class AcousticModel(nn.Module):
             log_durations = log_durations + 0.12 * noise[:, :, 0]
             prosody = prosody + 0.25 * noise[:, :, 1:] * torch.tensor([1.0, 0.0, 0.0], device=noise.device)
         prosody = prosody + torch.tensor([0.0, 0.0, math.log(energy) / 2], device=prosody.device)
-        durations = (log_durations.exp() / speed).round().clamp(min=1).long() * mask
+        durations = (log_durations.clamp(max=MAX_LOG_DURATION).exp() / speed).round().clamp(min=1).long() * mask
         frames, mel_lengths = self.expand(encodings, prosody * mask[:, :, None], durations)
         frame_mask = length_mask(mel_lengths, frames.shape[1])
         mel, relative_f0, voicing = self.decode(frames, frame_mask, condition)
