@@ -39,7 +39,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "acoustic": {
         "model": {"hidden_dim": 16, "encoder_layers": 1, "decoder_layers": 1, "predictor_layers": 1},
         "data": {
-            "batch_frames": 600, "corpus_weights": {"*": 1.0}, "drop_least_confident": {"tiny": 0.0}, "validation_items": 4,
+            "batch_frames": 600, "corpus_weights": {"*": 1.0}, "drop_least_confident": {"tiny": 0.0},
+            "validation_items": 4,
         },
         "trainer": TRAINER,
     },

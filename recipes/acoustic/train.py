@@ -12,10 +12,11 @@ from voxclone.config import AcousticConfig, SpeakerEncoderConfig
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
+from voxclone.training.checkpoint import export_part
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident
-from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
+from voxclone.training.trainer import Trainer, TrainerConfig
 
 SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/config.json"
 
@@ -40,8 +41,7 @@ def main() -> None:
     data = settings["data"]
     speaker = SpeakerEncoderConfig.from_dict(json.loads(args.speaker_config.read_text())["model"])
     encoder = SpeakerEncoder(speaker)
-    trained = export_weights(args.speaker_run)
-    encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in trained.items() if k.startswith("encoder.")})
+    encoder.load_state_dict(export_part(args.speaker_run, "encoder."))
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
     spoken = {entry.key for entry in store.entries if "phoneme_ids" in entry.rows}
     embeddings = kept_embeddings(
@@ -62,6 +62,7 @@ def main() -> None:
     held_out = [voiced_batch([valid[int(i)] for i in part]) for part in parts]
     sizes = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim} | settings["model"]
     step = AcousticStep(AcousticConfig.from_dict(sizes), held_out)
+    step.model.mean_spectrum.copy_(train.mean_spectrum())
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
 

@@ -17,7 +17,7 @@ from voxclone.models.acoustic import AcousticModel
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.text.symbols import SYMBOLS
-from voxclone.training.trainer import export_weights
+from voxclone.training.checkpoint import export_part
 
 RECIPES = Path(__file__).resolve().parent.parent
 
@@ -30,8 +30,7 @@ def sizes(config: Path) -> dict[str, Any]:
 
 def trained(network: nn.Module, run: Path, prefix: str) -> nn.Module:
     """The network with the averaged weights of a run's newest checkpoint."""
-    weights = {k.removeprefix(prefix): v for k, v in export_weights(run).items() if k.startswith(prefix)}
-    network.load_state_dict(weights)
+    network.load_state_dict(export_part(run, prefix))
     return network.eval()
 
 

@@ -1,4 +1,4 @@
-"""Train the harmonic HiFi-GAN with spectral losses on a feature store made by recipes/prepare."""
+"""Train the harmonic HiFi-GAN on a feature store made by recipes/prepare: spectral losses, then discriminators."""
 
 import argparse
 import json
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from voxclone.config import AudioConfig, VocoderConfig
+from voxclone.training.adversarial import AdversarialStep
+from voxclone.training.checkpoint import export_part
 from voxclone.training.features import FeatureStore
 from voxclone.training.speech_data import corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig
@@ -22,6 +24,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
+    parser.add_argument("--start-from", type=Path, help="run folder whose generator an adversarial run starts from")
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -41,7 +44,13 @@ def main() -> None:
         count, rng = min(len(valid), VALIDATION_ITEMS), np.random.default_rng(0)
         fixed = VocoderSegments(store, valid, [1.0] * len(valid), count, VALIDATION_FRAMES, audio.hop_length)
         held_out = fixed.batch([valid[i] for i in rng.choice(len(valid), count, replace=False)], rng)
-    step = SpectralStep(VocoderConfig.from_dict(settings["model"]), audio, held_out)
+    model = VocoderConfig.from_dict(settings["model"])
+    if "adversarial" in settings:
+        step: SpectralStep = AdversarialStep(model, audio, held_out, **settings["adversarial"])
+    else:
+        step = SpectralStep(model, audio, held_out)
+    if args.start_from:
+        step.vocoder.load_state_dict(export_part(args.start_from, "vocoder."))
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, segments, args.out, TrainerConfig.from_dict(trainer)).fit()
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from voxclone.audio.mel import MelSpectrogram, mel_filterbank
+from voxclone.audio.mel import MelSpectrogram, mel_filterbank, voiced_spectrum
 from voxclone.config import AudioConfig, SpeakerEncoderConfig
 from voxclone.errors import AudioError, ConfigError
 
@@ -121,3 +121,9 @@ def test_gradients_are_finite_in_silence() -> None:
     MelSpectrogram(AUDIO)(waveform).sum().backward()
     assert waveform.grad is not None
     assert torch.isfinite(waveform.grad).all()
+
+
+def test_voiced_spectrum_is_the_mean_of_voiced_frames() -> None:
+    mel = np.array([[1.0, 2.0, 6.0], [0.0, 4.0, -4.0]], np.float32)
+    np.testing.assert_array_equal(voiced_spectrum(mel, np.array([100.0, 0.0, 120.0], np.float32)), [3.5, -2.0])
+    np.testing.assert_array_equal(voiced_spectrum(mel, np.zeros(3, np.float32)), [3.0, 0.0])

@@ -157,10 +157,12 @@ def test_what_stands_in_the_padding_does_not_matter(model: AcousticModel) -> Non
     dirty = torch.where(length_mask(LENGTHS, 7), IDS, 11)
     torch.testing.assert_close(model.infer(dirty, LENGTHS, *speakers(3)).mel, infer(model).mel)
     frames = torch.randn(1, 9, 8, generator=torch.Generator().manual_seed(0))
-    mask, condition = length_mask(torch.tensor([6]), 9), torch.zeros(1, 8)
+    mask, condition, spectrum = length_mask(torch.tensor([6]), 9), torch.zeros(1, 8), torch.zeros(1, 6)
     other = frames.clone()
     other[:, 6:] = 100.0
-    for clean, changed in zip(model.decode(frames, mask, condition), model.decode(other, mask, condition), strict=True):
+    for clean, changed in zip(
+        model.decode(frames, mask, condition, spectrum), model.decode(other, mask, condition, spectrum), strict=True
+    ):
         torch.testing.assert_close(clean[..., :6], changed[..., :6])
 
 
@@ -171,6 +173,15 @@ def test_the_speaker_and_the_phonemes_matter(model: AcousticModel) -> None:
     assert not torch.equal(model.infer(one, length, -embedding, median, spectrum).mel, mel)
     assert not torch.equal(model.infer(one, length, embedding, median, spectrum + 1).mel, mel)
     assert not torch.equal(model.infer(one.flip(1), length, embedding, median, spectrum).mel, mel)
+
+
+def test_the_mel_is_told_from_the_speakers_spectrum(model: AcousticModel) -> None:
+    frames, mask = torch.randn(1, 9, 8, generator=torch.Generator().manual_seed(0)), torch.ones(1, 9, dtype=torch.bool)
+    spectrum = torch.linspace(-3, -8, 6)[None]
+    with torch.no_grad():
+        at_mean = model.decode(frames, mask, torch.zeros(1, 8), model.mean_spectrum[None])[0]
+        mel = model.decode(frames, mask, torch.zeros(1, 8), spectrum)[0]
+    torch.testing.assert_close(mel - at_mean, (spectrum - model.mean_spectrum)[:, :, None].expand_as(mel))
 
 
 def test_speed(model: AcousticModel) -> None:
@@ -245,7 +256,7 @@ def test_decoding_is_local_so_that_it_can_stream(model: AcousticModel) -> None:
     mask, condition = torch.ones(1, 60, dtype=torch.bool), torch.zeros(1, 8)
     changed = frames.clone()
     changed[:, 30] += torch.randn(8, generator=torch.Generator().manual_seed(1))
-    mels = [model.decode(x, mask, condition)[0] for x in (frames, changed)]
+    mels = [model.decode(x, mask, condition, torch.zeros(1, 6))[0] for x in (frames, changed)]
     moved = (mels[0] - mels[1]).abs().amax((0, 1)).nonzero()[:, 0]
     assert 30 in moved
     reach = 2 * (2 * 3 + 1)  # steps of two frames: two layers of kernel 7, and the entry
@@ -269,11 +280,12 @@ def test_expand_tells_each_frame_its_place(model: AcousticModel) -> None:
 
 def test_every_parameter_learns() -> None:
     model = build().train()
-    condition = model.condition(*speakers(3))
+    embedding, median, spectrum = speakers(3)
+    condition = model.condition(embedding, median, spectrum)
     encodings, mask = model.encode(IDS, LENGTHS, condition)
     prosody, log_durations = model.predict(encodings, mask, condition)
     frames, lengths = model.expand(encodings, prosody, mask * 3)
-    made = model.decode(frames, length_mask(lengths, frames.shape[1]), condition)
+    made = model.decode(frames, length_mask(lengths, frames.shape[1]), condition, spectrum)
     torch.stack([x.square().mean() for x in (*made, prosody, log_durations)]).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all() and parameter.grad.any(), name
@@ -285,8 +297,10 @@ def test_encoder_and_decoder_export(model: AcousticModel) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, frames: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            return self.model.decode(frames, mask, condition)
+        def forward(
+            self, frames: Tensor, mask: Tensor, condition: Tensor, spectrum: Tensor
+        ) -> tuple[Tensor, Tensor, Tensor]:
+            return self.model.decode(frames, mask, condition, spectrum)
 
     class Encoder(torch.nn.Module):
         def __init__(self) -> None:
@@ -300,9 +314,9 @@ def test_encoder_and_decoder_export(model: AcousticModel) -> None:
             encodings, mask = self.model.encode(ids, lengths, condition)
             return encodings, *self.model.predict(encodings, mask, condition)
 
-    frames, mask, condition = torch.randn(1, 8, 8), length_mask(torch.tensor([7]), 8), torch.zeros(1, 8)
+    frames, mask = torch.randn(1, 8, 8), length_mask(torch.tensor([7]), 8)
     cases: list[tuple[torch.nn.Module, tuple[Tensor, ...]]] = [
-        (Decoder(), (frames, mask, condition)),
+        (Decoder(), (frames, mask, torch.zeros(1, 8), torch.zeros(1, 6))),
         (Encoder(), (IDS, LENGTHS, *speakers(3))),
     ]
     for part, args in cases:

@@ -72,6 +72,11 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
             "f0_median": self.medians[speaker],
         }
 
+    def mean_spectrum(self) -> Tensor:
+        """(n_mels,) the mean over speakers of their mean spectrum."""
+        speakers = [np.mean([self.spectra[e.key] for e in own], axis=0) for own in self.by_speaker.values()]
+        return torch.from_numpy(np.mean(speakers, axis=0))
+
     def _spectrum(self, entry: Entry) -> NDArray[np.float32]:
         return voiced_spectrum(self.store.read(entry, "mel").T, self.store.read(entry, "f0"))
 
@@ -117,7 +122,7 @@ class AcousticStep(TrainingStep):
         prosody, log_durations = model.predict(encodings, mask, condition)
         frames, _ = model.expand(encodings, target, durations)
         frame_mask = length_mask(batch["mel_lengths"], frames.shape[1])
-        made, relative_f0, voicing = model.decode(frames, frame_mask, condition)
+        made, relative_f0, voicing = model.decode(frames, frame_mask, condition, batch["spectrum"])
         voiced = (f0 > 0) & frame_mask
         octaves = torch.log2(torch.where(f0 > 0, f0, median[:, None]) / median[:, None])
         weight = mask.float() / mask.sum()

@@ -94,6 +94,12 @@ def export_weights(folder: Path) -> dict[str, Tensor]:
     return {**checkpoint.networks, **checkpoint.ema}
 
 
+def export_part(folder: Path, prefix: str) -> dict[str, Tensor]:
+    """Of `export_weights`, what begins with `prefix`, without it: the state dict of one network of the step."""
+    weights = export_weights(folder)
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
 def _newest_first(folder: Path) -> Iterator[Path]:
     found = [path for path in folder.glob("checkpoint-*.pt") if _NAME.fullmatch(path.name)]
     return iter(sorted(found, key=lambda path: (_step_of(path), path.stat().st_mtime_ns), reverse=True))

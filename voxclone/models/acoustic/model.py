@@ -41,8 +41,11 @@ class AcousticOutput:
 class AcousticModel(nn.Module):
     """FastSpeech 2 (arXiv:2006.04558) with conditional layer norm in every block and a convolutional decoder.
 
-    The decoder sees a bounded span of frames, so that it can stream, and makes `frames_per_step` frames at a time.
+    The decoder sees a bounded span of frames, so that it can stream, and makes `frames_per_step` frames at a time. What
+    it makes is told from the speaker's own average spectrum, which so reaches a voice that training has not seen.
     """
+
+    mean_spectrum: Tensor  # (n_mels,) over the training speakers
 
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
@@ -70,6 +73,7 @@ class AcousticModel(nn.Module):
             for _ in range(config.decoder_layers)
         )
         self.head = nn.Linear(dim, step * (config.n_mels + 2))
+        self.register_buffer("mean_spectrum", torch.full((config.n_mels,), MEL_MIDDLE))
 
     def condition(self, speaker_embedding: Tensor, f0_median: Tensor, spectrum: Tensor) -> Tensor:
         """(B, D) unit length, (B,) Hz and (B, n_mels) to the (B, C) vector that every norm is conditioned on."""
@@ -103,10 +107,12 @@ class AcousticModel(nn.Module):
         )
         return frames + self.place(place.to(frames.dtype)), lengths
 
-    def decode(self, frames: Tensor, frame_mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def decode(
+        self, frames: Tensor, frame_mask: Tensor, condition: Tensor, spectrum: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Frame encodings (B, T, D) and mask (B, T) to mel (B, n_mels, T), relative log2-f0 (B, T) and voicing logits.
 
-        The relative f0 is in octaves from the speaker's median.
+        The relative f0 is in octaves from the speaker's median; the spectrum (B, n_mels) is the speaker's.
         """
         step = self.config.frames_per_step
         length = frames.shape[1]
@@ -117,7 +123,8 @@ class AcousticModel(nn.Module):
         for block in self.decoder:
             x = block(x, mask, condition)
         made = self.head(x).float().view(len(x), -1, self.config.n_mels + 2)[:, :length].transpose(1, 2)
-        return made[:, :-2] * MEL_SPREAD + MEL_MIDDLE, made[:, -2] / 3, made[:, -1]
+        mel = made[:, :-2] * MEL_SPREAD + MEL_MIDDLE + (spectrum - self.mean_spectrum)[:, :, None]
+        return mel, made[:, -2] / 3, made[:, -1]
 
     @torch.inference_mode()
     def infer(
@@ -159,7 +166,7 @@ class AcousticModel(nn.Module):
         durations = (log_durations.clamp(max=MAX_LOG_DURATION).exp() / speed).round().clamp(min=1).long() * mask
         frames, mel_lengths = self.expand(encodings, prosody * mask[:, :, None], durations)
         frame_mask = length_mask(mel_lengths, frames.shape[1])
-        mel, relative_f0, voicing = self.decode(frames, frame_mask, condition)
+        mel, relative_f0, voicing = self.decode(frames, frame_mask, condition, spectrum)
         f0 = torch.where(voicing > 0, f0_median[:, None] * 2**relative_f0, torch.zeros_like(voicing))
         mel = mel.masked_fill(~frame_mask[:, None], math.log(1e-5))
         return AcousticOutput(mel, mel_lengths, durations, f0 * frame_mask, prosody)
