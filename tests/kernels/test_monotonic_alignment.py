@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+pytest.importorskip("numba")
+
 from voxclone.kernels.monotonic_alignment import monotonic_alignment, monotonic_alignment_reference
 
 SEARCHES = [monotonic_alignment, monotonic_alignment_reference]

@@ -16,6 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+pytest.importorskip("accelerate")
+pytest.importorskip("tensorboard")
+
 from voxclone.errors import VoxcloneError
 from voxclone.training.trainer import Trainer, TrainerConfig, TrainingStep, export_weights
 

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from torch import nn
+
+pytest.importorskip("accelerate")
+pytest.importorskip("tensorboard")
+pytest.importorskip("matplotlib")
+
+from matplotlib.figure import Figure
 
 from voxclone.errors import ConfigError, VoxcloneError
 from voxclone.training.trainer import Trainer, TrainerConfig, TrainingStep, export_weights
