@@ -136,6 +136,7 @@ class SpeakerEncoderConfig(Config):
     n_mels: int = 80
     f_min: float = 20.0  # Hz
     f_max: float = 7600.0  # Hz
+    mel_floor: float = 1e-5  # linear magnitude below which the natural log is cut
     channels: int = 256
     entry_stride: int = 4  # frames of the mel for each of the trunk
     dilations: tuple[int, ...] = (1, 2, 3, 4)  # one block each

@@ -14,7 +14,7 @@ from voxclone.config import VocoderConfig
 from voxclone.errors import ConfigError, ModelError
 from voxclone.layers.resblock import fold_weight_norm
 from voxclone.models.vocoder import build_vocoder
-from voxclone.models.vocoder.harmonic import HarmonicISTFT, _fill_unvoiced, impulse_train
+from voxclone.models.vocoder.harmonic import HarmonicISTFT, _fill_unvoiced, _smooth_over_bins, impulse_train
 
 RATE, HOP = 22050, 256
 TINY = {
@@ -273,3 +273,10 @@ def test_mels_of_another_shape(vocoder: HarmonicISTFT, shape: tuple[int, ...], g
 def test_f0_of_another_shape(vocoder: HarmonicISTFT, shape: tuple[int, ...]) -> None:
     with pytest.raises(ModelError, match="the f0 has shape"):
         vocoder(torch.zeros(1, 8, 4), torch.zeros(shape))
+
+
+def test_gains_that_alternate_from_bin_to_bin_are_smoothed_away() -> None:
+    alternating = torch.tensor([1.0, -1.0]).repeat(5)[None, :, None]
+    torch.testing.assert_close(_smooth_over_bins(alternating)[:, 1:-1], torch.zeros(1, 8, 1))
+    ramp = torch.arange(10.0)[None, :, None]
+    torch.testing.assert_close(_smooth_over_bins(ramp)[:, 1:-1], ramp[:, 1:-1])

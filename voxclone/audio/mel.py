@@ -29,6 +29,8 @@ class MelShape(Protocol):
     def f_min(self) -> float: ...
     @property
     def f_max(self) -> float: ...
+    @property
+    def mel_floor(self) -> float: ...
 
 
 def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,10 +74,10 @@ class MelSpectrogram(nn.Module):
     window: Tensor
     filterbank: Tensor
 
-    def __init__(self, shape: MelShape, floor: float = 1e-5) -> None:
+    def __init__(self, shape: MelShape) -> None:
         super().__init__()
         self.n_fft, self.win_length, self.hop_length = shape.n_fft, shape.win_length, shape.hop_length
-        self.floor = floor
+        self.floor = shape.mel_floor
         self.register_buffer("window", torch.hann_window(shape.win_length), persistent=False)
         self.register_buffer("filterbank", torch.from_numpy(mel_filterbank(shape)), persistent=False)
 

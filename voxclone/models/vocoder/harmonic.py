@@ -69,7 +69,7 @@ class HarmonicISTFT(UpsamplingTrunk):
         source = self.source_in(torch.cat([harmonic.real, harmonic.imag], 1).to(x.dtype))
         x = fusion(up(F.leaky_relu(x, LEAKY_SLOPE)) + source)
         gain, turn, noise_gain = self.conv_post(F.leaky_relu(x, LEAKY_SLOPE)).float().chunk(3, 1)
-        shaped = harmonic * torch.polar(_gain(gain), turn) + aperiodic * _gain(noise_gain)
+        shaped = harmonic * torch.polar(_gain(gain), turn) + aperiodic * _gain(_smooth_over_bins(noise_gain))
         return self._istft(shaped).clamp(-1, 1)
 
     def _check_shapes(self, mel: Tensor, f0: Tensor | None) -> None:
@@ -161,6 +161,12 @@ def _fill_unvoiced(f0: Tensor) -> Tensor:
 def _interpolate(frames: Tensor, hop_length: int) -> Tensor:
     """(B, T) to (B, T * hop_length), linear between the frames' centres."""
     return F.interpolate(frames[:, None], scale_factor=float(hop_length), mode="linear", align_corners=False)[:, 0]
+
+
+def _smooth_over_bins(log_gain: Tensor) -> Tensor:
+    """(B, bins, J) averaged 1:2:1 along the bins: gains that alternate from bin to bin are an echo."""
+    padded = F.pad(log_gain, (0, 0, 1, 1), mode="replicate")
+    return (padded[:, :-2] + 2 * log_gain + padded[:, 2:]) / 4
 
 
 def _gain(log_gain: Tensor) -> Tensor:
