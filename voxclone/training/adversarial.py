@@ -80,7 +80,8 @@ def band_limit(waveform: Tensor, bandwidth: Tensor, sample_rate: int) -> Tensor:
     """(B, S) without what lies above (B,) Hz: a narrow-band recording must not tell natural from made by its edge."""
     spectrum = torch.fft.rfft(waveform)
     bins = torch.linspace(0, sample_rate / 2, spectrum.shape[1], device=waveform.device)
-    return torch.fft.irfft(spectrum * (bins < bandwidth[:, None]), waveform.shape[1])
+    limited: Tensor = torch.fft.irfft(spectrum * (bins < bandwidth[:, None]), waveform.shape[1])
+    return limited
 
 
 def _halves(judgement: Judgement) -> tuple[Judgement, Judgement]:
