@@ -39,15 +39,19 @@ class Judges:
         self.folder, self.work = folder, work
 
     def word_errors(self, references: dict[str, str], paths: list[Path], distractors: list[str]) -> dict[str, float]:
-        """Word and character error rate by PocketSphinx with a language model of the texts and distractors."""
+        """Error rates by PocketSphinx, with a language model of the texts and distractors, and with its own."""
         texts = self.work / "references.txt"
         texts.write_text("".join(f"{name}|{text}\n" for name, text in references.items()), encoding="utf8")
         others = self.work / "distractors.txt"
         others.write_text("\n".join(distractors), encoding="utf8")
         model = self.work / "domain.lm"
         self._run("make_lm.py", str(model), str(texts), str(others))
-        printed = self._run("score_asr_ps.py", "--ref", str(texts), "--lm", str(model), *map(str, paths))
-        (self.work / f"asr-{paths[0].parent.name}.txt").write_text(printed, encoding="utf8")
+        own = self._transcribe(texts, paths)
+        return self._transcribe(texts, paths, model) | {f"default_lm_{kind}": own[kind] for kind in own}
+
+    def _transcribe(self, texts: Path, paths: list[Path], model: Path | None = None) -> dict[str, float]:
+        arguments = ["--lm", str(model)] if model else []
+        printed = self._run("score_asr_ps.py", "--ref", str(texts), *arguments, *map(str, paths))
         total = next(line for line in printed.splitlines() if line.startswith("TOTAL"))
         return {kind: float(value) for kind, value in re.findall(r"(wer|cer)=([\d.]+)", total)}
 
