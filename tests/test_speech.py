@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxclone import AudioError, Segment, Speech
+from voxclone import AudioError, Consent, Provenance, Segment, Speech
+
+PROVENANCE = Provenance.of("tiny", "0" * 64, "1" * 16, [Consent.attest("Ada", basis="my own voice")], None)
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def speech() -> Speech:
     samples = np.sin(np.arange(22050) * 0.05).astype(np.float32)
     samples[:2] = 1.0, -1.0
     words = (Segment("hello", 0.1, 0.5), Segment("there", 0.5, 1.0))
-    return Speech(samples, 22050, words, (Segment("^", 0.0, 1.0),), np.zeros((80, 86), np.float32))
+    return Speech(samples, 22050, words, (Segment("^", 0.0, 1.0),), np.zeros((80, 86), np.float32), PROVENANCE)
 
 
 def test_duration_and_samples(speech: Speech) -> None:
@@ -51,4 +53,4 @@ def test_the_notebook_player_holds_the_audio(speech: Speech) -> None:
 def test_repr_shows_words_and_no_arrays(speech: Speech) -> None:
     assert repr(speech) == "Speech('hello there', 1.00 s at 22050 Hz)"
     words = tuple(Segment("word", 0.0, 1.0) for _ in range(1000))
-    assert len(repr(Speech(speech.samples, 22050, words, (), speech.mel))) < 120
+    assert len(repr(Speech(speech.samples, 22050, words, (), speech.mel, PROVENANCE))) < 120

@@ -352,8 +352,8 @@ def utterance(samples: NDArray[np.float32]) -> Utterance:
     return Utterance(phonemes, np.array([1, 2, 1]), np.zeros((80, 4), np.float32), samples)
 
 
-def test_times_are_durations_in_frames() -> None:
-    speech = join([utterance(np.zeros(1024, np.float32))] * 2, AudioConfig())
+def test_times_are_durations_in_frames(tiny_model: VoxClone, ada: Voice) -> None:
+    speech = join([utterance(np.zeros(1024, np.float32))] * 2, AudioConfig(), tiny_model._origin, ada)
     frame = 256 / 22050
     starts = [0, 1, 3, 26, 27, 29]  # the pause is 22 frames
     assert [p.start_seconds for p in speech.phonemes] == pytest.approx([frame * n for n in starts])
@@ -362,14 +362,15 @@ def test_times_are_durations_in_frames() -> None:
     assert_times_are_exact(speech)
 
 
-def test_samples_beyond_full_scale_are_turned_down_not_clipped() -> None:
+def test_samples_beyond_full_scale_are_turned_down_not_clipped(tiny_model: VoxClone, ada: Voice) -> None:
     samples = np.linspace(-1.0, 2.0, 1024, dtype=np.float32)
-    np.testing.assert_allclose(join([utterance(samples)], AudioConfig()).samples, samples / 2, atol=1e-6)
+    speech = join([utterance(samples)], AudioConfig(), tiny_model._origin, ada)
+    np.testing.assert_allclose(speech.samples, samples / 2, atol=1e-6)
 
 
-def test_samples_that_are_not_finite_never_leave() -> None:
+def test_samples_that_are_not_finite_never_leave(tiny_model: VoxClone, ada: Voice) -> None:
     with pytest.raises(ModelError, match="not finite"):
-        join([utterance(np.full(1024, np.nan, np.float32))], AudioConfig())
+        join([utterance(np.full(1024, np.nan, np.float32))], AudioConfig(), tiny_model._origin, ada)
 
 
 def test_no_graph_is_kept(tiny_model: VoxClone, ada: Voice, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
         ConfigError,
         ConsentError,
         ModelError,
+        ProvenanceError,
         TextError,
+        UnmarkedError,
         VoiceError,
         VoxcloneError,
     )
-    from voxclone.safety import Consent
+    from voxclone.safety import Consent, Provenance
     from voxclone.speech import Segment, Speech
     from voxclone.synthesis import VoxClone
     from voxclone.version import __version__
@@ -27,9 +29,12 @@ __all__ = [
     "Consent",
     "ConsentError",
     "ModelError",
+    "Provenance",
+    "ProvenanceError",
     "Segment",
     "Speech",
     "TextError",
+    "UnmarkedError",
     "Voice",
     "VoiceError",
     "VoxClone",
@@ -39,6 +44,7 @@ __all__ = [
 
 _HOMES = {
     "Consent": "safety",
+    "Provenance": "safety",
     "Segment": "speech",
     "Speech": "speech",
     "Voice": "voice",

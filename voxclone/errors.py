@@ -34,4 +34,12 @@ class VoiceError(VoxcloneError, ValueError):
 
 
 class ConsentError(VoxcloneError, PermissionError):
-    """Cloning was asked for without a record of the speaker's consent."""
+    """There is no consent of the speaker for what was asked: no record, or an expired, revoked or narrower one."""
+
+
+class ProvenanceError(VoxcloneError, ValueError):
+    """What a file says of its origin is missing or damaged."""
+
+
+class UnmarkedError(VoxcloneError):
+    """Speech without the mark that its model promises; it is not let out."""

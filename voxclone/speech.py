@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voxclone.safety.provenance import Provenance
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -22,7 +24,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Speech:
-    """One utterance; plays itself in a notebook.
+    """One utterance; plays itself in a notebook. `voxclone.synthesis.outlet.release` alone makes it.
 
     Attributes:
         samples: (S,) float32 in [-1, 1].
@@ -30,6 +32,7 @@ class Speech:
         words: One segment for each word of the spoken form, in order.
         phonemes: One segment for each phoneme, pause and punctuation symbol; the last ends with the samples.
         mel: (n_mels, T) float32, natural log; its T frames cover the samples exactly.
+        provenance: What made it, as whom, with whose consent.
     """
 
     samples: NDArray[np.float32]
@@ -37,6 +40,7 @@ class Speech:
     words: tuple[Segment, ...]
     phonemes: tuple[Segment, ...]
     mel: NDArray[np.float32]
+    provenance: Provenance
 
     @property
     def duration_seconds(self) -> float:

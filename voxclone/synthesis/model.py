@@ -23,6 +23,7 @@ from voxclone.models.vocoder import build_vocoder
 from voxclone.safety.consent import Consent
 from voxclone.speech import Speech
 from voxclone.synthesis.controls import Controls
+from voxclone.synthesis.outlet import Mark, Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.reference import encoder_id, measure_speaker
@@ -71,6 +72,7 @@ class VoxClone:
         dtype: torch.dtype,
         voices: Mapping[str, Voice],
         card: str,
+        mark: Mark | None = None,
     ) -> None:
         self.config = config
         self.device = next(acoustic.parameters()).device
@@ -82,6 +84,9 @@ class VoxClone:
         self._acoustic = acoustic.eval()
         self._vocoder = vocoder.eval()
         self._dtype = dtype
+        parts = {"speaker_encoder": speaker_encoder, "acoustic": acoustic, "vocoder": vocoder}
+        declares_mark = getattr(config, "watermark", None) is not None
+        self._origin = Origin(config.name, model_sha256(parts), self.sample_rate, declares_mark, mark)
 
     @classmethod
     def from_pretrained(
@@ -217,6 +222,7 @@ class VoxClone:
             TextError: A text is empty, has nothing to speak, or a character that cannot be spoken.
             VoiceError: The voice is another speaker encoder's.
             ConfigError: A control is out of range.
+            UnmarkedError: The speech does not carry the mark that the model promises.
         """
         controls = Controls(speed, pitch, energy, seed)
         if voice.encoder_id != self.encoder_id:
@@ -258,7 +264,7 @@ class VoxClone:
     def _speak(
         self, texts: Sequence[Sequence[Phonemes]], voice: Voice, controls: Controls, progress: bool
     ) -> list[Speech]:
-        """Synthesise texts, each a sequence of chunks. All audio that leaves the model leaves here."""
+        """Synthesise texts, each a sequence of chunks. All of it leaves through `outlet.release`."""
         chunks = [chunk for text in texts for chunk in text]
         size = BATCH_SIZE if controls.seed is None else 1  # a seed's noise depends on the batch's shape
         batches = [chunks[start : start + size] for start in range(0, len(chunks), size)]
@@ -270,7 +276,7 @@ class VoxClone:
                     for utterance in render(self._acoustic, self._vocoder, batch, voice, controls)
                 ]
             )
-        return [join(list(islice(utterances, len(text))), self.config.audio) for text in texts]
+        return [join(list(islice(utterances, len(text))), self.config.audio, self._origin, voice) for text in texts]
 
 
 def _device(name: str | torch.device) -> torch.device:

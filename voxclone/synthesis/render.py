@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from voxclone.config import AudioConfig
-from voxclone.errors import ModelError
 from voxclone.models.acoustic import AcousticModel
 from voxclone.speech import Segment, Speech
 from voxclone.synthesis.controls import Controls
+from voxclone.synthesis.outlet import Origin, release
 from voxclone.text.phonemes import Phonemes
 from voxclone.text.symbols import symbol_ids
 from voxclone.voice import Voice
@@ -73,11 +73,12 @@ def render(
     return utterances
 
 
-def join(utterances: Sequence[Utterance], audio: AudioConfig) -> Speech:
-    """Lay the chunks of one text after one another, with pauses between.
+def join(utterances: Sequence[Utterance], audio: AudioConfig, origin: Origin, voice: Voice) -> Speech:
+    """Lay the chunks of one text after one another, with pauses between, and let them out.
 
     Raises:
         ModelError: The model made samples that are not finite.
+        UnmarkedError: They do not carry the mark that the model promises.
     """
     pause = round(PAUSE_SECONDS * audio.sample_rate / audio.hop_length)  # frames
     silent_mel = np.full((audio.n_mels, pause), math.log(audio.mel_floor), np.float32)
@@ -99,7 +100,7 @@ def join(utterances: Sequence[Utterance], audio: AudioConfig) -> Speech:
         waveforms.append(utterance.samples)
         start = int(frames[-1])
     samples = np.concatenate(waveforms)
-    if not np.isfinite(samples).all():
-        raise ModelError("the model made samples that are not finite; load it with dtype=torch.float32")
     samples /= max(1.0, float(np.abs(samples).max()))
-    return Speech(samples, audio.sample_rate, tuple(words), tuple(phonemes), np.concatenate(mels, axis=1))
+    return release(
+        samples, origin, voice, words=tuple(words), phonemes=tuple(phonemes), mel=np.concatenate(mels, axis=1)
+    )

@@ -1,0 +1,117 @@
+"""The one exit: every sample that leaves voxclone leaves through `release`, the only maker of `Speech`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from voxclone.errors import ModelError, UnmarkedError
+from voxclone.safety.provenance import Provenance
+from voxclone.speech import Segment, Speech
+from voxclone.voice import Voice
+
+EARLIER_SECONDS = 4.0  # of a stream's earlier samples, how many a chunk's mark is looked for in
+
+
+class Mark(Protocol):
+    """A model's watermark, as its detector knows it."""
+
+    @property
+    def mark_id(self) -> str:
+        """What the watermark is called in provenance."""
+
+    def check_marked(self, samples: NDArray[np.float32], sample_rate: int) -> bool | None:
+        """True where (S,) samples carry the mark, False where they do not, None where they are too few to tell."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is speaking, for the outlet.
+
+    Attributes:
+        model: The model's name.
+        model_sha256: See `model_sha256`.
+        sample_rate: Hz.
+        declares_mark: The model's configuration says that it marks what it makes.
+        mark: Its detector; None where the model has none.
+    """
+
+    model: str
+    model_sha256: str
+    sample_rate: int
+    declares_mark: bool
+    mark: Mark | None
+
+
+def release(
+    samples: NDArray[np.float32],
+    origin: Origin,
+    voice: Voice,
+    *,
+    words: tuple[Segment, ...],
+    phonemes: tuple[Segment, ...],
+    mel: NDArray[np.float32],
+    earlier: NDArray[np.float32] | None = None,
+) -> Speech:
+    """Let samples out: check them, look for the mark, attach their provenance.
+
+    Args:
+        samples: (S,) in [-1, 1].
+        origin: The model that made them.
+        voice: Whose voice it is.
+        words: See `Speech`.
+        phonemes: See `Speech`.
+        mel: See `Speech`.
+        earlier: For a chunk of a stream, (S,) what was let out before it, at least its last `EARLIER_SECONDS`: a mark
+            is not found in a few milliseconds.
+
+    Raises:
+        ModelError: There are no samples, or some are not finite or beyond full scale.
+        UnmarkedError: The model declares a mark and has no detector, or the mark is not in the samples.
+    """
+    if samples.ndim != 1 or samples.size == 0:
+        raise ModelError(f"the model made samples of shape {samples.shape}; one axis that is not empty is needed")
+    if not np.isfinite(samples).all():
+        raise ModelError("the model made samples that are not finite; load it with dtype=torch.float32")
+    if float(np.abs(samples).max()) > 1.0:
+        raise ModelError("the model made samples beyond full scale")
+    watermark_id = _require_mark(samples if earlier is None else _joined(earlier, samples, origin), origin)
+    provenance = Provenance.of(origin.model, origin.model_sha256, voice.voice_id, voice.consents, watermark_id)
+    return Speech(np.asarray(samples, np.float32), origin.sample_rate, words, phonemes, mel, provenance)
+
+
+def _joined(earlier: NDArray[np.float32], samples: NDArray[np.float32], origin: Origin) -> NDArray[np.float32]:
+    return np.concatenate([earlier[-round(EARLIER_SECONDS * origin.sample_rate) :], samples])
+
+
+def _require_mark(samples: NDArray[np.float32], origin: Origin) -> str | None:
+    """The mark's id, None for a model that declares none."""
+    if origin.mark is None:
+        if origin.declares_mark:
+            raise UnmarkedError(
+                f"model {origin.model!r} says that it marks its speech, but its detector is not there to check it; "
+                "download or save the model again"
+            )
+        return None
+    if origin.mark.check_marked(samples, origin.sample_rate) is False:
+        raise UnmarkedError(
+            f"the speech of model {origin.model!r} does not carry its mark {origin.mark.mark_id!r}, so it is not let "
+            "out: its vocoder is not the one that its detector was trained with"
+        )
+    return origin.mark.mark_id
+
+
+def model_sha256(parts: Mapping[str, nn.Module]) -> str:
+    """SHA-256 over the parts' names, their tensors' names and values as fp16, as models are stored; 64 hex digits."""
+    digest = hashlib.sha256()
+    for part, module in sorted(parts.items()):
+        for name, tensor in sorted(module.state_dict().items()):
+            digest.update(f"{part}.{name}".encode())
+            digest.update((tensor.half() if tensor.is_floating_point() else tensor).cpu().numpy().tobytes())
+    return digest.hexdigest()
