@@ -189,8 +189,8 @@ class AcousticConfig(Config):
 class VocoderConfig(Config):
     """A HiFi-GAN generator (arXiv:2010.05646): public V1, V2, V3, or with an iSTFT head and harmonic source.
 
-    With `head` "istft", the generator's frames are turned to samples by an inverse STFT of hop
-    hop_length / prod(upsample_rates).
+    With an `activation` of "snake" or "snakebeta" it is BigVGAN's (arXiv:2206.04658). With `head` "istft", the
+    generator's frames are turned to samples by an inverse STFT of hop hop_length / prod(upsample_rates).
     """
 
     n_mels: int = 80
@@ -204,6 +204,10 @@ class VocoderConfig(Config):
     resblock_dilation_sizes: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
     head: typing.Literal["waveform", "harmonic_istft"] = "waveform"
     head_n_fft: int = 0  # samples; 0 where the head is "waveform"
+    activation: typing.Literal["leaky_relu", "snake", "snakebeta"] = "leaky_relu"
+    activation_logarithmic: bool = False  # a snake's parameters are stored as logarithms
+    head_tanh: bool = True  # BigVGAN only: the last convolution's output is bent into [-1, 1], else it is cut
+    head_bias: bool = True  # BigVGAN only: the last convolution has a bias
 
     @property
     def head_hop_length(self) -> int:

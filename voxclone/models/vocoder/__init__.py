@@ -23,6 +23,10 @@ def build_vocoder(config: VocoderConfig, weight_norm: bool = False) -> nn.Module
     Raises:
         ConfigError: The sizes do not fit one another.
     """
+    if config.activation != "leaky_relu":
+        from voxclone.models.vocoder.bigvgan import BigVGAN
+
+        return BigVGAN(config, weight_norm)
     if config.head == "harmonic_istft":
         from voxclone.models.vocoder.harmonic import HarmonicISTFT
 

@@ -42,14 +42,14 @@ class UpsamplingTrunk(nn.Module):
 
     def __init__(self, config: VocoderConfig, weight_norm: bool = False) -> None:
         super().__init__()
-        _check(config)
+        check_sizes(config)
         self.config = config
         channels = config.upsample_initial_channel
         self.conv_pre = with_weight_norm(nn.Conv1d(config.n_mels, channels, 7, padding=3), weight_norm)
         self.ups = nn.ModuleList()
         self.fusions = nn.ModuleList()
         for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
-            self.ups.append(with_weight_norm(_upsampler(channels, rate, kernel), weight_norm))
+            self.ups.append(with_weight_norm(upsampler(channels, rate, kernel), weight_norm))
             channels //= 2
             self.fusions.append(MultiReceptiveField(channels, config, weight_norm))
         self.feature_channels = channels
@@ -107,14 +107,15 @@ class HiFiGAN(UpsamplingTrunk):
         return torch.tanh(self.conv_post(x)).squeeze(1)
 
 
-def _upsampler(channels: int, rate: int, kernel: int) -> nn.Conv1d | nn.ConvTranspose1d:
+def upsampler(channels: int, rate: int, kernel: int) -> nn.Conv1d | nn.ConvTranspose1d:
+    """From (B, channels, T) to (B, channels / 2, rate * T)."""
     padding = (kernel - rate) // 2
     if rate == 1:
         return nn.Conv1d(channels, channels // 2, kernel, padding=padding)
     return nn.ConvTranspose1d(channels, channels // 2, kernel, stride=rate, padding=padding)
 
 
-def _check(config: VocoderConfig) -> None:
+def check_sizes(config: VocoderConfig) -> None:
     """Refuse sizes with which the generator cannot keep its promise of lengths."""
     rates, kernels = config.upsample_rates, config.upsample_kernel_sizes
     if not rates or len(rates) != len(kernels):
