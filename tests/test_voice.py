@@ -121,7 +121,7 @@ def rewrite(path: Path, tensors: dict[str, torch.Tensor] | None = None, **metada
     [
         ({"format": None}, "not a voice"),
         ({"format": "pt"}, "not a voice"),
-        ({"format_version": "2"}, "format 2.*upgrade"),
+        ({"format_version": "3"}, "format 3.*upgrade"),
         ({"format_version": "new"}, "'new'"),
         ({"format_version": None}, "lacks 'format_version'"),
         ({"name": None}, "lacks 'name'"),

@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from voxclone import hub
 from voxclone.errors import ConsentError, ModelError, VoiceError
+from voxclone.models.adapter import Adapter
 from voxclone.safety.consent import Consent
 
 FILE_FORMAT = "voxclone.voice"
-FILE_VERSION = 1
+FILE_VERSION = 2  # of a voice with an adapter; others are written as version 1
 TENSORS = ("speaker_embedding", "spectrum")  # of a voice file
+ADAPTER_PREFIX = "adapter/"  # of an adapter's tensors in a voice file
+ADAPTER_FIELDS = ("base_id", "base_name", "depth")  # of an adapter in a voice file's metadata
 UNIT_TOLERANCE = 1e-3  # how far from 1 the embedding's length may be
 
 
@@ -37,6 +40,8 @@ class Voice:
         f0_median: Hz, over the voiced frames of the reference.
         consents: The consent of every speaker in it: one for a clone, all of theirs for a mix.
         encoder_id: The speaker encoder that made the embedding; only models with this encoder can speak it.
+        adapter: What fine-tuning on the speaker changed, so that only the model it was done on can speak the voice;
+            None for a clone.
 
     Raises:
         VoiceError: A field is empty, embedding or spectrum is not finite, the embedding is not of unit length,
@@ -49,6 +54,7 @@ class Voice:
     f0_median: float
     consents: tuple[Consent, ...]
     encoder_id: str
+    adapter: Adapter | None = None
 
     def __post_init__(self) -> None:
         for field, what in (("speaker_embedding", "speaker embedding"), ("spectrum", "spectrum")):
@@ -85,26 +91,33 @@ class Voice:
     def voice_id(self) -> str:
         """16 hex digits of the SHA-256 over everything that the voice holds."""
         content = json.dumps(self._metadata(), sort_keys=True).encode()
-        return hashlib.sha256(content + self.speaker_embedding.tobytes() + self.spectrum.tobytes()).hexdigest()[:16]
+        content += self.speaker_embedding.tobytes() + self.spectrum.tobytes()
+        if self.adapter is not None:
+            content += self.adapter.digest.encode()
+        return hashlib.sha256(content).hexdigest()[:16]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a voice file of a few kB (safetensors; the suffix is .voice by convention)."""
+        """Write a voice file (safetensors; the suffix is .voice by convention) of a few kB, and its adapter's size."""
         tensors = {field: torch.from_numpy(getattr(self, field).copy()) for field in TENSORS}
+        if self.adapter is not None:
+            tensors |= {ADAPTER_PREFIX + name: tensor for name, tensor in self.adapter.tensors.items()}
         hub.write_tensors(Path(path), tensors, self._metadata())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Voice:
-        """Read a voice file.
+        """Read a voice file, or the one voice file in a folder, as `voxclone finetune` leaves it.
 
         Raises:
             VoiceError: There is no such file, it is no voice file, is truncated, of a newer format, carries no consent,
                 or its embedding is not finite and of unit length.
         """
+        path = _only_voice(Path(path)) if Path(path).is_dir() else Path(path)
         try:
-            tensors, metadata = hub.read_tensors(Path(path))
+            tensors, metadata = hub.read_tensors(path)
         except (ModelError, OSError) as error:
             raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error
-        if metadata.get("format") != FILE_FORMAT or set(tensors) != set(TENSORS):
+        changes = {name: tensor for name, tensor in tensors.items() if name.startswith(ADAPTER_PREFIX)}
+        if metadata.get("format") != FILE_FORMAT or set(tensors) - set(changes) != set(TENSORS):
             raise VoiceError(f"{path} is a safetensors file, but not a voice; make one with Voice.save")
         try:
             version = int(metadata["format_version"])
@@ -116,10 +129,11 @@ class Voice:
                 f0_median=float(metadata["f0_median"]),
                 consents=_read_consents(metadata.get("consents", "[]")),
                 encoder_id=metadata["encoder_id"],
+                adapter=_read_adapter(changes, metadata) if changes else None,
             )
         except KeyError as error:
             raise VoiceError(f"{path} lacks {error} in its metadata; save the voice again") from error
-        except (VoiceError, ConsentError, ValueError) as error:
+        except (VoiceError, ConsentError, ModelError, ValueError) as error:
             raise VoiceError(f"{path}: {error}") from error
 
     @staticmethod
@@ -134,8 +148,8 @@ class Voice:
             A voice that carries every part's consents.
 
         Raises:
-            VoiceError: No voices, a weight that is not positive and finite, voices of different speaker encoders, or
-                embeddings that cancel out.
+            VoiceError: No voices, a weight that is not positive and finite, voices of different speaker encoders, a
+                fine-tuned voice, or embeddings that cancel out.
         """
         if not weights:
             raise VoiceError("a mix needs at least one voice")
@@ -145,6 +159,8 @@ class Voice:
         encoders = {voice.encoder_id for voice in weights}
         if len(encoders) > 1:
             raise VoiceError(f"voices of different speaker encoders cannot mix: {', '.join(sorted(encoders))}")
+        if tuned := [voice.name for voice in weights if voice.adapter is not None]:
+            raise VoiceError(f"{', '.join(tuned)} is fine-tuned, and cannot mix; clone it without fine-tuning for that")
         total = math.fsum(weights.values())
         shares = {voice: weight / total for voice, weight in weights.items()}
         embedding = np.sum([share * voice.speaker_embedding for voice, share in shares.items()], axis=0)
@@ -161,13 +177,16 @@ class Voice:
         )
 
     def _metadata(self) -> dict[str, str]:
+        adapter = self.adapter
+        about = {} if adapter is None else {name: getattr(adapter, name) for name in ADAPTER_FIELDS}
         return {
             "format": FILE_FORMAT,
-            "format_version": str(FILE_VERSION),
+            "format_version": str(1 if adapter is None else FILE_VERSION),
             "name": self.name,
             "encoder_id": self.encoder_id,
             "f0_median": repr(float(self.f0_median)),
             "consents": json.dumps([consent.to_dict() for consent in self.consents]),
+            **about,
         }
 
     def __eq__(self, other: object) -> bool:
@@ -179,10 +198,11 @@ class Voice:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle through the constructor, so that a copy is as read-only as the original."""
         fields = (self.name, self.speaker_embedding, self.spectrum, self.f0_median, self.consents, self.encoder_id)
-        return Voice, fields
+        return Voice, (*fields, self.adapter)
 
     def __repr__(self) -> str:
-        return f"Voice({self.name!r}, f0_median={self.f0_median:.0f} Hz, voice_id={self.voice_id!r})"
+        tuned = "" if self.adapter is None else f", fine-tuned ({self.adapter.depth}) on {self.adapter.base_name!r}"
+        return f"Voice({self.name!r}, f0_median={self.f0_median:.0f} Hz, voice_id={self.voice_id!r}{tuned})"
 
 
 def _read_consents(text: str) -> tuple[Consent, ...]:
@@ -190,3 +210,16 @@ def _read_consents(text: str) -> tuple[Consent, ...]:
     if not isinstance(records, list):
         raise VoiceError(f"consents must be a JSON list, got {text[:40]}")
     return tuple(map(Consent.from_dict, records))
+
+
+def _only_voice(folder: Path) -> Path:
+    found = sorted(folder.glob("*.voice"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise VoiceError(f"{folder} cannot be read as a voice: the folder holds {names}; name one voice file")
+    return found[0]
+
+
+def _read_adapter(changes: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Adapter:
+    tensors = {name.removeprefix(ADAPTER_PREFIX): tensor for name, tensor in changes.items()}
+    return Adapter(tensors, **{name: metadata[name] for name in ADAPTER_FIELDS})

@@ -22,6 +22,7 @@ from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.safety.consent import Consent
 from voxclone.speech import Speech
+from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.controls import Controls
 from voxclone.synthesis.outlet import Mark, Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
@@ -81,7 +82,7 @@ class VoxClone:
         self.voices = MappingProxyType(dict(voices))
         self.card = card
         self._speaker_encoder = speaker_encoder.eval()
-        self._acoustic = acoustic.eval()
+        self._acoustic = AcousticModels(acoustic.eval(), config.name)
         self._vocoder = vocoder.eval()
         self._dtype = dtype
         parts = {"speaker_encoder": speaker_encoder, "acoustic": acoustic, "vocoder": vocoder}
@@ -220,7 +221,7 @@ class VoxClone:
 
         Raises:
             TextError: A text is empty, has nothing to speak, or a character that cannot be spoken.
-            VoiceError: The voice is another speaker encoder's.
+            VoiceError: The voice is another speaker encoder's, or was fine-tuned on another acoustic model.
             ConfigError: A control is out of range.
             UnmarkedError: The speech does not carry the mark that the model promises.
         """
@@ -235,6 +236,11 @@ class VoxClone:
         speeches = self._speak(chunks, voice, controls, progress)
         return speeches[0] if isinstance(text, str) else speeches
 
+    @property
+    def acoustic_id(self) -> str:
+        """Which acoustic model it has: 16 hex digits over the weights as fp16. Fine-tuned voices carry it."""
+        return self._acoustic.base_id
+
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write the model's folder: config, weights as fp16, card and example voices."""
         with tempfile.TemporaryDirectory() as kept:
@@ -243,7 +249,7 @@ class VoxClone:
                 self.voices[name].save(path)
             parts = {
                 "speaker_encoder": self._speaker_encoder,
-                "acoustic": self._acoustic,
+                "acoustic": self._acoustic.base,
                 "vocoder": self._vocoder,
             }
             hub.save_folder(folder, self.config, parts, card=self.card, voices=paths)
@@ -265,6 +271,7 @@ class VoxClone:
         self, texts: Sequence[Sequence[Phonemes]], voice: Voice, controls: Controls, progress: bool
     ) -> list[Speech]:
         """Synthesise texts, each a sequence of chunks. All of it leaves through `outlet.release`."""
+        acoustic = self._acoustic.speaking(voice)
         chunks = [chunk for text in texts for chunk in text]
         size = BATCH_SIZE if controls.seed is None else 1  # a seed's noise depends on the batch's shape
         batches = [chunks[start : start + size] for start in range(0, len(chunks), size)]
@@ -273,7 +280,7 @@ class VoxClone:
                 [
                     utterance
                     for batch in progress_bar(batches, "passes", progress)
-                    for utterance in render(self._acoustic, self._vocoder, batch, voice, controls)
+                    for utterance in render(acoustic, self._vocoder, batch, voice, controls)
                 ]
             )
         return [join(list(islice(utterances, len(text))), self.config.audio, self._origin, voice) for text in texts]

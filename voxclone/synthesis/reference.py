@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from voxclone.audio.reference import prepare_reference
 from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError
+from voxclone.models.identity import weights_id
 from voxclone.models.speaker_encoder import SpeakerEncoder
 
 
@@ -69,9 +69,5 @@ def measure_speaker(encoder: SpeakerEncoder, audio: AudioConfig, sources: Iterab
 
 
 def encoder_id(encoder: nn.Module) -> str:
-    """16 hex digits of the SHA-256 over the weights' names and their values as fp16, as models are stored."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update((tensor.half() if tensor.is_floating_point() else tensor).cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    """Which speaker encoder it is, see `weights_id`; voices carry it."""
+    return weights_id(encoder)
