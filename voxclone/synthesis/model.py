@@ -82,7 +82,8 @@ class VoxClone:
         self.voices = MappingProxyType(dict(voices))
         self.card = card
         self._speaker_encoder = speaker_encoder.eval()
-        self._acoustic = AcousticModels(acoustic.eval(), config.name)
+        self._acoustic = acoustic.eval()
+        self._acoustic_models = AcousticModels(self._acoustic, config.name)
         self._vocoder = vocoder.eval()
         self._dtype = dtype
         parts = {"speaker_encoder": speaker_encoder, "acoustic": acoustic, "vocoder": vocoder}
@@ -239,7 +240,7 @@ class VoxClone:
     @property
     def acoustic_id(self) -> str:
         """Which acoustic model it has: 16 hex digits over the weights as fp16. Fine-tuned voices carry it."""
-        return self._acoustic.base_id
+        return self._acoustic_models.base_id
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write the model's folder: config, weights as fp16, card and example voices."""
@@ -249,7 +250,7 @@ class VoxClone:
                 self.voices[name].save(path)
             parts = {
                 "speaker_encoder": self._speaker_encoder,
-                "acoustic": self._acoustic.base,
+                "acoustic": self._acoustic,
                 "vocoder": self._vocoder,
             }
             hub.save_folder(folder, self.config, parts, card=self.card, voices=paths)
@@ -271,7 +272,7 @@ class VoxClone:
         self, texts: Sequence[Sequence[Phonemes]], voice: Voice, controls: Controls, progress: bool
     ) -> list[Speech]:
         """Synthesise texts, each a sequence of chunks. All of it leaves through `outlet.release`."""
-        acoustic = self._acoustic.speaking(voice)
+        acoustic = self._acoustic_models.speaking(voice)
         chunks = [chunk for text in texts for chunk in text]
         size = BATCH_SIZE if controls.seed is None else 1  # a seed's noise depends on the batch's shape
         batches = [chunks[start : start + size] for start in range(0, len(chunks), size)]
