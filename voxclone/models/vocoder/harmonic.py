@@ -50,27 +50,37 @@ class HarmonicISTFT(UpsamplingTrunk):
         Raises:
             ModelError: The mel or the f0 has another shape.
         """
+        return self.filter_source(mel, self.source(mel, f0))
+
+    def source(self, mel: Tensor, f0: Tensor | None = None) -> Tensor:
+        """As `forward`, the pulses and white noise that `filter_source` shapes: (B, 2, T * hop_length)."""
         self._check_shapes(mel, f0)
         if f0 is None:
             f0 = self.pitch.f0(mel)
-        generator = torch.Generator().manual_seed(0)
-        noise = torch.randn(1, mel.shape[2] * self.config.hop_length, generator=generator).to(mel)
-        return self.synthesize(mel, f0, noise.expand(len(mel), -1), torch.zeros_like(f0[:, :1]))
+        pulses = self._pulses(f0, torch.zeros_like(f0[:, :1]))
+        noise = torch.randn(1, pulses.shape[1], generator=torch.Generator().manual_seed(0)).to(pulses)
+        return torch.stack([pulses, noise.expand(len(mel), -1)], 1)
 
     def synthesize(self, mel: Tensor, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
         """As `forward`, with the white noise (B, S) and the source's first phase (B, 1), radians, given."""
-        pulses = impulse_train(f0, self.config.hop_length, self.config.sample_rate, phase)
-        harmonic, aperiodic = self._stft(pulses), self._stft(noise)
+        return self.filter_source(mel, torch.stack([self._pulses(f0, phase), noise], 1))
+
+    def filter_source(self, mel: Tensor, source: Tensor) -> Tensor:
+        """Shape pulses and noise (B, 2, T * hop_length): (B, T * hop_length) in [-1, 1]."""
+        harmonic, aperiodic = (self._stft(part) for part in source.unbind(1))
         *stages, last = zip(self.ups, self.fusions, strict=True)
         x = self.conv_pre(mel)
         for up, fusion in stages:
             x = fusion(up(F.leaky_relu(x, LEAKY_SLOPE)))
         up, fusion = last
-        source = self.source_in(torch.cat([harmonic.real, harmonic.imag], 1).to(x.dtype))
-        x = fusion(up(F.leaky_relu(x, LEAKY_SLOPE)) + source)
+        source_in = self.source_in(torch.cat([harmonic.real, harmonic.imag], 1).to(x.dtype))
+        x = fusion(up(F.leaky_relu(x, LEAKY_SLOPE)) + source_in)
         gain, turn, noise_gain = self.conv_post(F.leaky_relu(x, LEAKY_SLOPE)).float().chunk(3, 1)
         shaped = harmonic * torch.polar(_gain(gain), turn) + aperiodic * _gain(_smooth_over_bins(noise_gain))
         return self._istft(shaped).clamp(-1, 1)
+
+    def _pulses(self, f0: Tensor, phase: Tensor) -> Tensor:
+        return impulse_train(f0, self.config.hop_length, self.config.sample_rate, phase)
 
     def _check_shapes(self, mel: Tensor, f0: Tensor | None) -> None:
         bands = self.config.n_mels
