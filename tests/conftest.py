@@ -48,8 +48,9 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from voxclone import Consent, Voice, hub
-    from voxclone.config import AcousticConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
+    from voxclone.config import AcousticConfig, AlignerConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
     from voxclone.models.acoustic import AcousticModel
+    from voxclone.models.aligner import Aligner
     from voxclone.models.speaker_encoder import SpeakerEncoder
     from voxclone.models.vocoder import build_vocoder
     from voxclone.synthesis.reference import encoder_id
@@ -74,7 +75,9 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             resblock_kernel_sizes=(3,),
             resblock_dilation_sizes=((1, 3),),
         ),
+        aligner=AlignerConfig(n_symbols=len(SYMBOLS), dim=16, key_dim=16),
     )
+    assert config.aligner is not None
     folder = tmp_path_factory.mktemp("models") / "tiny"
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -82,6 +85,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "speaker_encoder": SpeakerEncoder(config.speaker_encoder),
             "acoustic": AcousticModel(config.acoustic),
             "vocoder": build_vocoder(config.vocoder),
+            "aligner": Aligner(config.aligner),
         }
     paths = {}
     for index, (name, f0_median) in enumerate({"ada": 200.0, "bob": 110.0}.items()):

@@ -122,7 +122,8 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--speaker-run speaker_run --speaker-config speaker_encoder.json --config acoustic.json --out acoustic_run",
         f"vocoder/train.py --features {speech} --out vocoder_run --config vocoder.json",
         "bundle/export.py --speaker-run speaker_run --acoustic-run acoustic_run --vocoder-run vocoder_run "
-        "--speaker-config speaker_encoder.json --acoustic-config acoustic.json --vocoder-config vocoder.json "
+        "--aligner-run aligner_run --speaker-config speaker_encoder.json --acoustic-config acoustic.json "
+        "--vocoder-config vocoder.json "
         f"--card card.md --voices voices.json --clips {corpus} --name tiny --out model",
     ]
     for command in commands:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from voxclone.safety import Consent, Provenance
     from voxclone.speech import Segment, Speech
     from voxclone.synthesis import VoxClone
+    from voxclone.synthesis.alignment import Alignment
     from voxclone.version import __version__
     from voxclone.voice import Voice
 
 __all__ = [
+    "Alignment",
     "AudioError",
     "ConfigError",
     "Consent",
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Alignment": "synthesis.alignment",
     "Consent": "safety",
     "Provenance": "safety",
     "Segment": "speech",

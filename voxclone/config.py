@@ -186,6 +186,19 @@ class AcousticConfig(Config):
 
 
 @dataclass(frozen=True)
+class AlignerConfig(Config):
+    """Sizes of the aligner, which says when each phoneme of a recording is spoken."""
+
+    n_symbols: int
+    n_mels: int = 80
+    dim: int = 256  # of the phoneme encoding
+    key_dim: int = 80  # in which distances between phonemes and frames are taken
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "n_symbols", "n_mels", "dim", "key_dim")
+
+
+@dataclass(frozen=True)
 class VocoderConfig(Config):
     """A HiFi-GAN generator (arXiv:2010.05646): public V1, V2, V3, or with an iSTFT head and harmonic source.
 
@@ -230,6 +243,7 @@ class ModelConfig(Config):
     text: TextConfig = field(default_factory=TextConfig)
     speaker_encoder: SpeakerEncoderConfig = field(default_factory=SpeakerEncoderConfig)
     vocoder: VocoderConfig = field(default_factory=VocoderConfig)
+    aligner: AlignerConfig | None = None  # None: the model cannot align recordings with text
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -246,6 +260,9 @@ class ModelConfig(Config):
             raise ConfigError("speaker_encoder.embedding_dim and acoustic.speaker_embedding_dim differ")
         if (self.audio.sample_rate, self.audio.hop_length) != (self.vocoder.sample_rate, self.vocoder.hop_length):
             raise ConfigError("audio and vocoder disagree on sample_rate or hop_length")
+        sizes = (self.acoustic.n_symbols, self.audio.n_mels)
+        if self.aligner is not None and (self.aligner.n_symbols, self.aligner.n_mels) != sizes:
+            raise ConfigError("aligner and acoustic disagree on n_symbols or n_mels")
 
 
 def _check_format(kind: object, format_version: object) -> None:

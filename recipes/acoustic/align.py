@@ -7,7 +7,7 @@ import torch
 from accelerate import PartialState
 from torch.utils.data import DataLoader
 
-from voxclone.config import AudioConfig
+from voxclone.config import AlignerConfig
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.alignment import AlignmentStep, store_durations
 from voxclone.training.features import FeatureStore
@@ -32,7 +32,7 @@ def main() -> None:
     sampler = LengthBuckets(lengths, batch_frames=8000)
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=pad_batch)
     sample = pad_batch([valid[i] for i in range(0, len(valid), max(1, len(valid) // 4))][:4]) if len(valid) else None
-    step = AlignmentStep(len(SYMBOLS), AudioConfig().n_mels, sample)
+    step = AlignmentStep(AlignerConfig(n_symbols=len(SYMBOLS)), sample)
     config = TrainerConfig(
         max_minutes=args.minutes, learning_rate=1e-3, warmup_steps=100, ema_decay=0.99, validate_every=250
     )

@@ -11,15 +11,19 @@ from torch import nn
 
 import voxclone
 from voxclone import hub
-from voxclone.config import AcousticConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
+from voxclone.config import AcousticConfig, AlignerConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
+from voxclone.errors import ConfigError
 from voxclone.layers.resblock import fold_weight_norm
 from voxclone.models.acoustic import AcousticModel
+from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.checkpoint import export_part
 
 RECIPES = Path(__file__).resolve().parent.parent
+PREFIXES = {"speaker_encoder": "encoder.", "acoustic": "model.", "vocoder": "vocoder.", "aligner": "aligner."}
+OPTIONAL = ("aligner",)
 
 
 def sizes(config: Path) -> dict[str, Any]:
@@ -28,17 +32,47 @@ def sizes(config: Path) -> dict[str, Any]:
     return model
 
 
-def trained(network: nn.Module, run: Path, prefix: str) -> nn.Module:
-    """The network with the averaged weights of a run's newest checkpoint."""
-    network.load_state_dict(export_part(run, prefix))
+def configuration(args: argparse.Namespace, base: ModelConfig | None) -> ModelConfig:
+    """Sizes of each part: its recipe's where it has a run, those of the base model where it has none."""
+    of_base = {} if base is None else base.to_dict()
+    speaker = SpeakerEncoderConfig.from_dict(
+        sizes(args.speaker_config) if args.speaker_run else of_base["speaker_encoder"]
+    )
+    known = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim}
+    return ModelConfig(
+        name=args.name,
+        acoustic=AcousticConfig.from_dict(
+            known | sizes(args.acoustic_config) if args.acoustic_run else of_base["acoustic"]
+        ),
+        vocoder=VocoderConfig.from_dict(sizes(args.vocoder_config) if args.vocoder_run else of_base["vocoder"]),
+        speaker_encoder=speaker,
+        aligner=AlignerConfig(n_symbols=len(SYMBOLS)) if args.aligner_run else base.aligner if base else None,
+    )
+
+
+def trained(part: str, config: ModelConfig, run: Path | None, base: Path | None) -> nn.Module:
+    """A part with the averaged weights of its run's newest checkpoint, or with those of the base model."""
+    network: nn.Module
+    if part == "vocoder":
+        network = build_vocoder(config.vocoder, weight_norm=run is not None)
+    else:
+        kind: Any = {"speaker_encoder": SpeakerEncoder, "acoustic": AcousticModel, "aligner": Aligner}[part]
+        network = kind(getattr(config, part))
+    if run is None:
+        assert base is not None
+        hub.load_weights(network, base / f"{part}.safetensors")
+    else:
+        network.load_state_dict(export_part(run, PREFIXES[part]))
+        with torch.no_grad():
+            fold_weight_norm(network)
     return network.eval()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--speaker-run", type=Path, required=True)
-    parser.add_argument("--acoustic-run", type=Path, required=True)
-    parser.add_argument("--vocoder-run", type=Path, required=True)
+    for option in ("speaker", "acoustic", "vocoder", "aligner"):
+        parser.add_argument(f"--{option}-run", type=Path, help="run folder; without it, the part is --base's")
+    parser.add_argument("--base", type=Path, help="model folder that gives the parts without a run, and its voices")
     parser.add_argument("--speaker-config", type=Path, default=RECIPES / "speaker_encoder/config.json")
     parser.add_argument("--acoustic-config", type=Path, default=RECIPES / "acoustic/config.json")
     parser.add_argument("--vocoder-config", type=Path, default=RECIPES / "vocoder/config.json")
@@ -49,24 +83,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
+    runs = {
+        "speaker_encoder": args.speaker_run, "acoustic": args.acoustic_run, "vocoder": args.vocoder_run,
+        "aligner": args.aligner_run,
+    }  # fmt: skip
+    lacking = [part for part, run in runs.items() if run is None and part not in OPTIONAL]
+    if lacking and args.base is None:
+        parser.error(f"no run for {', '.join(lacking)}: name one, or a --base model that has these parts")
+    if args.base:
+        hub.check_integrity(args.base)
+    config = configuration(args, hub.read_config(args.base) if args.base else None)
+    if args.aligner_run is None and config.aligner is None:
+        del runs["aligner"]
+    try:
+        parts = {part: trained(part, config, run, args.base) for part, run in runs.items()}
+    except RuntimeError as error:
+        raise ConfigError(f"a run was trained with other sizes than its config: {error}") from error
     card = args.card.read_text(encoding="utf8")
-    speaker = SpeakerEncoderConfig.from_dict(sizes(args.speaker_config))
-    known = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim}
-    config = ModelConfig(
-        name=args.name,
-        acoustic=AcousticConfig.from_dict(known | sizes(args.acoustic_config)),
-        vocoder=VocoderConfig.from_dict(sizes(args.vocoder_config)),
-        speaker_encoder=speaker,
-    )
-    generator = trained(build_vocoder(config.vocoder, weight_norm=True), args.vocoder_run, "vocoder.")
-    with torch.no_grad():
-        fold_weight_norm(generator)
-    parts = {
-        "speaker_encoder": trained(SpeakerEncoder(config.speaker_encoder), args.speaker_run, "encoder."),
-        "acoustic": trained(AcousticModel(config.acoustic), args.acoustic_run, "model."),
-        "vocoder": generator,
-    }
-    hub.save_folder(args.out, config, parts, card=card)
+    voices = {path.stem: path for path in (args.base / "voices").glob("*.voice")} if args.base else {}
+    if args.speaker_run is not None:
+        voices = {}  # another encoder's
+    hub.save_folder(args.out, config, parts, card=card, voices=voices)
     if args.voices:
         model = voxclone.VoxClone.from_pretrained(args.out)
         with TemporaryDirectory() as folder:

@@ -11,13 +11,14 @@ import torch
 from scipy.stats import betabinom
 from torch import Tensor
 
+from voxclone.config import AlignerConfig
 from voxclone.models.aligner import Aligner, forward_sum_loss
 
 
 @pytest.fixture
 def aligner() -> Aligner:
     torch.manual_seed(0)
-    return Aligner(n_symbols=9, n_mels=4, dim=6, key_dim=5)
+    return Aligner(AlignerConfig(n_symbols=9, n_mels=4, dim=6, key_dim=5))
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -129,7 +130,7 @@ def test_gradients(aligner: Aligner) -> None:
 
 def test_it_learns_a_diagonal() -> None:
     torch.manual_seed(0)
-    aligner = Aligner(n_symbols=5, n_mels=4, dim=8, key_dim=8)
+    aligner = Aligner(AlignerConfig(n_symbols=5, n_mels=4, dim=8, key_dim=8))
     ids, n, t = torch.tensor([[1, 2, 3, 4]]), torch.tensor([4]), torch.tensor([12])
     mel = 3 * torch.eye(4).repeat_interleave(3, 1)[None]
     optimizer = torch.optim.Adam(aligner.parameters(), lr=0.02)

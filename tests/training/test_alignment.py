@@ -9,9 +9,9 @@ import pytest
 import torch
 
 pytest.importorskip("accelerate")
-pytest.importorskip("numba")
 pytest.importorskip("matplotlib")
 
+from voxclone.config import AlignerConfig
 from voxclone.models.aligner import Aligner
 from voxclone.training.alignment import AlignmentStep, store_durations
 from voxclone.training.features import FeatureStore
@@ -37,7 +37,7 @@ def test_learns_and_stores_durations_that_fill_each_recording(tmp_path: Path) ->
     store, target = a_store(tmp_path / "speech"), FeatureStore(tmp_path / "durations")
     speech = TranscribedSpeech(store, store.entries)
     batch = pad_batch([speech[0], speech[1]])
-    step = AlignmentStep(5, 80, None)
+    step = AlignmentStep(AlignerConfig(n_symbols=5, n_mels=80), None)
     optimizer = torch.optim.Adam(step.parameters(), 3e-3)
     losses = []
     for _ in range(60):
@@ -59,7 +59,7 @@ def test_aligns_only_what_is_missing(tmp_path: Path) -> None:
     torch.manual_seed(0)
     store, target = a_store(tmp_path / "speech"), FeatureStore(tmp_path / "durations")
     target.append("a", {"confidence": -1.0}, {"durations": np.array([1, 1, 1, 19])})
-    store_durations(Aligner(5, 80).eval(), store, target)
+    store_durations(Aligner(AlignerConfig(n_symbols=5, n_mels=80)).eval(), store, target)
     again = FeatureStore(tmp_path / "durations")
     assert [entry.key for entry in again.entries] == ["a", "b"]
     assert again.read(again.entries[0], "durations").tolist() == [1, 1, 1, 19]

@@ -89,14 +89,22 @@ def trim_silence(
     Returns:
         A view (<= S,) of the waveform; all of it where it is digital silence.
     """
+    start, end = sound_bounds(waveform, sample_rate, range_db)
+    return waveform[start:end]
+
+
+def sound_bounds(
+    waveform: NDArray[np.floating], sample_rate: int, range_db: float = SPEECH_RANGE_DB
+) -> tuple[int, int]:
+    """The samples [start, end) that `trim_silence` keeps."""
     decibels = frame_levels(waveform, sample_rate)
     active = np.flatnonzero(decibels >= decibels.max(initial=-math.inf) - range_db)
     if active.size == 0:
-        return waveform
+        return 0, len(waveform)
     margin = round(TRIM_MARGIN_SECONDS * FRAMES_PER_SECOND)
     first, last = max(0, int(active[0]) - margin), int(active[-1]) + 1 + margin
     end = len(waveform) if last >= len(decibels) else last * sample_rate // FRAMES_PER_SECOND
-    return waveform[first * sample_rate // FRAMES_PER_SECOND : end]
+    return first * sample_rate // FRAMES_PER_SECOND, end
 
 
 def frame_levels(waveform: NDArray[np.floating], sample_rate: int) -> NDArray[np.float64]:

@@ -20,12 +20,14 @@ from voxclone.errors import ConfigError, ModelError
 from voxclone.hub.weights import write_tensors
 
 PARTS = ("speaker_encoder", "acoustic", "vocoder")
+OPTIONAL_PARTS = ("aligner",)  # there where the configuration has a key of that name
 CONFIG_FILE = "config.json"
 CARD_FILE = "card.md"
 SUMS_FILE = "sha256.txt"
 REQUIRED_FILES = (CONFIG_FILE, *(f"{part}.safetensors" for part in PARTS))
 VOICE_PATTERN = "voices/*.voice"
-LAYOUT = (*REQUIRED_FILES, CARD_FILE, VOICE_PATTERN, SUMS_FILE)  # as patterns that the Hub's client takes
+OPTIONAL_FILES = tuple(f"{part}.safetensors" for part in OPTIONAL_PARTS)
+LAYOUT = (*REQUIRED_FILES, *OPTIONAL_FILES, CARD_FILE, VOICE_PATTERN, SUMS_FILE)  # patterns for the Hub's client
 
 _VOICE_NAME = re.compile(r"\w[\w .'()-]*")
 _SUMS_LINE = re.compile(r"(?P<sum>[0-9a-f]{64}) [ *](?P<name>.+)")  # what `sha256sum` writes and checks
@@ -90,7 +92,7 @@ def save_folder(
     Args:
         folder: Where to; its parents are made.
         config: Becomes config.json.
-        parts: One module for each of speaker_encoder, acoustic and vocoder.
+        parts: One module for each of speaker_encoder, acoustic and vocoder, and aligner where `config` has one.
         card: The model card, Markdown.
         voices: Example voices: name → voice file to copy.
         dtype: In which floating-point tensors are stored; integer and boolean buffers keep theirs.
@@ -100,7 +102,7 @@ def save_folder(
             `dtype`, or `folder` holds something that is not a voxclone model.
     """
     folder = Path(folder).expanduser().resolve()
-    _check_parts(parts)
+    _check_parts(config, parts)
     _check_voices(voices)
     _check_target(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -121,9 +123,12 @@ def save_folder(
         _move(staged, folder)
 
 
-def _check_parts(parts: Mapping[str, nn.Module]) -> None:
-    if set(parts) != set(PARTS):
-        raise ModelError(f"a model has the parts {', '.join(PARTS)}; given were {', '.join(sorted(parts)) or 'none'}")
+def _check_parts(config: ModelConfig, parts: Mapping[str, nn.Module]) -> None:
+    wanted = (*PARTS, *(part for part in OPTIONAL_PARTS if getattr(config, part) is not None))
+    if set(parts) != set(wanted):
+        raise ModelError(
+            f"this model has the parts {', '.join(wanted)}; given were {', '.join(sorted(parts)) or 'none'}"
+        )
 
 
 def _check_voices(voices: Mapping[str, Path]) -> None:
@@ -197,7 +202,7 @@ def _read_sums(path: Path) -> dict[str, str]:
 
 def _in_layout(name: str) -> bool:
     stem = name.removeprefix("voices/").removesuffix(".voice")
-    return name in (*REQUIRED_FILES, CARD_FILE) or (
+    return name in (*REQUIRED_FILES, *OPTIONAL_FILES, CARD_FILE) or (
         name == f"voices/{stem}.voice" and _VOICE_NAME.fullmatch(stem) is not None
     )
 

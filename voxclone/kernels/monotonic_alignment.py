@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,8 @@ def monotonic_alignment(
     """Frames per phoneme on the best monotonic path (Glow-TTS, arXiv:2005.11129, algorithm 1; arXiv:2108.10447).
 
     The path begins at the first phoneme, ends at the last one and skips none. Where two paths are equally probable,
-    the one that enters a phoneme earlier is taken. Compiled by numba at the first call, then kept on the disk.
+    the one that enters a phoneme earlier is taken. Compiled by numba at the first call, then kept on the
+    disk; in NumPy where numba (of the train extra) is not installed.
 
     Args:
         log_probabilities: (B, T, N) float, read as float32; how well frame t fits phoneme n. -inf is allowed.
@@ -35,7 +37,7 @@ def monotonic_alignment(
         ValueError: An item has fewer frames than phonemes, no phoneme, or more than the table holds.
     """
     table, phonemes, frames, device = _checked(log_probabilities, phoneme_lengths, mel_lengths)
-    return torch.from_numpy(_compiled()(table, phonemes, frames)).to(device)
+    return torch.from_numpy(_fastest()(table, phonemes, frames)).to(device)
 
 
 def monotonic_alignment_reference(
@@ -92,6 +94,10 @@ def _checked(
 
 
 @functools.cache
+def _fastest() -> Callable[..., NDArray[np.int64]]:
+    return _search_rows if importlib.util.find_spec("numba") is None else _compiled()
+
+
 def _compiled() -> Callable[..., NDArray[np.int64]]:
     from numba import njit
 
@@ -119,4 +125,28 @@ def _search(table: NDArray[Any], phonemes: NDArray[np.int64], frames: NDArray[np
             durations[item, n] += 1
             if n > 0 and (n == t or entered[t, n]):
                 n -= 1
+    return durations
+
+
+def _search_rows(table: NDArray[Any], phonemes: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`_search` without numba: over all items and phonemes at once, frame by frame.
+
+    A path is at phoneme t in frame t at the latest, which the -inf beyond the diagonal says: nothing enters from it.
+    """
+    items, n_frames, n_phonemes = len(table), int(frames.max()), int(phonemes.max())
+    entered = np.zeros((n_frames, items, n_phonemes), np.bool_)
+    best = np.full((items, n_phonemes), -np.inf)
+    best[:, 0] = table[:, 0, 0]
+    for t in range(1, n_frames):
+        reached = min(t + 1, n_phonemes)
+        np.greater(best[:, : reached - 1], best[:, 1:reached], out=entered[t, :, 1:reached])
+        best[:, 1:reached] = np.maximum(best[:, : reached - 1], best[:, 1:reached])
+        best[:, :reached] += table[:, t, :reached]
+    durations = np.zeros((items, table.shape[2]), np.int64)
+    rows, place = np.arange(items), phonemes - 1
+    for t in range(n_frames - 1, -1, -1):
+        inside = t < frames
+        durations[rows, place] += inside
+        back = inside & (place > 0) & ((place == t) | entered[t, rows, place])
+        place = place - back
     return durations

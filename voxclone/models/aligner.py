@@ -6,24 +6,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from voxclone.config import AlignerConfig
+
 TEMPERATURE = 0.0005
 
 
 class Aligner(nn.Module):
-    """Soft alignment from distances between encoded phonemes and encoded frames, with a beta-binomial prior.
-
-    Args:
-        n_symbols: Size of the symbol table.
-        n_mels: Mel bands.
-        dim: Width of the phoneme encoding.
-        key_dim: Dimension in which distances are taken.
-    """
+    """Soft alignment from distances between encoded phonemes and encoded frames, with a beta-binomial prior."""
 
     log_factorial: Tensor
 
-    def __init__(self, n_symbols: int, n_mels: int, dim: int = 256, key_dim: int = 80) -> None:
+    def __init__(self, config: AlignerConfig) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(n_symbols, dim, padding_idx=0)
+        dim, key_dim, n_mels = config.dim, config.key_dim, config.n_mels
+        self.config = config
+        self.embedding = nn.Embedding(config.n_symbols, dim, padding_idx=0)
         self.keys = nn.Sequential(nn.Conv1d(dim, 2 * dim, 3, padding=1), nn.ReLU(), nn.Conv1d(2 * dim, key_dim, 1))
         self.queries = nn.Sequential(
             nn.Conv1d(n_mels, 2 * n_mels, 3, padding=1),
@@ -49,19 +46,36 @@ class Aligner(nn.Module):
         Returns:
             (B, T, N) unnormalised log-probabilities; padding phonemes have -1e4.
         """
-        frame_mask = torch.arange(mel.shape[2], device=mel.device) < mel_lengths[:, None]
-        mean = (mel * frame_mask[:, None]).sum(2, keepdim=True) / mel_lengths[:, None, None]
-        queries = self.queries((mel - mean) * frame_mask[:, None]).float()
         keys = self.keys(self.embedding(phoneme_ids).transpose(1, 2)).float()
-        distance = (
-            queries.square().sum(1)[:, :, None] + keys.square().sum(1)[:, None, :] - 2 * queries.transpose(1, 2) @ keys
-        )
+        distance = _squared_distance(self._encode_frames(mel, mel_lengths), keys)
         phoneme_mask = torch.arange(phoneme_ids.shape[1], device=mel.device) < phoneme_lengths[:, None]
         scores: Tensor = -TEMPERATURE * distance
         if prior:
             scores = torch.log_softmax(scores.masked_fill(~phoneme_mask[:, None], -1e4), dim=2)
             scores = scores + self._log_prior(phoneme_lengths, mel_lengths, scores.shape)
         return scores.masked_fill(~phoneme_mask[:, None], -1e4)
+
+    def sound_scores(self, mel: Tensor, mel_lengths: Tensor) -> Tensor:
+        """How well each frame fits every symbol of the table, each encoded between two of its own kind.
+
+        Args:
+            mel: (B, n_mels, T) natural-log mel.
+            mel_lengths: (B,).
+
+        Returns:
+            (B, T, n_symbols - 1) unnormalised log-probabilities, comparable with those of `forward` without prior.
+        """
+        symbols = torch.arange(1, self.config.n_symbols, device=mel.device)
+        keys = self.keys(self.embedding(symbols[:, None].expand(-1, 3)).transpose(1, 2)).float()[:, :, 1]
+        distance = _squared_distance(self._encode_frames(mel, mel_lengths), keys.T[None])
+        return -TEMPERATURE * distance
+
+    def _encode_frames(self, mel: Tensor, mel_lengths: Tensor) -> Tensor:
+        """(B, key_dim, T), the same for a recording and a louder copy of it."""
+        frame_mask = torch.arange(mel.shape[2], device=mel.device) < mel_lengths[:, None]
+        mean = (mel * frame_mask[:, None]).sum(2, keepdim=True) / mel_lengths[:, None, None]
+        queries: Tensor = self.queries((mel - mean) * frame_mask[:, None]).float()
+        return queries
 
     def _log_prior(self, phoneme_lengths: Tensor, mel_lengths: Tensor, shape: torch.Size) -> Tensor:
         """Beta-binomial log-probability of phoneme n at frame t, (B, T, N); a = t + 1, b = T - t (section 2.4)."""
@@ -76,6 +90,12 @@ class Aligner(nn.Module):
         beta_above = f[k + a - 1] + f[rest + b - 1] - f[n + a + b - 1]
         beta_below = f[a - 1] + f[b - 1] - f[a + b - 1]
         return choose + beta_above - beta_below
+
+
+def _squared_distance(queries: Tensor, keys: Tensor) -> Tensor:
+    """(B, D, T) and (B, D, N) to (B, T, N)."""
+    squares = queries.square().sum(1)[:, :, None] + keys.square().sum(1)[:, None, :]
+    return squares - 2 * queries.transpose(1, 2) @ keys
 
 
 def forward_sum_loss(scores: Tensor, phoneme_lengths: Tensor, mel_lengths: Tensor, blank: float = -1.0) -> Tensor:

@@ -18,11 +18,13 @@ from voxclone.audio.io import AudioSource
 from voxclone.config import ModelConfig
 from voxclone.errors import ConfigError, ConsentError, ModelError, VoiceError
 from voxclone.models.acoustic import AcousticModel
+from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.safety.consent import Consent
 from voxclone.speech import Speech
 from voxclone.synthesis.adapted import AcousticModels
+from voxclone.synthesis.alignment import Alignment, align
 from voxclone.synthesis.controls import Controls
 from voxclone.synthesis.outlet import Mark, Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
@@ -69,6 +71,7 @@ class VoxClone:
         speaker_encoder: SpeakerEncoder,
         acoustic: AcousticModel,
         vocoder: nn.Module,
+        aligner: Aligner | None = None,
         *,
         dtype: torch.dtype,
         voices: Mapping[str, Voice],
@@ -85,8 +88,9 @@ class VoxClone:
         self._acoustic = acoustic.eval()
         self._acoustic_models = AcousticModels(self._acoustic, config.name)
         self._vocoder = vocoder.eval()
+        self._aligner = None if aligner is None else aligner.eval()
         self._dtype = dtype
-        parts = {"speaker_encoder": speaker_encoder, "acoustic": acoustic, "vocoder": vocoder}
+        parts = self._parts()
         declares_mark = getattr(config, "watermark", None) is not None
         self._origin = Origin(config.name, model_sha256(parts), self.sample_rate, declares_mark, mark)
 
@@ -138,12 +142,16 @@ class VoxClone:
         hub.load_weights(speaker_encoder, folder / "speaker_encoder.safetensors")
         hub.load_weights(acoustic, folder / "acoustic.safetensors")
         hub.load_weights(vocoder, folder / "vocoder.safetensors")
+        aligner = None if config.aligner is None else Aligner(config.aligner)
+        if aligner is not None:
+            hub.load_weights(aligner, folder / "aligner.safetensors")
         card = folder / "card.md"
         model = cls(
             config,
             speaker_encoder.to(target),
             acoustic.to(target),
             vocoder.to(target),
+            None if aligner is None else aligner.to(target),
             dtype=dtype or torch.float32,
             voices={path.stem: Voice.load(path) for path in sorted((folder / "voices").glob("*.voice"))},
             card=card.read_text(encoding="utf-8") if card.exists() else "",
@@ -237,10 +245,38 @@ class VoxClone:
         speeches = self._speak(chunks, voice, controls, progress)
         return speeches[0] if isinstance(text, str) else speeches
 
+    def _parts(self) -> dict[str, nn.Module]:
+        parts = {"speaker_encoder": self._speaker_encoder, "acoustic": self._acoustic, "vocoder": self._vocoder}
+        return parts if self._aligner is None else {**parts, "aligner": self._aligner}
+
     @property
     def acoustic_id(self) -> str:
         """Which acoustic model it has: 16 hex digits over the weights as fp16. Fine-tuned voices carry it."""
         return self._acoustic_models.base_id
+
+    def align(
+        self, source: AudioSource, text: str, *, lexicon: Mapping[str, str] | None = None, normalize: bool = True
+    ) -> Alignment:
+        """Find when each word and phoneme of a text is spoken in a recording of it.
+
+        Args:
+            source: One recording of up to 60 s: a path, a file's bytes, or (samples, sample_rate).
+            text: What is said in it.
+            lexicon: Words to their pronunciation in IPA.
+            normalize: Write out numbers, dates, abbreviations and the like first, as `generate` does.
+
+        Raises:
+            ModelError: The model has no aligner.
+            AudioError: The recording is unreadable, silent, too long, or too short for the text.
+            TextError: The text is empty, has nothing to speak, or a character that cannot be spoken.
+        """
+        if self._aligner is None:
+            raise ModelError(
+                f"model {self.config.name!r} has no aligner; export it with one: recipes/bundle/export.py --aligner-run"
+            )
+        return align(
+            self._aligner, self.config.audio, source, read(text, self.config.text.language, lexicon, normalize)
+        )
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write the model's folder: config, weights as fp16, card and example voices."""
@@ -248,12 +284,7 @@ class VoxClone:
             paths = {name: Path(kept, f"{name}.voice") for name in self.voices}
             for name, path in paths.items():
                 self.voices[name].save(path)
-            parts = {
-                "speaker_encoder": self._speaker_encoder,
-                "acoustic": self._acoustic,
-                "vocoder": self._vocoder,
-            }
-            hub.save_folder(folder, self.config, parts, card=self.card, voices=paths)
+            hub.save_folder(folder, self.config, self._parts(), card=self.card, voices=paths)
 
     def push_to_hub(self, repo_id: str, *, token: str | None = None, private: bool = False) -> str:
         """Publish the model on the Hugging Face Hub.

@@ -1,0 +1,118 @@
+"""When each word and phoneme of a recording is spoken, by the model's own aligner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxclone.audio.io import AudioSource, read_audio
+from voxclone.audio.loudness import level, sound_bounds
+from voxclone.audio.mel import MelSpectrogram
+from voxclone.audio.resample import resample
+from voxclone.config import AudioConfig
+from voxclone.errors import AudioError
+from voxclone.kernels.monotonic_alignment import monotonic_alignment
+from voxclone.models.aligner import Aligner
+from voxclone.speech import Segment
+from voxclone.text.phonemes import Phonemes, WordSpan
+from voxclone.text.symbols import PUNCTUATION, SPACE, symbol_ids
+
+MAX_SECONDS = 60.0  # the table of scores grows with the square
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """A recording laid against its text.
+
+    Attributes:
+        words: One segment for each word of the spoken form, in order.
+        phonemes: One segment for each symbol; silence before and after the speech belongs to the first and the last.
+        phoneme_symbols: The symbols as the acoustic model reads them.
+        durations: (N,) int64 frames of the model's hop for each symbol; they fill the recording.
+        mel: (n_mels, T) natural-log mel of the recording at -23 LUFS; its frames are those that `durations` counts.
+        confidence: Mean log-probability of the phonemes' own frames among all phonemes of the text, in nats per frame,
+            0 at best. It tells recordings that fit their text from others; it does not compare two texts.
+        match: Mean over the phonemes' frames of the log-probability among all sounds of the symbol table, in nats per
+            frame. Compares texts on the same recording: the one that was spoken has the highest.
+    """
+
+    words: tuple[Segment, ...]
+    phonemes: tuple[Segment, ...]
+    phoneme_symbols: tuple[str, ...]
+    durations: NDArray[np.int64]
+    mel: NDArray[np.float32]
+    confidence: float
+    match: float
+
+
+@torch.inference_mode()
+def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Sequence[Phonemes]) -> Alignment:
+    """Lay a recording against the phonemes of what was said in it.
+
+    Args:
+        aligner: In eval mode.
+        audio: The mel that it was trained on.
+        source: One recording.
+        chunks: The text's phonemes, as `read` gives them; they are aligned as one.
+
+    Raises:
+        AudioError: The recording is unreadable, silent, too long, or too short for the text.
+    """
+    waveform, rate = read_audio(source)
+    waveform = level(resample(waveform, rate, audio.sample_rate), audio.sample_rate)
+    seconds = len(waveform) / audio.sample_rate
+    if seconds > MAX_SECONDS:
+        raise AudioError(f"the recording is {seconds:.0f} s long; cut it into parts of {MAX_SECONDS:.0f} s at most")
+    device = aligner.embedding.weight.device
+    mel = MelSpectrogram(audio)(torch.from_numpy(waveform)[None])
+    total = mel.shape[2]
+    first, last = (at / audio.hop_length for at in sound_bounds(waveform, audio.sample_rate))
+    start, end = min(int(first), total), min(int(np.ceil(last)), total)  # training has heard little more than speech
+    phonemes = joined(chunks)
+    count = len(phonemes.symbols)
+    if end - start < count:
+        sound = (end - start) * audio.hop_length / audio.sample_rate
+        raise AudioError(
+            f"{sound:.1f} s of sound are too short for {count} phonemes: the recording does not hold the whole text"
+        )
+    lengths = (torch.tensor([count], device=device), torch.tensor([end - start], device=device))
+    ids = torch.tensor(symbol_ids(phonemes.symbols), device=device)[None]
+    heard = mel[:, :, start:end].to(device)
+    scores = aligner(ids, lengths[0], heard, lengths[1], prior=False)
+    durations = monotonic_alignment(torch.log_softmax(scores, 2), *lengths)[0].cpu()
+    path = torch.repeat_interleave(durations)
+    chosen = scores[0].cpu().gather(1, path[:, None])[:, 0]
+    spoken = torch.tensor([s not in (SPACE, *PUNCTUATION) for s in phonemes.symbols])[path]
+    spoken &= (path > 0) & (path < count - 1)
+    own = chosen - scores[0].cpu().logsumexp(1)
+    among_all = chosen - aligner.sound_scores(heard, lengths[1])[0].cpu().logsumexp(1)
+    durations[0] += start
+    durations[-1] += total - end
+    edges = np.concatenate([[0], np.cumsum(durations)]) * audio.hop_length / audio.sample_rate
+    times: list[float] = edges.tolist()
+    return Alignment(
+        tuple(Segment(word.text, times[word.start], times[word.end]) for word in phonemes.words),
+        tuple(map(Segment, phonemes.symbols, times[:-1], times[1:])),
+        phonemes.symbols,
+        durations.numpy(),
+        mel[0].numpy(),
+        float(own.mean()),
+        float(among_all[spoken].mean()),
+    )
+
+
+def joined(chunks: Sequence[Phonemes]) -> Phonemes:
+    """Chunks of one text as a single one: what ends a chunk inside it, silence, becomes a space."""
+    symbols: list[str] = list(chunks[0].symbols[:1])
+    words: list[WordSpan] = []
+    for chunk in chunks:
+        if len(symbols) > 1 and symbols[-1] not in PUNCTUATION:
+            symbols.append(SPACE)
+        offset = len(symbols) - 1
+        words += [WordSpan(word.text, word.start + offset, word.end + offset) for word in chunk.words]
+        symbols += chunk.symbols[1:-1]
+    return Phonemes((*symbols, chunks[-1].symbols[-1]), tuple(words))
