@@ -190,11 +190,12 @@ def test_save_to_a_missing_folder_is_an_error(tmp_path: Path) -> None:
         make_voice().save(tmp_path / "none" / "ada.voice")
 
 
-def test_mix_is_the_normalised_weighted_sum() -> None:
+def test_mix_goes_along_the_arc() -> None:
     ada, bob = make_voice(0, f0_median=200.0), make_voice(1, f0_median=100.0)
     mix = Voice.mix({ada: 3, bob: 1})
-    expected = 0.75 * ada.speaker_embedding + 0.25 * bob.speaker_embedding
-    np.testing.assert_allclose(mix.speaker_embedding, expected / np.linalg.norm(expected), atol=1e-6)
+    whole = np.arccos(ada.speaker_embedding @ bob.speaker_embedding)
+    assert np.arccos(mix.speaker_embedding @ ada.speaker_embedding) == pytest.approx(0.25 * whole, abs=1e-3)
+    assert np.arccos(mix.speaker_embedding @ bob.speaker_embedding) == pytest.approx(0.75 * whole, abs=1e-3)
     np.testing.assert_allclose(mix.spectrum, 0.75 * ada.spectrum + 0.25 * bob.spectrum, atol=1e-5)
     assert mix.f0_median == pytest.approx(200**0.75 * 100**0.25)
     assert mix.name == "voice 0+voice 1"

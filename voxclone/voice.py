@@ -20,6 +20,7 @@ from voxclone import hub
 from voxclone.errors import ConsentError, ModelError, VoiceError
 from voxclone.models.adapter import Adapter
 from voxclone.safety.consent import Consent
+from voxclone.sphere import spherical_mean
 
 FILE_FORMAT = "voxclone.voice"
 FILE_VERSION = 2  # of a voice with an adapter; others are written as version 1
@@ -138,7 +139,9 @@ class Voice:
 
     @staticmethod
     def mix(weights: Mapping[Voice, float], name: str | None = None) -> Voice:
-        """Blend voices: the normalised weighted sum of the embeddings, weighted means of spectrum and log f0_median.
+        """Blend voices: the embeddings' weighted mean on the hypersphere, those of spectrum and log f0_median.
+
+        Between two voices the embedding goes along the arc from one to the other, by equal angles for equal weights.
 
         Args:
             weights: Positive numbers, in any proportion: {ada: 0.7, bob: 0.3}.
@@ -163,13 +166,15 @@ class Voice:
             raise VoiceError(f"{', '.join(tuned)} is fine-tuned, and cannot mix; clone it without fine-tuning for that")
         total = math.fsum(weights.values())
         shares = {voice: weight / total for voice, weight in weights.items()}
-        embedding = np.sum([share * voice.speaker_embedding for voice, share in shares.items()], axis=0)
-        length = float(np.linalg.norm(embedding))
-        if length < UNIT_TOLERANCE:
-            raise VoiceError("these voices cancel out; change the weights")
+        try:
+            embedding = spherical_mean(
+                np.stack([voice.speaker_embedding for voice in shares]), np.array(list(shares.values()))
+            )
+        except ValueError as error:
+            raise VoiceError("these voices cancel out; change the weights") from error
         return Voice(
             name=name if name is not None else "+".join(voice.name for voice in weights),
-            speaker_embedding=embedding / length,
+            speaker_embedding=embedding.astype(np.float32),
             spectrum=np.sum([share * voice.spectrum for voice, share in shares.items()], axis=0),
             f0_median=math.exp(math.fsum(share * math.log(voice.f0_median) for voice, share in shares.items())),
             consents=tuple(dict.fromkeys(consent for voice in weights for consent in voice.consents)),
