@@ -40,7 +40,7 @@ def test_provenance_says_what_made_it_and_not_what_it_says(tiny_model: VoxClone)
     told = tiny_model.generate("Xylophone.", ada).provenance
     assert told.generator == f"voxclone {voxclone.__version__}"
     assert (told.model, told.voice_id, told.consent_level) == ("tiny", ada.voice_id, "attested")
-    assert told.consent_sha256 == (ada.consent.digest,)
+    assert told.consent_sha256 == ada.consent.digest
     assert told.watermark_id is None
     assert told.digital_source_type == DIGITAL_SOURCE_TYPE
     assert abs(datetime.fromisoformat(told.created) - datetime.now(UTC)) < timedelta(minutes=1)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(voxclone.__file__).parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BUNDLED = [path for root in (PACKAGE, ROOT) for path in (root / "pretrained").rglob("*") if path.is_file()]
-IMPORT_NAMES = {"espeakng-loader": "espeakng_loader", "huggingface-hub": "huggingface_hub"}
+IMPORT_NAMES = {"espeakng-loader": "espeakng_loader", "huggingface-hub": "huggingface_hub", "c2pa-python": "c2pa"}
 FOR_TRAINING = ("training", "kernels/monotonic_alignment.py")  # the parts of the package that inference never imports
 
 IMPORT = """
@@ -71,11 +71,21 @@ def test_base_bounds_torch_only_from_below() -> None:
     assert {specifier.operator for specifier in base()["torch"].specifier} == {">="}
 
 
-def imported_by(files: list[Path]) -> dict[str, Path]:
-    """Top-level names of the third-party modules that these files import, lazily or not, and one file for each."""
+def extras() -> set[str]:
+    """Distributions that an extra other than dev brings."""
+    named = PROJECT["optional-dependencies"].items()
+    return {Requirement(line).name for extra, lines in named for line in lines if extra != "dev"}
+
+
+def imported_by(files: list[Path], *, lazy: bool = True) -> dict[str, Path]:
+    """Top-level names of the third-party modules that these files import, and one file for each.
+
+    Without `lazy`, only what is imported when the file itself is.
+    """
     found: dict[str, Path] = {}
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree) if lazy else tree.body:
             names: list[str] = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -95,8 +105,11 @@ def modules(*, for_training: bool) -> list[Path]:
 def test_base_requirements_are_what_inference_imports() -> None:
     imported = imported_by(modules(for_training=False))
     required = {IMPORT_NAMES.get(name, name) for name in base()}
+    optional = {IMPORT_NAMES.get(name, name) for name in extras()}
     missing = {name: str(file.relative_to(PACKAGE)) for name, file in imported.items() if name not in required}
-    assert not missing, f"imported but not among the base requirements: {missing}"
+    assert not missing.keys() - optional, f"imported but in neither the base requirements nor an extra: {missing}"
+    eager = imported_by(modules(for_training=False), lazy=False)
+    assert not eager.keys() - required, f"of an extra, but imported with its module: {eager.keys() - required}"
     assert not required - set(imported), f"required but not imported: {required - set(imported)}"
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         VoiceError,
         VoxcloneError,
     )
-    from voxclone.safety import Consent, Provenance
+    from voxclone.safety import Consent, Provenance, Signer
     from voxclone.speech import Segment, Speech
     from voxclone.synthesis import VoxClone
     from voxclone.synthesis.alignment import Alignment
@@ -34,6 +34,7 @@ __all__ = [
     "Provenance",
     "ProvenanceError",
     "Segment",
+    "Signer",
     "Speech",
     "TextError",
     "UnmarkedError",
@@ -49,6 +50,7 @@ _HOMES = {
     "Consent": "safety",
     "Provenance": "safety",
     "Segment": "speech",
+    "Signer": "safety",
     "Speech": "speech",
     "Voice": "voice",
     "VoxClone": "synthesis",

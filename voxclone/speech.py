@@ -6,11 +6,15 @@ import base64
 import io
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxclone.safety.provenance import Provenance
+
+if TYPE_CHECKING:
+    from voxclone.safety.certificate import Signer
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,24 @@ class Speech:
         """The samples, (S,) float32 in [-1, 1]."""
         return self.samples
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an audio file in the format that the suffix names: wav, flac, mp3, ogg or opus.
+    def save(self, path: str | os.PathLike[str], *, signer: Signer | None = None) -> None:
+        """Write an audio file in the format that the suffix names: wav, flac, mp3, ogg, opus or m4a (extra "m4a").
+
+        Its tags carry `provenance`, and so does a JSON file beside it, named as the file with .provenance.json behind.
+
+        Args:
+            path: Where to; its folder must exist.
+            signer: Whose certificate signs a C2PA manifest in the file (wav, flac, mp3, m4a; extra "c2pa"); None signs
+                nothing.
 
         Raises:
-            AudioError: The suffix names no such format.
+            AudioError: The suffix names no such format, or one that cannot be signed.
+            ProvenanceError: It cannot be signed; nothing is written then.
+            ConfigError: An extra is needed and not installed.
         """
-        from voxclone.audio.io import write_audio
+        from voxclone.safety.labels import save_labelled
 
-        write_audio(path, self.samples, self.sample_rate)
+        save_labelled(path, self.samples, self.sample_rate, self.provenance, signer)
 
     def __repr__(self) -> str:
         text = " ".join(word.text for word in self.words)
@@ -66,9 +79,14 @@ class Speech:
         return f"Speech({shown!r}, {self.duration_seconds:.2f} s at {self.sample_rate} Hz)"
 
     def _repr_html_(self) -> str:
-        """An audio element that holds the samples as 16-bit wav."""
+        """An audio element that holds the samples as 16-bit wav, with their provenance in its tags."""
         import soundfile
 
+        from voxclone.audio.tags import write_tags
+        from voxclone.safety.labels import tags_of
+
         wav = io.BytesIO()
-        soundfile.write(wav, self.samples, self.sample_rate, format="WAV", subtype="PCM_16")
+        with soundfile.SoundFile(wav, "w", self.sample_rate, 1, "PCM_16", format="WAV") as sound:
+            write_tags(sound, tags_of(self.samples, self.sample_rate, self.provenance))
+            sound.write(self.samples)
         return f'<audio controls src="data:audio/wav;base64,{base64.b64encode(wav.getvalue()).decode()}"></audio>'

@@ -240,7 +240,7 @@ def test_a_flac_without_its_length_says_so() -> None:
 @pytest.mark.parametrize(
     ("name", "samples", "sample_rate", "words"),
     [
-        ("a.m4a", MONO, 16000, r"unknown suffix '.m4a'; one of .wav, .flac, .mp3, .ogg, .opus"),
+        ("a.aac", MONO, 16000, r"unknown suffix '.aac'; one of .wav, .flac, .mp3, .ogg, .opus, .m4a"),
         ("a", MONO, 16000, "unknown suffix ''"),
         ("absent/a.wav", MONO, 16000, "does not exist"),
         ("folder.wav", MONO, 16000, "is a folder"),

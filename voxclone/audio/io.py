@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -13,7 +15,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxclone.audio import container
+from voxclone.audio.m4a import write_m4a
 from voxclone.audio.resample import resample
+from voxclone.audio.tags import write_tags
 from voxclone.errors import AudioError
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ _ENCODINGS: dict[str, tuple[str, str, tuple[int, ...] | None]] = {
     ".mp3": ("MP3", "MPEG_LAYER_III", _MPEG_RATES),
     ".ogg": ("OGG", "VORBIS", _VORBIS_RATES),
     ".opus": ("OGG", "OPUS", _OPUS_RATES),
+    ".m4a": ("MP4", "AAC", _MPEG_RATES),  # by voxclone.audio.m4a
 }
 
 
@@ -166,16 +171,27 @@ def _checked(samples: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     return samples
 
 
-def write_audio(path: str | os.PathLike[str], samples: NDArray[np.floating], sample_rate: int) -> None:
+def write_audio(
+    path: str | os.PathLike[str],
+    samples: NDArray[np.floating],
+    sample_rate: int,
+    *,
+    tags: Mapping[str, str] = MappingProxyType({}),
+    finish: Callable[[Path], None] | None = None,
+) -> None:
     """Write an audio file whose encoding follows from the suffix; a failure leaves the path as it was.
 
-    .wav and .flac hold 16-bit PCM, .mp3 MPEG layer III, .ogg Vorbis, .opus Opus. Where the encoder does not take
-    the rate (Opus: 8, 12, 16, 24, 48 kHz; MP3: up to 48 kHz) the file is at 48 kHz.
+    .wav and .flac hold 16-bit PCM, .mp3 MPEG layer III, .ogg Vorbis, .opus Opus, .m4a AAC (extra
+    "m4a", one channel). Where the encoder does not take the rate (Opus: 8, 12, 16, 24, 48 kHz; MP3 and AAC: up to
+    48 kHz) the file is at 48 kHz.
 
     Args:
         path: Where to; its folder must exist. A file that is there is replaced in one step.
         samples: (S,) or (S, C) floats, full scale 1.0; what passes it is limited, never wrapped.
         sample_rate: Their rate in Hz.
+        tags: Texts for the file's RIFF INFO, ID3 or Vorbis comments, see
+            `voxclone.audio.tags`.
+        finish: Called with the complete file, which has another name yet, before it takes the place of `path`.
 
     Raises:
         AudioError: The suffix is unknown, the folder missing or not writable, the path a folder, or the samples or
@@ -200,10 +216,18 @@ def write_audio(path: str | os.PathLike[str], samples: NDArray[np.floating], sam
     channels = 1 if whole.ndim == 1 else whole.shape[1]
     partial = target.with_name(f".{uuid.uuid4().hex}.partial")
     try:
-        with soundfile.SoundFile(partial, "w", rate, channels, subtype, format=form) as sound:
-            for start in range(0, len(whole), BLOCK_FRAMES):
-                block = whole[start : start + BLOCK_FRAMES]
-                sound.write(_pcm16(block) if subtype == "PCM_16" else np.clip(block, -1.0, 1.0))
+        if form == "MP4":
+            if channels > 1:
+                raise AudioError(f"{target}: an m4a file is written with one channel, not {channels}")
+            write_m4a(partial, whole.reshape(-1), rate, tags)
+        else:
+            with soundfile.SoundFile(partial, "w", rate, channels, subtype, format=form) as sound:
+                write_tags(sound, tags)
+                for start in range(0, len(whole), BLOCK_FRAMES):
+                    block = whole[start : start + BLOCK_FRAMES]
+                    sound.write(_pcm16(block) if subtype == "PCM_16" else np.clip(block, -1.0, 1.0))
+        if finish is not None:
+            finish(partial)
         os.replace(partial, target)
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError(f"{target} cannot be written: {error}") from error

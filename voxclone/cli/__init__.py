@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, doctor
+from voxclone.cli import commands, doctor, inspect
 from voxclone.errors import VoxcloneError
 from voxclone.version import __version__
 
@@ -50,7 +50,15 @@ def _parser() -> argparse.ArgumentParser:
     say = subparsers.add_parser("say", parents=[model], help="speak a text to an audio file")
     say.add_argument("text", metavar="TEXT", help='the text; "-" reads it from standard input')
     say.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
-    say.add_argument("-o", "--output", default="speech.wav", help="wav, flac, mp3, ogg or opus (default: speech.wav)")
+    say.add_argument(
+        "-o", "--output", default="speech.wav", help="wav, flac, mp3, ogg, opus or m4a (default: speech.wav)"
+    )
+    say.add_argument(
+        "--sign",
+        nargs="*",
+        metavar="PEM",
+        help="add a signed C2PA manifest: CERTIFICATES KEY; with none, a development certificate",
+    )
     say.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
     say.add_argument("--pitch", type=float, default=0.0, help="-24 to 24 semitones (default: 0)")
     say.add_argument("--energy", type=float, default=1.0, help="0.25 to 4 (default: 1)")
@@ -68,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 
     voices = subparsers.add_parser("voices", parents=[model], help="list a model's example voices")
     voices.set_defaults(run=commands.voices)
+
+    inspect.add_parser(subparsers, shared)
 
     check = subparsers.add_parser("doctor", parents=[shared], help="check that voxclone can work on this machine")
     check.set_defaults(run=doctor.doctor)

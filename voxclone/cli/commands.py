@@ -9,15 +9,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxclone.errors import VoiceError
+from voxclone.errors import ConfigError, VoiceError
 
 if TYPE_CHECKING:
+    from voxclone.safety.certificate import Signer
     from voxclone.synthesis import VoxClone
     from voxclone.voice import Voice
 
 
 def say(options: argparse.Namespace) -> int:
     """Speak a text to a file."""
+    signer = _signer(options.sign)
     model = _load(options)
     voice = _voice(model, options.voice)
     text = sys.stdin.read() if options.text == "-" else options.text
@@ -32,7 +34,7 @@ def say(options: argparse.Namespace) -> int:
         progress=True,
     )
     seconds = time.perf_counter() - start
-    speech.save(options.output)
+    speech.save(options.output, signer=signer)
     factor = seconds / speech.duration_seconds
     print(f"{options.output}: {speech.duration_seconds:.2f} s of {voice.name} in {seconds:.2f} s (RTF {factor:.3f})")
     return 0
@@ -55,6 +57,19 @@ def voices(options: argparse.Namespace) -> int:
     for name, voice in _load(options).voices.items():
         print(f"{name}\tmedian f0 {voice.f0_median:.0f} Hz\t{'; '.join(c.basis for c in voice.consents)}")
     return 0
+
+
+def _signer(files: list[str] | None) -> Signer | None:
+    """Who signs: nobody, a development certificate, or the owner of certificates and key."""
+    if files is None:
+        return None
+    from voxclone.safety.certificate import Signer
+
+    if not files:
+        return Signer.development()
+    if len(files) != 2:
+        raise ConfigError(f"--sign takes a file of certificates and one of their key, or nothing; got {len(files)}")
+    return Signer.load(*files)
 
 
 def _load(options: argparse.Namespace) -> VoxClone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,8 @@ class Provenance:
         model_sha256: SHA-256 over the weights of all its parts, 64 hex digits.
         voice_id: `Voice.voice_id`, 16 hex digits.
         consent_level: The weakest among the voice's speakers: "attested" or "verified".
-        consent_sha256: `Consent.digest` of each speaker's record, in the voice's order.
+        consent_sha256: `Consent.digest` of the speaker's record; of a mix, SHA-256 over its speakers' digests,
+            sorted, one a line.
         watermark_id: Which mark the samples carry; None where the model makes none.
         created: UTC, ISO 8601, to the second.
         digital_source_type: IPTC digital source type; always `DIGITAL_SOURCE_TYPE`.
@@ -45,7 +47,7 @@ class Provenance:
     model_sha256: str
     voice_id: str
     consent_level: str
-    consent_sha256: tuple[str, ...]
+    consent_sha256: str
     watermark_id: str | None
     created: str
     digital_source_type: str = DIGITAL_SOURCE_TYPE
@@ -56,12 +58,8 @@ class Provenance:
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip() or len(value) > _MAX_TEXT or not value.isprintable():
                 raise ProvenanceError(f"provenance {name} is {value!r:.80}; it must be a printable text that is short")
-        for name, digits in (("model_sha256", 64), ("voice_id", 16)):
+        for name, digits in (("model_sha256", 64), ("voice_id", 16), ("consent_sha256", 64)):
             _require_hex(name, getattr(self, name), digits)
-        if not isinstance(self.consent_sha256, tuple) or not self.consent_sha256:
-            raise ProvenanceError("provenance without a consent record; there is no speech without one")
-        for digest in self.consent_sha256:
-            _require_hex("consent_sha256", digest, 64)
         if self.digital_source_type != DIGITAL_SOURCE_TYPE:
             raise ProvenanceError(f"digital source type is {self.digital_source_type!r:.80}, not {DIGITAL_SOURCE_TYPE}")
         try:
@@ -75,7 +73,13 @@ class Provenance:
     def of(
         cls, model: str, model_sha256: str, voice_id: str, consents: Sequence[Consent], watermark_id: str | None
     ) -> Self:
-        """The provenance of what is being spoken now."""
+        """The provenance of what is being spoken now.
+
+        Raises:
+            ProvenanceError: There is no consent record.
+        """
+        if not consents:
+            raise ProvenanceError("there is no consent record, and no speech without one")
         levels = {consent.level for consent in consents}
         return cls(
             generator=f"voxclone {__version__}",
@@ -83,14 +87,14 @@ class Provenance:
             model_sha256=model_sha256,
             voice_id=voice_id,
             consent_level="verified" if levels == {"verified"} else "attested",
-            consent_sha256=tuple(consent.digest for consent in consents),
+            consent_sha256=_digest([consent.digest for consent in consents]),
             watermark_id=watermark_id,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `from_dict` reads back to an equal record."""
-        return dataclasses.asdict(self) | {"consent_sha256": list(self.consent_sha256)}
+        return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -104,12 +108,17 @@ class Provenance:
         names = {field.name for field in dataclasses.fields(cls)}
         if names != set(values):
             raise ProvenanceError(f"provenance needs exactly the keys {', '.join(sorted(names))}")
-        digests = values["consent_sha256"]
-        return cls(**{**values, "consent_sha256": tuple(digests) if isinstance(digests, list) else digests})
+        return cls(**values)
 
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+
+def _digest(digests: list[str]) -> str:
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def _require_hex(name: str, value: object, digits: int) -> None:

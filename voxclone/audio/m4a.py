@@ -1,0 +1,90 @@
+"""AAC in m4a files, which libsndfile does not know: by PyAV, extra "m4a"."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxclone.errors import AudioError, ConfigError
+
+BIT_RATE = 96_000  # bits/s of the encoder
+MAX_SECONDS = 4 * 3600
+
+
+def write_m4a(
+    path: Path, samples: NDArray[np.float32], sample_rate: int, tags: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Write (S,) samples in [-1, 1].
+
+    Raises:
+        AudioError: The encoder refuses, such as the sample rate.
+        ConfigError: The extra "m4a" is not installed.
+    """
+    av = _library()
+    try:
+        with av.open(os.fspath(path), "w", format="ipod") as file:
+            file.metadata.update(tags)
+            stream = file.add_stream("aac", rate=sample_rate, layout="mono")
+            stream.bit_rate = BIT_RATE
+            frame = av.AudioFrame.from_ndarray(np.clip(samples, -1.0, 1.0)[None], format="fltp", layout="mono")
+            frame.sample_rate = sample_rate
+            frame.pts = 0
+            for each in (frame, None):
+                file.mux(stream.encode(each))
+    except av.FFmpegError as error:
+        raise AudioError(f"{path} cannot be written as m4a: {error}") from error
+
+
+def read_m4a(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
+    """Samples (S,) of the first channel, and their rate in Hz.
+
+    Raises:
+        AudioError: The file cannot be decoded, has no audio, or is longer than `MAX_SECONDS`.
+        ConfigError: The extra "m4a" is not installed.
+    """
+    av = _library()
+    blocks: list[NDArray[np.float32]] = []
+    total = 0
+    try:
+        with av.open(os.fspath(path)) as file:
+            rate = file.streams.audio[0].rate
+            resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+            for frame in file.decode(audio=0):
+                parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]
+                blocks += parts
+                total += sum(map(len, parts))
+                if total > MAX_SECONDS * rate:
+                    raise AudioError(f"{path} is longer than {MAX_SECONDS // 3600} hours")
+    except (av.FFmpegError, IndexError) as error:
+        raise AudioError(f"{path} cannot be read as m4a: {error}") from error
+    if not blocks:
+        raise AudioError(f"{path} has no samples")
+    return np.concatenate(blocks).astype(np.float32), int(rate)
+
+
+def read_m4a_tags(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The file's tags.
+
+    Raises:
+        AudioError: The file cannot be read.
+        ConfigError: The extra "m4a" is not installed.
+    """
+    av = _library()
+    try:
+        with av.open(os.fspath(path)) as file:
+            return dict(file.metadata)
+    except av.FFmpegError as error:
+        raise AudioError(f"{path} cannot be read as m4a: {error}") from error
+
+
+def _library() -> ModuleType:
+    try:
+        import av
+    except ImportError as error:
+        raise ConfigError('m4a files need the extra "m4a": pip install "voxclone[m4a]"') from error
+    return av

@@ -1,0 +1,82 @@
+"""inspect: what a file says of its origin, and whether it holds together."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voxclone.safety.inspection import Inspection
+
+CONSISTENT_EXIT = 0
+CONTRADICTION_EXIT = 1
+NOTHING_EXIT = 3
+
+
+def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "inspect",
+        parents=[shared],
+        help="show what an audio file says of its origin, and whether label, manifest, mark and sound agree",
+        epilog="Exit status: 0 consistent, 1 edited, stripped, transplanted or forged, 3 nothing of voxclone, 2 error.",
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", help="audio file")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line instead")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a verdict for each file; the exit status is that of the worst."""
+    from voxclone.safety.inspection import inspect_file
+
+    worst = CONSISTENT_EXIT
+    for name in options.files:
+        found = inspect_file(name)
+        print(_as_json(name, found) if options.json else _as_text(name, found))
+        status = {
+            "consistent": CONSISTENT_EXIT,
+            "nothing": NOTHING_EXIT,
+            "foreign": NOTHING_EXIT,
+            "unclear": NOTHING_EXIT,
+        }
+        worst = max(worst, status.get(found.verdict, CONTRADICTION_EXIT), key=_severity)
+    return worst
+
+
+def _severity(status: int) -> int:
+    return (CONSISTENT_EXIT, NOTHING_EXIT, CONTRADICTION_EXIT).index(status)
+
+
+def _as_text(name: str, found: Inspection) -> str:
+    from voxclone.safety.inspection import MEANINGS
+
+    lines = [
+        f"{name}: {found.verdict}: {MEANINGS[found.verdict]}",
+        *(f"  because {reason}" for reason in found.reasons),
+    ]
+    if (provenance := found.provenance) is not None:
+        lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in provenance.to_dict().items()]
+    if found.manifest is not None:
+        lines.append(f"  manifest: {found.manifest.state}, signed by {found.manifest.signed_by}")
+    lines.append(f"  mark: {(found.mark or 'not looked for').replace('_', ' ')}")
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    """The line without what a file could put there to steer a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+
+
+def _as_json(name: str, found: Inspection) -> str:
+    content = {
+        "file": name,
+        "verdict": found.verdict,
+        "reasons": found.reasons,
+        "provenance": found.provenance.to_dict() if found.provenance else None,
+        "manifest": dataclasses.asdict(found.manifest) if found.manifest else None,
+        "mark": found.mark,
+    }
+    return json.dumps(content)

@@ -1,0 +1,178 @@
+"""What an audio file says of itself: provenance in its tags, and in a JSON file beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxclone.errors import AudioError, ProvenanceError
+from voxclone.safety.manifest import sign_file
+from voxclone.safety.provenance import Provenance
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from voxclone.safety.certificate import Signer
+
+LABEL_VERSION = 1
+SIDECAR_SUFFIX = ".provenance.json"
+GENRE = "Synthetic speech"
+LOSSLESS = (".wav", ".flac")  # of the files that `write_audio` writes: their samples come back bit for bit
+MAX_LABEL_BYTES = 10_000
+
+
+@dataclass(frozen=True)
+class Label:
+    """Provenance, and of which audio.
+
+    Attributes:
+        provenance: What made the audio.
+        fingerprint: See `voxclone.safety.fingerprint`; "" where the label is a sidecar.
+        pcm_sha256: Of the samples as 16-bit integers, where the file keeps them bit for bit.
+        file_sha256: Of the whole file, where the label is a sidecar.
+        signed: "yes" where the file was saved with a signed manifest.
+    """
+
+    provenance: Provenance
+    fingerprint: str = ""
+    pcm_sha256: str | None = None
+    file_sha256: str | None = None
+    signed: str | None = None
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        marks = {name: value for name in _MARKS if (value := getattr(self, name))}
+        content = {"voxclone_label": LABEL_VERSION, "provenance": self.provenance.to_dict(), **marks}
+        return json.dumps(content, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Label:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ProvenanceError: It is too long, no JSON object, or not a label that this voxclone reads.
+        """
+        if len(text) > MAX_LABEL_BYTES:
+            raise ProvenanceError(f"a label of {len(text)} characters is none; at most {MAX_LABEL_BYTES} are read")
+        try:
+            content: Any = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ProvenanceError(f"the label is not JSON: {error}") from error
+        if not isinstance(content, dict) or content.pop("voxclone_label", None) != LABEL_VERSION:
+            raise ProvenanceError(f"no voxclone label of version {LABEL_VERSION}")
+        provenance = Provenance.from_dict(content.pop("provenance", None))
+        if unknown := content.keys() - set(_MARKS):
+            raise ProvenanceError(f"the label has unknown keys, such as {min(unknown):.40}")
+        if any(not isinstance(value, str) for value in content.values()):
+            raise ProvenanceError("the label's fingerprint and sums must be texts")
+        return cls(provenance, **content)
+
+
+_MARKS = ("fingerprint", "pcm_sha256", "file_sha256", "signed")
+
+
+def tags_of(
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    provenance: Provenance,
+    suffix: str = ".wav",
+    signed: bool = False,
+) -> dict[str, str]:
+    """The tags (`voxclone.audio.tags`) of a file that will hold the samples (S,) in [-1, 1]."""
+    from voxclone.safety.fingerprint import fingerprint, pcm_sha256
+
+    own = pcm_sha256(samples) if suffix in LOSSLESS else None
+    return {
+        "software": provenance.generator,
+        "genre": GENRE,
+        "date": provenance.created,
+        "comment": Label(
+            provenance, fingerprint(samples, sample_rate), own, signed="yes" if signed else None
+        ).to_json(),
+    }
+
+
+def save_labelled(
+    path: str | os.PathLike[str],
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    provenance: Provenance,
+    signer: Signer | None = None,
+) -> None:
+    """Write an audio file with its provenance in its tags, and beside it a sidecar, `sidecar_path`.
+
+    Args:
+        path: See `voxclone.audio.io.write_audio`.
+        samples: (S,) in [-1, 1].
+        sample_rate: Hz.
+        provenance: What made them.
+        signer: Whose certificate signs a manifest in the file; None signs nothing.
+
+    Raises:
+        AudioError: See `write_audio`.
+        ProvenanceError: The manifest could not be signed; nothing is written then.
+    """
+    from voxclone.audio.io import write_audio
+
+    target = Path(path)
+    suffix = target.suffix.lower()
+    tags = tags_of(samples, sample_rate, provenance, suffix, signer is not None)
+    staged = target.with_name(f".{uuid.uuid4().hex}.sidecar")
+
+    def finish(written: Path) -> None:
+        if signer is not None:
+            sign_file(written, suffix, provenance, signer)
+        with written.open("rb") as file:
+            whole = hashlib.file_digest(file, "sha256").hexdigest()
+        staged.write_text(
+            Label(provenance, file_sha256=whole, signed="yes" if signer else None).to_json() + "\n", encoding="utf-8"
+        )
+
+    try:
+        write_audio(target, samples, sample_rate, tags=tags, finish=finish)
+        os.replace(staged, sidecar_path(target))
+    except OSError as error:
+        raise AudioError(f"{sidecar_path(target)} cannot be written: {error}") from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def sidecar_path(path: str | os.PathLike[str]) -> Path:
+    """Where the sidecar of an audio file is: hello.wav.provenance.json beside hello.wav."""
+    return Path(f"{os.fspath(path)}{SIDECAR_SUFFIX}")
+
+
+def read_tagged(path: str | os.PathLike[str]) -> Label | None:
+    """The label in an audio file's tags, None where there is none.
+
+    Raises:
+        AudioError: The file is not audio that can be read.
+        ProvenanceError: The label is damaged.
+    """
+    from voxclone.audio.tags import read_tags
+
+    comment = read_tags(path).get("comment", "")
+    return Label.from_json(comment) if comment.startswith('{"voxclone_label"') else None
+
+
+def read_sidecar(path: str | os.PathLike[str]) -> Label | None:
+    """The label in the sidecar of an audio file, None where there is none.
+
+    Raises:
+        ProvenanceError: The sidecar is damaged.
+    """
+    beside = sidecar_path(path)
+    try:
+        with beside.open("rb") as file:
+            content = file.read(MAX_LABEL_BYTES + 1)
+        return Label.from_json(content.decode("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, ProvenanceError) as error:
+        raise ProvenanceError(f"{beside}: {error}") from error
