@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from voxclone.errors import TextError
 from voxclone.text.chunks import split_sentences
 from voxclone.text.normalize import normalize as to_spoken_form
 from voxclone.text.phonemes import Phonemes, phonemize
+from voxclone.text.sentences import Passage, passages
 
 MAX_CHUNK_CHARS = 200
 
@@ -19,27 +20,32 @@ def read(text: str, language: str, lexicon: Mapping[str, str] | None, normalize:
         TextError: The text is empty, has nothing to speak, or a character that cannot be spoken; its position is that
             in `text`.
     """
-    spoken = to_spoken_form(text) if normalize else text
-    chunks: list[Phonemes] = []
-    start = 0
-    for piece in split_sentences(spoken, MAX_CHUNK_CHARS) or [spoken]:
-        try:
-            chunks.append(phonemize(piece, language, lexicon))
-        except TextError as error:
-            raise _placed(error, text, spoken, start) from error
-        start += len(piece)
-    return chunks
+    return list(read_through(text, language, lexicon, normalize))
 
 
-def _placed(error: TextError, text: str, spoken: str, start: int) -> TextError:
-    """The error of the piece at `start` with its position in the text as it was given.
+def read_through(text: str, language: str, lexicon: Mapping[str, str] | None, normalize: bool) -> Iterator[Phonemes]:
+    """As `read`, lazily: a chunk is read when it is asked for."""
+    for passage in passages(text, MAX_CHUNK_CHARS) if text else [Passage(text, 0, True)]:
+        spoken = to_spoken_form(passage.text) if normalize else passage.text
+        start = 0
+        for piece in split_sentences(spoken, MAX_CHUNK_CHARS) or [spoken]:
+            try:
+                yield phonemize(piece, language, lexicon)
+            except TextError as error:
+                raise _placed(error, passage, spoken, start) from error
+            start += len(piece)
+
+
+def _placed(error: TextError, passage: Passage, spoken: str, start: int) -> TextError:
+    """The error of the piece at `start` of the passage's spoken form, with its position in the text as it was given.
 
     Normalisation leaves a character that cannot be spoken as it is, so that its first occurrence is the fault.
     """
     if error.position is None:
         return error
     at = start + error.position
-    position = at if spoken == text else text.find(spoken[at : at + 1])
+    position = at if spoken == passage.text else passage.text.find(spoken[at : at + 1])
     if position < 0:
         return TextError(str(error))
+    position += passage.start
     return TextError(str(error).replace(f"position {error.position}:", f"position {position}:"), position)

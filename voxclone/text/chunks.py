@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _WORD = re.compile(r"\S+\s*|\s+")
 _CLOSERS = "\"')]}\u201d\u2019\u00bb"
@@ -22,19 +22,24 @@ def split_sentences(text: str, max_chars: int) -> list[str]:
     Returns:
         Pieces that concatenate to the text; [] for "".
     """
-    pieces: list[str] = []
+    return list(join_parts(_sentence_parts(text, max_chars), max_chars))
+
+
+def join_parts(parts: Iterable[str], max_chars: int) -> Iterator[str]:
+    """Join short parts of a text to pieces of at most max_chars; a part with no letter or digit stays with another."""
     current: list[str] = []
     length = 0
     spoken = False
-    for part in _sentence_parts(text, max_chars):
+    for part in parts:
         part_spoken = any(map(str.isalnum, part))
         if spoken and part_spoken and length + len(part.rstrip()) > max_chars:
-            pieces.append("".join(current))
+            yield "".join(current)
             current, length, spoken = [], 0, False
         current.append(part)
         length += len(part)
         spoken |= part_spoken
-    return [*pieces, "".join(current)] if current else pieces
+    if current:
+        yield "".join(current)
 
 
 def _sentence_parts(text: str, max_chars: int) -> Iterator[str]:
