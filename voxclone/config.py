@@ -232,6 +232,42 @@ class VocoderConfig(Config):
 
 
 @dataclass(frozen=True)
+class WatermarkConfig(Config):
+    """Sizes of the watermark detector, and the thresholds that calibration on natural speech found."""
+
+    sample_rate: int = 16000  # Hz
+    n_fft: int = 512  # samples of the long window
+    hop_length: int = 128  # samples
+    short_n_fft: int = 128  # samples of the short window
+    short_hop_length: int = 32  # samples
+    smooth_bins: int = 33  # of the long window's spectrum, whose mean is taken away
+    entry_stride: int = 2  # hops for each frame that is judged
+    channels: int = 112
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)  # one block each
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels")
+        _odd(self, "smooth_bins")
+        for length, hop in ((self.n_fft, self.hop_length), (self.short_n_fft, self.short_hop_length)):
+            if not 0 < hop <= length or length % 2:
+                raise ConfigError("WatermarkConfig needs even windows, each at least as long as its hop")
+        if self.hop_length % self.short_hop_length:
+            raise ConfigError("WatermarkConfig.hop_length must be a multiple of short_hop_length")
+        if not self.dilations or min(self.dilations) < 1:
+            raise ConfigError(f"WatermarkConfig.dilations is {self.dilations}; it needs one or more, each 1 or more")
+
+    @property
+    def frame_length(self) -> int:
+        """Samples for each frame that is judged."""
+        return self.hop_length * self.entry_stride
+
+    @property
+    def context(self) -> int:
+        """Samples on either side of a frame that bear on it, at most."""
+        return self.n_fft + self.hop_length + self.frame_length * sum(self.dilations)
+
+
+@dataclass(frozen=True)
 class ModelConfig(Config):
     """A whole model folder's config.json."""
 
@@ -244,6 +280,7 @@ class ModelConfig(Config):
     speaker_encoder: SpeakerEncoderConfig = field(default_factory=SpeakerEncoderConfig)
     vocoder: VocoderConfig = field(default_factory=VocoderConfig)
     aligner: AlignerConfig | None = None  # None: the model cannot align recordings with text
+    watermark: WatermarkConfig | None = None  # None: the model has no detector
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

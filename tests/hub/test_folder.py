@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from voxclone import hub
-from voxclone.config import ModelConfig
+from voxclone.config import ModelConfig, WatermarkConfig
 from voxclone.errors import ModelError
 
 Parts = dict[str, nn.Module]
@@ -214,3 +215,15 @@ def test_bad_config(folder: Path, text: str | bytes, message: str) -> None:
 def test_folder_without_config(folder: Path, place: str) -> None:
     with pytest.raises(ModelError, match=f"{place} is not a voxclone model: it holds no config.json"):
         hub.read_config(folder / place)
+
+
+def test_a_detector_is_there_with_its_configuration(tmp_path: Path, config: ModelConfig, parts: Parts) -> None:
+    marked = dataclasses.replace(config, watermark=WatermarkConfig())
+    with pytest.raises(ModelError, match="acoustic, vocoder, detector; given were"):
+        hub.save_folder(tmp_path / "m", marked, parts, card="")
+    with pytest.raises(ModelError, match="acoustic, vocoder; given were"):
+        hub.save_folder(tmp_path / "m", config, parts | {"detector": nn.Linear(1, 1)}, card="")
+    hub.save_folder(tmp_path / "m", marked, parts | {"detector": nn.Linear(1, 1)}, card="")
+    hub.check_integrity(tmp_path / "m")
+    assert hub.read_config(tmp_path / "m") == marked
+    assert "detector.safetensors" in files_of(tmp_path / "m")

@@ -20,13 +20,14 @@ from voxclone.errors import ConfigError, ModelError
 from voxclone.hub.weights import write_tensors
 
 PARTS = ("speaker_encoder", "acoustic", "vocoder")
-OPTIONAL_PARTS = ("aligner",)  # there where the configuration has a key of that name
+# part -> the key of the configuration with which it is there
+OPTIONAL_PARTS = {"aligner": "aligner", "detector": "watermark"}
 CONFIG_FILE = "config.json"
 CARD_FILE = "card.md"
 SUMS_FILE = "sha256.txt"
 REQUIRED_FILES = (CONFIG_FILE, *(f"{part}.safetensors" for part in PARTS))
-VOICE_PATTERN = "voices/*.voice"
 OPTIONAL_FILES = tuple(f"{part}.safetensors" for part in OPTIONAL_PARTS)
+VOICE_PATTERN = "voices/*.voice"
 LAYOUT = (*REQUIRED_FILES, *OPTIONAL_FILES, CARD_FILE, VOICE_PATTERN, SUMS_FILE)  # patterns for the Hub's client
 
 _VOICE_NAME = re.compile(r"\w[\w .'()-]*")
@@ -92,7 +93,8 @@ def save_folder(
     Args:
         folder: Where to; its parents are made.
         config: Becomes config.json.
-        parts: One module for each of speaker_encoder, acoustic and vocoder, and aligner where `config` has one.
+        parts: One module for each of speaker_encoder, acoustic and vocoder, and of those in `OPTIONAL_PARTS` whose key
+            the configuration has.
         card: The model card, Markdown.
         voices: Example voices: name → voice file to copy.
         dtype: In which floating-point tensors are stored; integer and boolean buffers keep theirs.
@@ -124,7 +126,7 @@ def save_folder(
 
 
 def _check_parts(config: ModelConfig, parts: Mapping[str, nn.Module]) -> None:
-    wanted = (*PARTS, *(part for part in OPTIONAL_PARTS if getattr(config, part) is not None))
+    wanted = (*PARTS, *(part for part, key in OPTIONAL_PARTS.items() if getattr(config, key) is not None))
     if set(parts) != set(wanted):
         raise ModelError(
             f"this model has the parts {', '.join(wanted)}; given were {', '.join(sorted(parts)) or 'none'}"

@@ -1,0 +1,156 @@
+"""What happens to speech between the vocoder and the detector: effects drawn at random for each item of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxclone.training import distortions
+from voxclone.training.codecs import Codec, through_codec
+
+BIT_RATES = {
+    "mp3": (16000, 24000, 32000, 48000, 64000, 96000, 128000),
+    "aac": (24000, 32000, 48000, 64000, 96000),
+    "opus": (12000, 16000, 24000, 32000, 48000, 64000),
+}
+SAMPLE_RATES = (8000, 11025, 12000, 16000, 24000, 32000, 48000)  # Hz, to which and back
+WEIGHTS = {
+    "codec": 4.0,
+    "rate": 2.0,
+    "noise": 2.5,
+    "reverb": 1.0,
+    "equaliser": 1.0,
+    "band": 1.0,
+    "speed": 1.5,
+    "tempo": 0.7,
+    "pitch": 0.7,
+    "clipping": 0.4,
+    "phase": 0.7,
+    "quantisation": 0.5,
+}
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Draws effects for each waveform of a batch; a level is drawn for all.
+
+    Attributes:
+        sample_rate: Hz of what comes and goes.
+        rooms: Room impulse responses (R,) at that rate, see `voxclone.training.augmentation.simulate_rooms`.
+        weights: Effect to how often it is drawn, in any proportion.
+        counts: With which probability an item gets no effect, one, two, and so on.
+    """
+
+    sample_rate: int
+    rooms: Sequence[Tensor] = ()
+    weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+    counts: tuple[float, ...] = (0.15, 0.55, 0.3)
+
+    def __call__(self, waveform: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Send each item through effects of its own.
+
+        Args:
+            waveform: (B, S) in [-1, 1].
+            labels: (B, S), one value for each sample, such as whether it is marked. They are moved with the samples.
+            rng: Draws all that is random here.
+
+        Returns:
+            Both, (B, S), in float32.
+        """
+        names = [name for name in self.weights if name != "reverb" or self.rooms]
+        odds = np.array([self.weights[name] for name in names])
+        odds /= odds.sum()
+        received, moved = [], []
+        with torch.autocast(waveform.device.type, enabled=False):
+            for x, label in zip(waveform.float(), labels.float(), strict=True):
+                chosen = rng.choice(
+                    names, rng.choice(len(self.counts), p=self.counts), replace=False, p=odds / odds.sum()
+                )
+                x = x * 10 ** (rng.uniform(-15, 3) / 20)
+                for name in sorted(chosen, key=names.index, reverse=True):  # codecs come last
+                    x, label = self._apply(name, x, label, rng)
+                received.append(x)
+                moved.append(label)
+        return torch.stack(received), torch.stack(moved)
+
+    def _apply(self, name: str, x: Tensor, label: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        if name == "pitch":
+            return distortions.change_pitch(x, float(rng.uniform(0.9, 1.1))), label
+        if name in _STRETCHING:
+            factor = float(rng.uniform(0.9, 1.1))
+            places = (torch.arange(len(x), device=x.device) * factor).long() % len(x)
+            return distortions.fit_length(_STRETCHING[name](x, factor), len(x)), label[places]
+        if name == "reverb":
+            room = self.rooms[int(rng.integers(len(self.rooms)))]
+            return distortions.reverberate(x, room, rng.uniform(0.3, 1.0)), label
+        return _KEEPING[name](x, self.sample_rate, rng), label
+
+
+def draw_codec(rng: np.random.Generator) -> Codec:
+    """A codec at a bit rate of `BIT_RATES`, in haste."""
+    name = str(rng.choice(list(BIT_RATES)))
+    return codec_at(name, int(rng.choice(BIT_RATES[name])), hasty=True)
+
+
+def codec_at(name: str, bit_rate: int, hasty: bool = False) -> Codec:
+    """The codec at a bit rate, fed at a sample rate that suits it."""
+    if name == "opus":
+        sample_rate = 16000 if bit_rate < 20000 else 24000 if bit_rate < 48000 else 48000
+    else:
+        sample_rate = 22050 if bit_rate < 80000 else 44100
+    return Codec(name, bit_rate, sample_rate, hasty)  # type: ignore[arg-type]  # checked by the codec itself
+
+
+def _codec(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tensor:
+    return through_codec(x, draw_codec(rng), sample_rate)
+
+
+def _rate(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tensor:
+    return distortions.through_rate(x, sample_rate, int(rng.choice(SAMPLE_RATES)))
+
+
+def _noise(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tensor:
+    return distortions.add_noise(x, rng.uniform(10, 40), rng, pink=bool(rng.random() < 0.5))
+
+
+def _equaliser(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tensor:
+    knots = torch.from_numpy(rng.uniform(-6, 6, int(rng.integers(4, 13))).astype(np.float32))
+    return distortions.equalise(x, knots)
+
+
+def _band(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tensor:
+    low = rng.uniform(80, 400) if rng.random() < 0.5 else 0.0
+    high = rng.uniform(3000, 8000) if low == 0 or rng.random() < 0.5 else sample_rate / 2
+    return distortions.pass_band(x, sample_rate, low, high)
+
+
+def _clipping(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tensor:
+    return distortions.clip_peaks(x, rng.uniform(0.3, 0.9))
+
+
+def _phase(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tensor:
+    return -x if rng.random() < 0.5 else distortions.shift_phase(x, rng.uniform(-np.pi, np.pi))
+
+
+def _quantisation(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tensor:
+    return distortions.quantise(x, int(rng.integers(8, 13)), companded=bool(rng.random() < 0.5))
+
+
+_STRETCHING: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "speed": distortions.change_speed,
+    "tempo": distortions.change_tempo,
+}
+_KEEPING: dict[str, Callable[[Tensor, int, np.random.Generator], Tensor]] = {
+    "codec": _codec,
+    "rate": _rate,
+    "noise": _noise,
+    "equaliser": _equaliser,
+    "band": _band,
+    "clipping": _clipping,
+    "phase": _phase,
+    "quantisation": _quantisation,
+}
