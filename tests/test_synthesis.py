@@ -24,6 +24,7 @@ from voxclone import (
     Consent,
     ConsentError,
     ModelError,
+    Prosody,
     Speech,
     TextError,
     Voice,
@@ -35,7 +36,7 @@ from voxclone.audio.reference import prepare_reference
 from voxclone.config import AudioConfig, ModelConfig
 from voxclone.models.acoustic import AcousticModel
 from voxclone.synthesis.render import Utterance, join
-from voxclone.text.phonemes import Phonemes, WordSpan
+from voxclone.text.phonemes import WordSpan
 
 Recording = tuple[NDArray[np.float32], int]
 
@@ -347,15 +348,18 @@ def test_voices_sound_different(tiny_model: VoxClone) -> None:
 # Joining
 
 
-def utterance(samples: NDArray[np.float32]) -> Utterance:
-    phonemes = Phonemes(("^", "a", "$"), (WordSpan("a", 1, 2),))
-    return Utterance(phonemes, np.array([1, 2, 1]), np.zeros((80, 4), np.float32), samples)
+def utterance(samples: NDArray[np.float32], pause: int = 0) -> Utterance:
+    level = np.zeros(3, np.float32)
+    durations, pauses = np.array([1, 2, 1]), np.array([0, 0, pause])
+    prosody = Prosody(("^", "w", "$"), (WordSpan("a", 1, 2),), durations, *[level] * 4, pauses, 256 / 22050)
+    return Utterance(prosody, np.zeros((80, 4), np.float32), np.zeros(4, np.float32), samples)
 
 
 def test_times_are_durations_in_frames(tiny_model: VoxClone, ada: Voice) -> None:
-    speech = join([utterance(np.zeros(1024, np.float32))] * 2, AudioConfig(), tiny_model._origin, ada)
+    spoken = [utterance(np.zeros(1024, np.float32), pause) for pause in (22, 0)]
+    speech = join(spoken, AudioConfig(), tiny_model._origin, ada)
     frame = 256 / 22050
-    starts = [0, 1, 3, 26, 27, 29]  # the pause is 22 frames
+    starts = [0, 1, 3, 26, 27, 29]
     assert [p.start_seconds for p in speech.phonemes] == pytest.approx([frame * n for n in starts])
     assert speech.words[1].start_seconds == 27 * 256 / 22050
     assert speech.words[1].end_seconds == 29 * 256 / 22050
@@ -375,9 +379,13 @@ def test_samples_that_are_not_finite_never_leave(tiny_model: VoxClone, ada: Voic
 
 def test_no_graph_is_kept(tiny_model: VoxClone, ada: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
     modes = []
-    infer = AcousticModel.infer
-    monkeypatch.setattr(
-        AcousticModel, "infer", lambda *a, **k: (modes.append(torch.is_inference_mode_enabled()), infer(*a, **k))[1]
-    )
+    for name in ("encode", "decode"):
+        method = getattr(AcousticModel, name)
+
+        def watched(*args: Any, method: Any = method) -> Any:
+            modes.append(torch.is_inference_mode_enabled())
+            return method(*args)
+
+        monkeypatch.setattr(AcousticModel, name, watched)
     tiny_model.generate("Hello.", ada)
-    assert modes == [True]
+    assert modes == [True, True]

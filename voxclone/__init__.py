@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         VoiceError,
         VoxcloneError,
     )
+    from voxclone.prosody import Prosody
     from voxclone.safety import Consent, Provenance, Signer
     from voxclone.speech import Segment, Speech
     from voxclone.synthesis import VoxClone
@@ -31,6 +32,7 @@ __all__ = [
     "Consent",
     "ConsentError",
     "ModelError",
+    "Prosody",
     "Provenance",
     "ProvenanceError",
     "Segment",
@@ -48,6 +50,7 @@ __all__ = [
 _HOMES = {
     "Alignment": "synthesis.alignment",
     "Consent": "safety",
+    "Prosody": "prosody",
     "Provenance": "safety",
     "Segment": "speech",
     "Signer": "safety",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from voxclone.prosody import Prosody
 from voxclone.safety.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Speech:
         phonemes: One segment for each phoneme, pause and punctuation symbol; the last ends with the samples.
         mel: (n_mels, T) float32, natural log; its T frames cover the samples exactly.
         provenance: What made it, as whom, with whose consent.
+        f0: (T,) float32 Hz, 0 = unvoiced, frame by frame as the mel; None where it is not known.
+        prosody: How each phoneme is spoken: copy it, change it and give it to `VoxClone.generate`; None for a part of
+            an utterance.
     """
 
     samples: NDArray[np.float32]
@@ -45,6 +49,8 @@ class Speech:
     phonemes: tuple[Segment, ...]
     mel: NDArray[np.float32]
     provenance: Provenance
+    f0: NDArray[np.float32] | None = None
+    prosody: Prosody | None = None
 
     @property
     def duration_seconds(self) -> float:

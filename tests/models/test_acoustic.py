@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 from voxclone.config import AcousticConfig
 from voxclone.errors import ConfigError
 from voxclone.layers.masks import length_mask
-from voxclone.models.acoustic import AcousticModel, AcousticOutput, regulate_length
+from voxclone.models.acoustic import AcousticModel, AcousticOutput, Delivery, regulate_length
+from voxclone.models.acoustic.delivery import from_prosody, to_prosody
 from voxclone.models.acoustic.length_regulator import frame_owners
 from voxclone.models.acoustic.variance import phoneme_prosody
 
@@ -41,8 +43,8 @@ IDS = torch.tensor([[1, 5, 6, 7, 8, 9, 2], [1, 4, 7, 2, 0, 0, 0], [1, 9, 8, 4, 2
 LENGTHS = torch.tensor([7, 4, 5])
 
 
-def infer(model: AcousticModel, **controls: float | int | None) -> AcousticOutput:
-    return model.infer(IDS, LENGTHS, *speakers(3), **controls)  # type: ignore[arg-type]
+def infer(model: AcousticModel, seed: int | None = None) -> AcousticOutput:
+    return model.infer(IDS, LENGTHS, *speakers(3), seed=seed)
 
 
 # ---- length regulator
@@ -139,14 +141,14 @@ def test_shapes_lengths_and_padding(frames_per_step: int) -> None:
 
 
 @pytest.mark.parametrize("frames_per_step", [1, 2, 3])
-@pytest.mark.parametrize("speed", [0.7, 1.0, 1.3])
-def test_a_batch_is_its_items(frames_per_step: int, speed: float) -> None:
+@pytest.mark.parametrize("seed", [None, 5])
+def test_a_batch_is_its_items(frames_per_step: int, seed: int | None) -> None:
     model = build(frames_per_step=frames_per_step)
-    together = infer(model, speed=speed)
+    together = infer(model, seed)
     embedding, median, spectrum = speakers(3)
     for item, n in enumerate(LENGTHS.tolist()):
         one = slice(item, item + 1)
-        alone = model.infer(IDS[one, :n], LENGTHS[one], embedding[one], median[one], spectrum[one], speed=speed)
+        alone = model.infer(IDS[one, :n], LENGTHS[one], embedding[one], median[one], spectrum[one], seed=seed)
         t = int(alone.mel_lengths)
         assert torch.equal(together.durations[one, :n], alone.durations)
         torch.testing.assert_close(together.mel[one, :, :t], alone.mel, atol=1e-4, rtol=1e-4)
@@ -184,41 +186,100 @@ def test_the_mel_is_told_from_the_speakers_spectrum(model: AcousticModel) -> Non
     torch.testing.assert_close(mel - at_mean, (spectrum - model.mean_spectrum)[:, :, None].expand_as(mel))
 
 
-def test_speed(model: AcousticModel) -> None:
+def deliver(model: AcousticModel, **changes: Tensor) -> tuple[AcousticOutput, Delivery]:
+    """Three items spoken as planned, but for the changes."""
+    plan = model.plan(IDS, LENGTHS, *speakers(3))
+    durations = plan.predicted.durations.round().clamp(min=1).long() * plan.mask
+    delivery = replace(plan.predicted, **({"durations": durations} | changes))
+    return model.speak(plan, delivery), delivery
+
+
+def test_what_is_planned_is_what_infer_speaks(model: AcousticModel) -> None:
+    assert torch.equal(deliver(model)[0].mel, infer(model).mel)
+    assert torch.equal(deliver(model)[0].f0, infer(model).f0)
+
+
+def test_durations_are_taken_as_given(model: AcousticModel) -> None:
+    durations = torch.tensor([[1, 2, 3, 4, 5, 6, 7], [400, 1, 1, 1, 0, 0, 0], [2, 2, 2, 2, 2, 0, 0]])
+    out, _ = deliver(model, durations=durations)
+    assert torch.equal(out.durations, durations)
+    assert out.mel_lengths.tolist() == [28, 403, 10]
+
+
+def voice_everything(model: AcousticModel) -> None:
     with torch.no_grad():
-        model.duration_predictor.project.bias += 1.5  # tens of frames, so that rounding is small
-    slow, plain, fast = (infer(model, speed=speed) for speed in (0.5, 1.0, 2.0))
-    ratio = slow.mel_lengths / plain.mel_lengths
-    torch.testing.assert_close(ratio, torch.full((3,), 2.0), atol=0.1, rtol=0)
-    assert (fast.mel_lengths < plain.mel_lengths).all()
-    assert (infer(model, speed=1e6).durations[length_mask(LENGTHS, 7)] == 1).all()
+        model.head.bias[-1] = model.head.bias[7] = 50.0
+        model.prosody_predictor.project.bias[1] = 50.0
+        model.duration_predictor.project.bias += 1.5  # tens of frames, more than steps are smoothed over
 
 
-def test_pitch(model: AcousticModel) -> None:
-    with torch.no_grad():
-        model.speaker[0].weight[:, 5] = 0  # the net does not know the register, so that the effect is exact
-        model.head.bias[-1] = model.head.bias[7] = 50.0  # every frame is voiced
-        plain, octave, down = (infer(model, pitch=pitch) for pitch in (0.0, 12.0, -7.0))
-    voiced = plain.f0 > 0
-    assert torch.equal(voiced, length_mask(plain.mel_lengths, plain.f0.shape[1]))
-    torch.testing.assert_close(octave.f0, 2 * plain.f0)
-    torch.testing.assert_close(down.f0, plain.f0 * 2 ** (-7 / 12))
+def test_each_phoneme_has_the_pitch_that_was_asked_for(model: AcousticModel) -> None:
+    voice_everything(model)
+    asked = torch.linspace(120, 260, 21).view(3, 7)
+    out, _ = deliver(model, f0=asked)
+    found = phoneme_prosody(out.mel, out.f0, out.durations, torch.tensor([100.0] * 3))[:, :, 0]
+    real = length_mask(LENGTHS, 7)
+    semitones = 4 * found - 12 * torch.log2(asked / 100)
+    assert semitones[real].abs().max() < 0.02
+    shifted, _ = deliver(model, f0=2 * asked)
+    torch.testing.assert_close(shifted.f0.log2()[:, :5], out.f0.log2()[:, :5] + 1, atol=0.3, rtol=0)
 
 
-def test_pitch_moves_the_register_that_the_net_is_told(model: AcousticModel) -> None:
-    embedding, median, spectrum = speakers(3)
-    higher = model.infer(IDS, LENGTHS, embedding, 2 * median, spectrum)
-    torch.testing.assert_close(infer(model, pitch=12.0).mel, higher.mel)
-    assert not torch.equal(higher.mel, infer(model).mel)
+def test_an_unvoiced_phoneme_has_no_say_in_the_pitch(model: AcousticModel) -> None:
+    voice_everything(model)
+    asked = torch.full((3, 7), 150.0)
+    asked[:, 3] = 0.0
+    level, _ = deliver(model, f0=asked, movement=torch.zeros(3, 7))
+    starts = level.durations.cumsum(1) - level.durations
+    for item in range(3):
+        for phoneme in range(int(LENGTHS[item])):
+            own = level.f0[item, starts[item, phoneme] :][: level.durations[item, phoneme]]
+            if phoneme in (0, 1, 5, 6):
+                torch.testing.assert_close(own, torch.full_like(own, 150.0), atol=0.5, rtol=0)
 
 
-def test_energy(model: AcousticModel) -> None:
-    plain, loud = infer(model), infer(model, energy=4.0)
-    shift = loud.prosody - plain.prosody
-    torch.testing.assert_close(shift[:, :, 2], torch.full((3, 7), math.log(4) / 2))  # phoneme_prosody's unit
-    assert not shift[:, :, :2].any()
-    assert torch.equal(loud.durations, plain.durations)
-    assert not torch.equal(loud.mel, plain.mel)
+def test_movement_scales_what_the_pitch_does_within_a_phoneme(model: AcousticModel) -> None:
+    voice_everything(model)
+    spread = []
+    for movement in (0.0, 1.0, 2.0):
+        out, _ = deliver(model, f0=torch.full((3, 7), 150.0), movement=torch.full((3, 7), movement))
+        spread.append(float((out.f0[0, : out.mel_lengths[0]] / 150).log2().std()))
+    assert spread[0] < 1e-3
+    assert spread[2] == pytest.approx(2 * spread[1], rel=0.05)
+
+
+def test_each_phoneme_has_the_energy_that_was_asked_for(model: AcousticModel) -> None:
+    voice_everything(model)
+    real = length_mask(LENGTHS, 7)
+    plan = model.plan(IDS.clamp(max=0) + 11, LENGTHS, *speakers(3))  # sounds, not silences
+    durations = plan.predicted.durations.round().clamp(min=1).long() * plan.mask
+    asked = torch.linspace(-30, 10, 21).view(3, 7)
+    out = model.speak(plan, replace(plan.predicted, durations=durations, energy=asked))
+    found = phoneme_prosody(out.mel, out.f0, durations, torch.full((3,), 100.0))[:, :, 2]
+    error = (2 * found + 2) * 20 / math.log(10) - asked
+    assert error[real].abs().max() < 0.2
+
+
+def test_silence_is_as_loud_as_it_is(model: AcousticModel) -> None:
+    plan = model.plan(torch.full((1, 4), 5), torch.tensor([4]), *speakers(1))
+    assert not plan.spoken.any()
+    durations = torch.full((1, 4), 3)
+    quiet, loud = (
+        model.speak(plan, replace(plan.predicted, durations=durations, energy=torch.full((1, 4), level)))
+        for level in (-60.0, 20.0)
+    )
+    assert (loud.mel - quiet.mel).abs().max() < 8.0  # what the decoder makes of it, and no more
+
+
+def test_pitch_and_energy_survive_the_way_to_hz_and_back(model: AcousticModel) -> None:
+    median = torch.tensor([110.0, 210.0])
+    prosody = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
+    prosody[:, :, 1] = torch.tensor([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    back = to_prosody(from_prosody(prosody, torch.ones(2, 6), median), median)
+    voiced = prosody[:, :, 1] >= 0.3
+    torch.testing.assert_close(back[:, :, 0][voiced], prosody[:, :, 0][voiced])
+    assert not back[:, :, 0][~voiced].any()
+    torch.testing.assert_close(back[:, :, 1:], prosody[:, :, 1:], atol=1e-5, rtol=1e-5)
 
 
 def test_energys_unit_is_that_of_the_training_target() -> None:
@@ -247,7 +308,8 @@ def test_seeds(model: AcousticModel) -> None:
 
 
 def test_one_phoneme(model: AcousticModel) -> None:
-    out = model.infer(torch.tensor([[3]]), torch.tensor([1]), *speakers(1), speed=100.0)
+    plan = model.plan(torch.tensor([[3]]), torch.tensor([1]), *speakers(1))
+    out = model.speak(plan, replace(plan.predicted, durations=torch.tensor([[1]])))
     assert out.mel.shape == (1, 6, 1)
 
 

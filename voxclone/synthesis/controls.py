@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from voxclone.errors import ConfigError
 
-_RANGES = {"speed": (0.25, 4.0), "pitch": (-24.0, 24.0), "energy": (0.25, 4.0)}
+RANGES = {"speed": (0.25, 4.0), "pitch": (-24.0, 24.0), "pitch_range": (0.0, 4.0), "energy": (0.25, 4.0)}
+MAX_DURATION_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,10 @@ class Controls:
     Attributes:
         speed: 0.25 to 4 times the model's own pace.
         pitch: -24 to 24 semitones above the voice's own.
-        energy: 0.25 to 4 times the model's own.
+        pitch_range: 0 to 4 times the model's own movement of the pitch; 0 is monotone.
+        energy: Amplitude, 0.25 to 4 times the model's own.
         seed: Varies the delivery; None is the model's plain reading.
+        duration_seconds: What the speech as a whole must last, silences included; None lets it take its time.
 
     Raises:
         ConfigError: A value is not a finite number within its range, or the seed is no integer from 0 to 2**63 - 1.
@@ -25,15 +28,27 @@ class Controls:
 
     speed: float = 1.0
     pitch: float = 0.0
+    pitch_range: float = 1.0
     energy: float = 1.0
     seed: int | None = None
+    duration_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-                raise ConfigError(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}")
+        for name, (low, high) in RANGES.items():
+            check_number(name, getattr(self, name), low, high)
+        if self.duration_seconds is not None:
+            check_number("duration_seconds", self.duration_seconds, 0.0, MAX_DURATION_SECONDS)
         if self.seed is None:
             return
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed is {self.seed!r}; it must be None or an integer from 0 to 2**63 - 1")
+
+
+def check_number(name: str, value: object, low: float, high: float) -> None:
+    """Refuse what is not a number within [low, high].
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ConfigError(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}")

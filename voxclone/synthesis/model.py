@@ -21,6 +21,7 @@ from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
+from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
 from voxclone.speech import Speech
 from voxclone.synthesis.adapted import AcousticModels
@@ -30,8 +31,9 @@ from voxclone.synthesis.outlet import Mark, Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.reference import encoder_id, measure_speaker
-from voxclone.synthesis.render import join, render
-from voxclone.text.phonemes import Phonemes, warm_up
+from voxclone.synthesis.render import join, plan, render
+from voxclone.synthesis.request import Request, one_for_each
+from voxclone.text.phonemes import warm_up
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
 from voxclone.voice import Voice
 
@@ -44,8 +46,11 @@ class Options(TypedDict, total=False):
 
     speed: float
     pitch: float
+    pitch_range: float
     energy: float
     seed: int | None
+    duration_seconds: float | Sequence[float | None] | None
+    prosody: Prosody | Sequence[Prosody | None] | None
     lexicon: Mapping[str, str] | None
     normalize: bool
     progress: bool
@@ -204,8 +209,11 @@ class VoxClone:
         *,
         speed: float = 1.0,
         pitch: float = 0.0,
+        pitch_range: float = 1.0,
         energy: float = 1.0,
         seed: int | None = None,
+        duration_seconds: float | Sequence[float | None] | None = None,
+        prosody: Prosody | Sequence[Prosody | None] | None = None,
         lexicon: Mapping[str, str] | None = None,
         normalize: bool = True,
         progress: bool = False,
@@ -219,8 +227,13 @@ class VoxClone:
             voice: A voice that this model, or one with the same speaker encoder, has cloned.
             speed: 0.25 to 4 times the model's own pace.
             pitch: -24 to 24 semitones above the voice's own.
-            energy: 0.25 to 4 times the model's own.
+            pitch_range: 0 to 4 times the model's own movement of the pitch about its middle; 0 is monotone.
+            energy: 0.25 to 4 times the model's own amplitude.
             seed: Varies the delivery; None is the model's plain reading, the same every time.
+            duration_seconds: What the speech must last, silences included, to half a frame; pauses and vowels give
+                more than consonants. For a list of texts, one for each.
+            prosody: How each phoneme is spoken, such as `Speech.prosody`, as it was or changed; the other controls
+                change it further. For a list of texts, one for each.
             lexicon: Words to their pronunciation in IPA.
             normalize: Write out numbers, dates, abbreviations and the like before speaking.
             progress: Show a progress bar where standard error is a terminal.
@@ -231,18 +244,26 @@ class VoxClone:
         Raises:
             TextError: A text is empty, has nothing to speak, or a character that cannot be spoken.
             VoiceError: The voice is another speaker encoder's, or was fine-tuned on another acoustic model.
-            ConfigError: A control is out of range.
+            ConfigError: A control is out of range, the time that is asked for too short or too long, or the prosody is
+                that of another text.
             UnmarkedError: The speech does not carry the mark that the model promises.
         """
-        controls = Controls(speed, pitch, energy, seed)
         if voice.encoder_id != self.encoder_id:
             raise VoiceError(
                 f"voice {voice.name!r} was made by speaker encoder {voice.encoder_id}, this model has "
                 f"{self.encoder_id}; clone the voice again with this model"
             )
         texts = [text] if isinstance(text, str) else text
-        chunks = [read(each, self.config.text.language, lexicon, normalize) for each in texts]
-        speeches = self._speak(chunks, voice, controls, progress)
+        requests = []
+        for each, seconds, given in zip(
+            texts,
+            one_for_each(text, duration_seconds, "duration_seconds"),
+            one_for_each(text, prosody, "prosody"),
+            strict=True,
+        ):
+            controls = Controls(speed, pitch, pitch_range, energy, seed, seconds)
+            requests.append(Request(read(each, self.config.text.language, lexicon, normalize), controls, given))
+        speeches = self._speak(requests, voice, progress)
         return speeches[0] if isinstance(text, str) else speeches
 
     def _parts(self) -> dict[str, nn.Module]:
@@ -299,23 +320,36 @@ class VoxClone:
             self.save_pretrained(folder)
             return hub.push_folder(Path(folder), repo_id, token=token, private=private)
 
-    def _speak(
-        self, texts: Sequence[Sequence[Phonemes]], voice: Voice, controls: Controls, progress: bool
-    ) -> list[Speech]:
-        """Synthesise texts, each a sequence of chunks. All of it leaves through `outlet.release`."""
+    def _speak(self, requests: Sequence[Request], voice: Voice, progress: bool) -> list[Speech]:
+        """Synthesise the texts of one call. All of it leaves through `outlet.release`."""
         acoustic = self._acoustic_models.speaking(voice)
-        chunks = [chunk for text in texts for chunk in text]
-        size = BATCH_SIZE if controls.seed is None else 1  # a seed's noise depends on the batch's shape
-        batches = [chunks[start : start + size] for start in range(0, len(chunks), size)]
+        chunks = [chunk for request in requests for chunk in request.chunks]
+        batches = []
         with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not torch.float32):
+            for start in range(0, len(chunks), BATCH_SIZE):
+                batch, seed = chunks[start : start + BATCH_SIZE], requests[0].controls.seed
+                batches.append(plan(acoustic, batch, voice, self.config.audio, seed))
+            drafts = iter([draft for batch in batches for draft in batch.drafts])
+            prosodies = iter(
+                [
+                    prosody
+                    for request in requests
+                    for prosody in request.shape(list(islice(drafts, len(request.chunks))))
+                ]
+            )
             utterances = iter(
                 [
                     utterance
                     for batch in progress_bar(batches, "passes", progress)
-                    for utterance in render(acoustic, self._vocoder, batch, voice, controls)
+                    for utterance in render(
+                        acoustic, self._vocoder, batch.plan, list(islice(prosodies, len(batch.drafts)))
+                    )
                 ]
             )
-        return [join(list(islice(utterances, len(text))), self.config.audio, self._origin, voice) for text in texts]
+        return [
+            join(list(islice(utterances, len(request.chunks))), self.config.audio, self._origin, voice)
+            for request in requests
+        ]
 
 
 def _device(name: str | torch.device) -> torch.device:

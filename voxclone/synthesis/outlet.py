@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from voxclone.errors import ModelError, UnmarkedError
+from voxclone.prosody import Prosody
 from voxclone.safety.provenance import Provenance
 from voxclone.speech import Segment, Speech
 from voxclone.voice import Voice
@@ -57,6 +58,8 @@ def release(
     words: tuple[Segment, ...],
     phonemes: tuple[Segment, ...],
     mel: NDArray[np.float32],
+    f0: NDArray[np.float32] | None = None,
+    prosody: Prosody | None = None,
     earlier: NDArray[np.float32] | None = None,
 ) -> Speech:
     """Let samples out: check them, look for the mark, attach their provenance.
@@ -68,6 +71,8 @@ def release(
         words: See `Speech`.
         phonemes: See `Speech`.
         mel: See `Speech`.
+        f0: See `Speech`.
+        prosody: See `Speech`.
         earlier: For a chunk of a stream, (S,) what was let out before it, at least its last `EARLIER_SECONDS`: a mark
             is not found in a few milliseconds.
 
@@ -83,7 +88,7 @@ def release(
         raise ModelError("the model made samples beyond full scale")
     watermark_id = _require_mark(samples if earlier is None else _joined(earlier, samples, origin), origin)
     provenance = Provenance.of(origin.model, origin.model_sha256, voice.voice_id, voice.consents, watermark_id)
-    return Speech(np.asarray(samples, np.float32), origin.sample_rate, words, phonemes, mel, provenance)
+    return Speech(np.asarray(samples, np.float32), origin.sample_rate, words, phonemes, mel, provenance, f0, prosody)
 
 
 def _joined(earlier: NDArray[np.float32], samples: NDArray[np.float32], origin: Origin) -> NDArray[np.float32]:

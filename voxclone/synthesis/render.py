@@ -2,105 +2,145 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from voxclone.config import AudioConfig
-from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic import AcousticModel, Delivery, Plan
+from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
-from voxclone.synthesis.controls import Controls
 from voxclone.synthesis.outlet import Origin, release
+from voxclone.synthesis.shaping import Draft
 from voxclone.text.phonemes import Phonemes
 from voxclone.text.symbols import symbol_ids
 from voxclone.voice import Voice
-
-PAUSE_SECONDS = 0.25  # between the chunks of a long text, to the nearest frame
 
 
 class Utterance(NamedTuple):
     """One spoken chunk."""
 
-    phonemes: Phonemes
-    durations: NDArray[np.int64]  # (N,) frames
+    prosody: Prosody
     mel: NDArray[np.float32]  # (n_mels, T)
+    f0: NDArray[np.float32]  # (T,) Hz
     samples: NDArray[np.float32]  # (T * hop_length,)
 
 
-@torch.inference_mode()
-def render(
-    acoustic: AcousticModel, vocoder: nn.Module, batch: Sequence[Phonemes], voice: Voice, controls: Controls
-) -> list[Utterance]:
-    """Speak chunks: one pass of the acoustic model for all, one of the vocoder for each.
+@dataclass(frozen=True)
+class PlannedBatch:
+    """Chunks that the acoustic model has read in one pass."""
 
-    Padding would reach into a shorter chunk's last samples through the vocoder's receptive field, so that each chunk
-    is vocoded by itself.
-    """
+    plan: Plan
+    drafts: list[Draft]
+
+
+@torch.inference_mode()
+def plan(
+    acoustic: AcousticModel, batch: Sequence[Phonemes], voice: Voice, audio: AudioConfig, seed: int | None
+) -> PlannedBatch:
+    """Read chunks, and say how the voice would speak each of them."""
     device = next(acoustic.parameters()).device
     lengths = [len(phonemes.symbols) for phonemes in batch]
     phoneme_ids = torch.zeros(len(batch), max(lengths), dtype=torch.int64)
     for row, phonemes in zip(phoneme_ids, batch, strict=True):
         row[: len(phonemes.symbols)] = torch.tensor(symbol_ids(phonemes.symbols))
-    output = acoustic.infer(
+    planned = acoustic.plan(
         phoneme_ids.to(device),
         torch.tensor(lengths, device=device),
         torch.tensor(voice.speaker_embedding, device=device).expand(len(batch), -1),
         torch.full((len(batch),), voice.f0_median, device=device),
         torch.tensor(voice.spectrum, device=device).expand(len(batch), -1),
-        speed=controls.speed,
-        pitch=controls.pitch,
-        energy=controls.energy,
-        seed=controls.seed,
+        seed=seed,
     )
-    utterances = []
-    for item, phonemes in enumerate(batch):
-        frames = int(output.mel_lengths[item])
-        mel = output.mel[item : item + 1, :, :frames]
-        waveform = vocoder(mel, output.f0[item : item + 1, :frames])
-        utterances.append(
-            Utterance(
-                phonemes,
-                output.durations[item, : lengths[item]].cpu().numpy(),
-                mel[0].float().cpu().numpy(),
-                waveform[0].float().cpu().numpy(),
-            )
+    drafts = []
+    for item, (phonemes, length) in enumerate(zip(batch, lengths, strict=True)):
+        columns = {
+            name: getattr(planned.predicted, name)[item, :length].float().cpu().numpy()
+            for name in ("durations", "f0", "voicing", "energy", "movement")
+        }
+        durations = columns.pop("durations").astype(np.float64)
+        prosody = Prosody(
+            phonemes.symbols,
+            phonemes.words,
+            np.maximum(np.rint(durations), 1).astype(np.int64),
+            pauses=np.zeros(length, np.int64),
+            frame_seconds=audio.hop_length / audio.sample_rate,
+            **columns,
         )
+        drafts.append(Draft(prosody, durations))
+    return PlannedBatch(planned, drafts)
+
+
+@torch.inference_mode()
+def render(acoustic: AcousticModel, vocoder: nn.Module, planned: Plan, prosodies: Sequence[Prosody]) -> list[Utterance]:
+    """Speak planned chunks: one pass of the acoustic model for all, one of the vocoder for each.
+
+    Padding would reach into a shorter chunk's last samples through the vocoder's receptive field, so that each chunk
+    is vocoded by itself.
+    """
+    names = (field.name for field in dataclasses.fields(Delivery))
+    delivery = Delivery(**{name: _padded([getattr(p, name) for p in prosodies], planned.mask) for name in names})
+    output = acoustic.speak(planned, delivery)
+    utterances = []
+    for item, prosody in enumerate(prosodies):
+        frames = int(output.mel_lengths[item])
+        mel, f0 = output.mel[item : item + 1, :, :frames], output.f0[item : item + 1, :frames]
+        arrays = (each[0].float().cpu().numpy() for each in (mel, f0, vocoder(mel, f0)))
+        utterances.append(Utterance(prosody, *arrays))
     return utterances
 
 
+def _padded(columns: Sequence[NDArray[np.generic]], mask: Tensor) -> Tensor:
+    """(N,) arrays as one (B, N) tensor beside the mask, 0-padded."""
+    padded = np.zeros(mask.shape, columns[0].dtype)
+    for row, column in zip(padded, columns, strict=True):
+        row[: len(column)] = column
+    return torch.from_numpy(padded).to(mask.device)
+
+
 def join(utterances: Sequence[Utterance], audio: AudioConfig, origin: Origin, voice: Voice) -> Speech:
-    """Lay the chunks of one text after one another, with pauses between, and let them out.
+    """Lay the chunks of one text after one another, with the pauses that their prosody asks for, and let them out.
 
     Raises:
         ModelError: The model made samples that are not finite.
         UnmarkedError: They do not carry the mark that the model promises.
     """
-    pause = round(PAUSE_SECONDS * audio.sample_rate / audio.hop_length)  # frames
-    silent_mel = np.full((audio.n_mels, pause), math.log(audio.mel_floor), np.float32)
     mels: list[NDArray[np.float32]] = []
+    contours: list[NDArray[np.float32]] = []
     waveforms: list[NDArray[np.float32]] = []
-    words: list[Segment] = []
-    phonemes: list[Segment] = []
-    start = 0  # frame
     for utterance in utterances:
-        if start:
-            mels.append(silent_mel)
-            waveforms.append(np.zeros(pause * audio.hop_length, np.float32))
-            start += pause
-        frames = start + np.concatenate([[0], np.cumsum(utterance.durations)])
-        seconds = (frames * audio.hop_length / audio.sample_rate).tolist()
-        phonemes += map(Segment, utterance.phonemes.symbols, seconds[:-1], seconds[1:])
-        words += [Segment(word.text, seconds[word.start], seconds[word.end]) for word in utterance.phonemes.words]
-        mels.append(utterance.mel)
-        waveforms.append(utterance.samples)
-        start = int(frames[-1])
+        pause = int(utterance.prosody.pauses[-1])
+        mels += [utterance.mel, np.full((audio.n_mels, pause), math.log(audio.mel_floor), np.float32)]
+        contours += [utterance.f0, np.zeros(pause, np.float32)]
+        waveforms += [utterance.samples, np.zeros(pause * audio.hop_length, np.float32)]
     samples = np.concatenate(waveforms)
     samples /= max(1.0, float(np.abs(samples).max()))
+    prosody = Prosody.concatenate([utterance.prosody for utterance in utterances])
+    words, phonemes = segments(prosody, audio)
     return release(
-        samples, origin, voice, words=tuple(words), phonemes=tuple(phonemes), mel=np.concatenate(mels, axis=1)
+        samples,
+        origin,
+        voice,
+        words=words,
+        phonemes=phonemes,
+        mel=np.concatenate(mels, axis=1),
+        f0=np.concatenate(contours),
+        prosody=prosody,
     )
+
+
+def segments(prosody: Prosody, audio: AudioConfig) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+    """When each word and each phoneme is spoken."""
+    ends = np.cumsum(prosody.durations + prosody.pauses) - prosody.pauses
+    first, last = (
+        (frames * audio.hop_length / audio.sample_rate).tolist() for frames in (ends - prosody.durations, ends)
+    )
+    words = tuple(Segment(word.text, first[word.start], last[word.end - 1]) for word in prosody.words)
+    return words, tuple(map(Segment, prosody.symbols, first, last))

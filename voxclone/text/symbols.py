@@ -17,12 +17,9 @@ VOWELS = tuple("iː i ɪ ᵻ eɪ ɛ æ ɑː ɔː ɔ oʊ ʊ uː ʌ ɜː ɚ ə ɐ 
 CONSONANTS = tuple("p b t d k ɡ tʃ dʒ f v θ ð s z ʃ ʒ h m n ŋ l ɹ j w ɾ ʔ".split())
 STRESSES = ("", "ˈ", "ˌ")
 
+SILENCES = (PAD, START, END, SPACE, *PUNCTUATION)
 SYMBOLS: tuple[str, ...] = (
-    PAD,
-    START,
-    END,
-    SPACE,
-    *PUNCTUATION,
+    *SILENCES,
     *(stress + vowel for vowel in VOWELS for stress in STRESSES),
     *CONSONANTS,
 )

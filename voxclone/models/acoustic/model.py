@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from voxclone.config import AcousticConfig
 from voxclone.layers.blocks import ConvolutionBlock, TransformerBlock
 from voxclone.layers.masks import length_mask
+from voxclone.models.acoustic.delivery import Delivery, follow_energy, follow_pitch, from_prosody, to_prosody
 from voxclone.models.acoustic.length_regulator import regulate_length
 from voxclone.models.acoustic.variance import ProsodyEmbedding, VariancePredictor
+from voxclone.text.symbols import SILENCES
 
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
 F0_MIDDLE = 160.0  # Hz
@@ -28,7 +30,7 @@ class AcousticOutput:
         mel_lengths: (B,) frames.
         durations: (B, N) int64 frames; 0 for padding.
         f0: (B, T) Hz, 0 = unvoiced.
-        prosody: (B, N, 3) as `phoneme_prosody` has it.
+        prosody: (B, N, 3) as `phoneme_prosody` has it: what was asked of the decoder.
     """
 
     mel: Tensor
@@ -36,6 +38,29 @@ class AcousticOutput:
     durations: Tensor
     f0: Tensor
     prosody: Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Phonemes that were read in a voice, and how it would speak them.
+
+    Attributes:
+        encodings: (B, N, D).
+        mask: (B, N), True = real.
+        spoken: (B, N), False for silences and padding.
+        condition: (B, C), see `AcousticModel.condition`.
+        f0_median: (B,) Hz, the voice's.
+        spectrum: (B, n_mels), the voice's.
+        predicted: The most likely delivery, or a variation of it; durations in fractions of frames.
+    """
+
+    encodings: Tensor
+    mask: Tensor
+    spoken: Tensor
+    condition: Tensor
+    f0_median: Tensor
+    spectrum: Tensor
+    predicted: Delivery
 
 
 class AcousticModel(nn.Module):
@@ -127,6 +152,59 @@ class AcousticModel(nn.Module):
         return mel, made[:, -2] / 3, made[:, -1]
 
     @torch.inference_mode()
+    def plan(
+        self,
+        phoneme_ids: Tensor,
+        phoneme_lengths: Tensor,
+        speaker_embedding: Tensor,
+        f0_median: Tensor,
+        spectrum: Tensor,
+        *,
+        seed: int | None = None,
+    ) -> Plan:
+        """Read phonemes, and say how the voice would speak them.
+
+        Args:
+            phoneme_ids: (B, N) int64, 0-padded.
+            phoneme_lengths: (B,).
+            speaker_embedding: (B, D) of unit length.
+            f0_median: (B,) Hz.
+            spectrum: (B, n_mels) mean natural-log mel of the speaker's voiced frames, see `voiced_spectrum`.
+            seed: Varies durations and pitch as speakers do, each item as if it were alone; None gives the most likely
+                reading.
+        """
+        condition = self.condition(speaker_embedding, f0_median, spectrum)
+        encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
+        prosody, log_durations = self.predict(encodings, mask, condition)
+        if seed is not None:
+            noise = _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings)
+            log_durations = log_durations + 0.12 * noise[:, :, 0]
+            prosody = prosody + 0.25 * noise[:, :, 1:] * torch.tensor([1.0, 0.0, 0.0], device=noise.device)
+        durations = log_durations.float().clamp(max=MAX_LOG_DURATION).exp() * mask
+        spoken = mask & (phoneme_ids >= len(SILENCES))
+        predicted = from_prosody(prosody, durations, f0_median)
+        return Plan(encodings, mask, spoken, condition, f0_median, spectrum, predicted)
+
+    @torch.inference_mode()
+    def speak(self, plan: Plan, delivery: Delivery) -> AcousticOutput:
+        """Speak planned phonemes as asked; what is made depends on the plan's phonemes and voice, and on the delivery.
+
+        Args:
+            plan: From `plan`.
+            delivery: What to do with each phoneme: the plan's own, changed or not; durations int64, 1 or more.
+        """
+        prosody = to_prosody(delivery, plan.f0_median) * plan.mask[:, :, None]
+        frames, mel_lengths = self.expand(plan.encodings, prosody.to(plan.encodings.dtype), delivery.durations)
+        frame_mask = length_mask(mel_lengths, frames.shape[1])
+        mel, contour, voicing = self.decode(frames, frame_mask, plan.condition, plan.spectrum)
+        voiced = (voicing > 0) & frame_mask
+        contour = follow_pitch(contour, voiced, delivery, plan.f0_median)
+        f0 = torch.where(voiced, plan.f0_median[:, None] * torch.exp2(contour), torch.zeros_like(contour))
+        mel = follow_energy(mel, plan.spoken, frame_mask, delivery)
+        mel = mel.masked_fill(~frame_mask[:, None], math.log(1e-5))
+        return AcousticOutput(mel, mel_lengths, delivery.durations, f0, prosody)
+
+    @torch.inference_mode()
     def infer(
         self,
         phoneme_ids: Tensor,
@@ -135,38 +213,17 @@ class AcousticModel(nn.Module):
         f0_median: Tensor,
         spectrum: Tensor,
         *,
-        speed: float = 1.0,
-        pitch: float = 0.0,
-        energy: float = 1.0,
         seed: int | None = None,
     ) -> AcousticOutput:
-        """Speak phonemes in a voice.
+        """Speak phonemes as planned; arguments as for `plan`."""
+        plan = self.plan(phoneme_ids, phoneme_lengths, speaker_embedding, f0_median, spectrum, seed=seed)
+        durations = plan.predicted.durations.round().clamp(min=1).long() * plan.mask
+        return self.speak(plan, replace(plan.predicted, durations=durations))
 
-        Args:
-            phoneme_ids: (B, N) int64, 0-padded.
-            phoneme_lengths: (B,).
-            speaker_embedding: (B, D) of unit length.
-            f0_median: (B,) Hz.
-            spectrum: (B, n_mels) mean natural-log mel of the speaker's voiced frames, see `voiced_spectrum`.
-            speed: Times faster than the predicted durations.
-            pitch: Semitones added to the predicted f0.
-            energy: Factor on the amplitude of every phoneme.
-            seed: Varies durations and pitch as speakers do; None gives the most likely reading.
-        """
-        f0_median = f0_median * 2 ** (pitch / 12)
-        condition = self.condition(speaker_embedding, f0_median, spectrum)
-        encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
-        prosody, log_durations = self.predict(encodings, mask, condition)
-        if seed is not None:
-            generator = torch.Generator().manual_seed(seed)
-            noise = torch.randn(len(mask), mask.shape[1], 2, generator=generator).to(encodings)
-            log_durations = log_durations + 0.12 * noise[:, :, 0]
-            prosody = prosody + 0.25 * noise[:, :, 1:] * torch.tensor([1.0, 0.0, 0.0], device=noise.device)
-        prosody = prosody + torch.tensor([0.0, 0.0, math.log(energy) / 2], device=prosody.device)
-        durations = (log_durations.clamp(max=MAX_LOG_DURATION).exp() / speed).round().clamp(min=1).long() * mask
-        frames, mel_lengths = self.expand(encodings, prosody * mask[:, :, None], durations)
-        frame_mask = length_mask(mel_lengths, frames.shape[1])
-        mel, relative_f0, voicing = self.decode(frames, frame_mask, condition, spectrum)
-        f0 = torch.where(voicing > 0, f0_median[:, None] * 2**relative_f0, torch.zeros_like(voicing))
-        mel = mel.masked_fill(~frame_mask[:, None], math.log(1e-5))
-        return AcousticOutput(mel, mel_lengths, durations, f0 * frame_mask, prosody)
+
+def _seeded_noise(lengths: Tensor, size: int, seed: int) -> Tensor:
+    """(B, size, 2) normal noise; each item's depends on the seed and its own length alone."""
+    noise = torch.zeros(len(lengths), size, 2)
+    for row, length in zip(noise, lengths.tolist(), strict=True):
+        row[:length] = torch.randn(length, 2, generator=torch.Generator().manual_seed(seed))
+    return noise

@@ -62,13 +62,13 @@ def phoneme_prosody(mel: Tensor, f0: Tensor, durations: Tensor, f0_median: Tenso
     voiced = (f0 > 0).to(mel.dtype)
     relative = torch.log2(torch.where(f0 > 0, f0, f0_median[:, None]) / f0_median[:, None]) * 3
     energy = (torch.logsumexp(mel, 1) - 2.0) / 2
-    sums = _sum_by_phoneme(torch.stack([relative * voiced, voiced, energy], 2), durations)
+    sums = sum_by_phoneme(torch.stack([relative * voiced, voiced, energy], 2), durations)
     pitch = sums[:, :, 0] / sums[:, :, 1].clamp(min=1)
     frames = durations.clamp(min=1).to(mel.dtype)
     return torch.stack([pitch, sums[:, :, 1] / frames, sums[:, :, 2] / frames], 2) * (durations > 0)[:, :, None]
 
 
-def _sum_by_phoneme(frames: Tensor, durations: Tensor) -> Tensor:
+def sum_by_phoneme(frames: Tensor, durations: Tensor) -> Tensor:
     """(B, T, K) summed over each phoneme's frames: (B, N, K)."""
     total = functional.pad(frames.cumsum(1), (0, 0, 1, 0))
     ends = durations.cumsum(1)

@@ -1,0 +1,120 @@
+"""How phonemes are spoken, and frames that do what was asked of their phonemes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from voxclone.models.acoustic.length_regulator import frame_owners
+from voxclone.models.acoustic.variance import sum_by_phoneme
+
+DECIBELS = 20 / math.log(10)  # in one unit of natural-log amplitude
+VOICED_SHARE = 0.3  # of a phoneme's frames, below which it has no f0
+SMOOTHING_FRAMES = 5  # over which a step between phonemes is spread
+ROUNDS = 3  # of correction; what is left of a step is below a hundredth
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What each phoneme of a batch is to be like.
+
+    Attributes:
+        durations: (B, N) frames; whole numbers to be spoken, fractions as predicted; 0 for padding.
+        f0: (B, N) Hz, geometric mean of the voiced frames; 0 where fewer than `VOICED_SHARE` are voiced.
+        voicing: (B, N) share of voiced frames, 0 to 1.
+        energy: (B, N) dB, mean over the frames of the mel's total amplitude.
+        movement: (B, N) factor on the pitch's movement within the phoneme; 1 is the model's own, 0 is level.
+    """
+
+    durations: Tensor
+    f0: Tensor
+    voicing: Tensor
+    energy: Tensor
+    movement: Tensor
+
+
+def from_prosody(prosody: Tensor, durations: Tensor, f0_median: Tensor) -> Delivery:
+    """What the adaptor predicts, (B, N, 3) in the units of `phoneme_prosody`, in Hz and dB."""
+    voicing = prosody[:, :, 1].float().clamp(0, 1)
+    f0 = f0_median[:, None] * torch.exp2(prosody[:, :, 0].float() / 3)
+    f0 = torch.where(voicing >= VOICED_SHARE, f0, torch.zeros_like(f0))
+    energy = (2 * prosody[:, :, 2].float() + 2) * DECIBELS
+    return Delivery(durations, f0, voicing, energy, torch.ones_like(f0))
+
+
+def to_prosody(delivery: Delivery, f0_median: Tensor) -> Tensor:
+    """The way back from `from_prosody`: (B, N, 3); an unvoiced phoneme's pitch is 0."""
+    return torch.stack([3 * relative_pitch(delivery, f0_median), delivery.voicing, _log_energy(delivery) / 2 - 1], 2)
+
+
+def relative_pitch(delivery: Delivery, f0_median: Tensor) -> Tensor:
+    """(B, N) octaves above the speaker's median f0; 0 where unvoiced."""
+    median = f0_median[:, None]
+    return torch.log2(torch.where(delivery.f0 > 0, delivery.f0, median) / median)
+
+
+def _log_energy(delivery: Delivery) -> Tensor:
+    return delivery.energy / DECIBELS
+
+
+def follow_pitch(contour: Tensor, voiced: Tensor, delivery: Delivery, f0_median: Tensor) -> Tensor:
+    """Move a contour so that each phoneme has the pitch asked for, and moves within as much as asked.
+
+    Args:
+        contour: (B, T) octaves above the speaker's median, as the decoder makes it.
+        voiced: (B, T) bool; False beyond each item's end.
+        delivery: durations int64.
+        f0_median: (B,) Hz.
+
+    Returns:
+        (B, T) octaves.
+    """
+    asked = relative_pitch(delivery, f0_median)
+    has_pitch = delivery.f0 > 0
+    moved = contour + _correction(contour, voiced, asked, has_pitch, delivery.durations)
+    owners = frame_owners(delivery.durations)
+    weight = voiced & torch.gather(has_pitch, 1, owners)
+    level = torch.where(weight, torch.gather(asked, 1, owners), moved)
+    level = _smooth(level, voiced.to(contour.dtype))
+    return level + torch.gather(delivery.movement, 1, owners) * (moved - level)
+
+
+def follow_energy(mel: Tensor, spoken: Tensor, frame_mask: Tensor, delivery: Delivery) -> Tensor:
+    """Raise or lower a mel so that each phoneme has the energy asked for; silence keeps its own.
+
+    Args:
+        mel: (B, n_mels, T) natural log.
+        spoken: (B, N) bool, False for phonemes that are silence.
+        frame_mask: (B, T).
+        delivery: durations int64.
+    """
+    energy = torch.logsumexp(mel, 1)
+    return mel + _correction(energy, frame_mask, _log_energy(delivery), spoken, delivery.durations)[:, None]
+
+
+def _correction(values: Tensor, frame_mask: Tensor, asked: Tensor, wanted: Tensor, durations: Tensor) -> Tensor:
+    """(B, T) to be added to values (B, T), so that the mean over each wanted phoneme's frames of the mask is `asked`.
+
+    Steps between phonemes are spread over `SMOOTHING_FRAMES`; a phoneme that is not wanted follows its neighbours.
+    """
+    owners = frame_owners(durations)
+    weight = (frame_mask & torch.gather(wanted, 1, owners)).to(values.dtype)
+    counts = sum_by_phoneme(weight[:, :, None], durations)[:, :, 0].clamp(min=1)
+    correction = torch.zeros_like(values)
+    for _ in range(ROUNDS):
+        missing = (torch.gather(asked, 1, owners) - values - correction) * weight
+        step = sum_by_phoneme(missing[:, :, None], durations)[:, :, 0] / counts
+        correction = correction + _smooth(torch.gather(step, 1, owners), weight)
+    return correction
+
+
+def _smooth(values: Tensor, weight: Tensor) -> Tensor:
+    """Moving average of values (B, T) over frames of weight 1; 0 where there is none within reach."""
+    both = torch.stack([values * weight, weight], 1)
+    reach = SMOOTHING_FRAMES // 2
+    total = functional.avg_pool1d(both, SMOOTHING_FRAMES, 1, reach, count_include_pad=True)
+    return total[:, 0] / total[:, 1].clamp(min=1e-3)

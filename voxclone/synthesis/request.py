@@ -1,0 +1,69 @@
+"""What one text of a call asks for, once it has been read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from voxclone.errors import ConfigError
+from voxclone.prosody import Prosody
+from voxclone.synthesis.controls import Controls
+from voxclone.synthesis.shaping import Draft, shape, with_pauses
+from voxclone.text.phonemes import Phonemes
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text to speak.
+
+    Attributes:
+        chunks: What one pass of the acoustic model speaks, in order.
+        controls: How to speak.
+        prosody: Every phoneme's, to be taken instead of what the model would do; None leaves it to the model.
+    """
+
+    chunks: Sequence[Phonemes]
+    controls: Controls
+    prosody: Prosody | None = None
+
+    def shape(self, drafts: Sequence[Draft]) -> list[Prosody]:
+        """The chunks' prosody as asked for, from what the model would do.
+
+        Raises:
+            ConfigError: The given prosody is that of another text, or the time that is asked for too short or too long.
+        """
+        if self.prosody is None:
+            return shape(with_pauses(drafts), self.controls)
+        own = [symbol for chunk in self.chunks for symbol in chunk.symbols]
+        if list(self.prosody.symbols) != own:
+            at = next((i for i, (a, b) in enumerate(zip(self.prosody.symbols, own, strict=False)) if a != b), None)
+            where = f"their lengths are {len(self.prosody.symbols)} and {len(own)}"
+            if at is not None:
+                where = f"phoneme {at} is {self.prosody.symbols[at]!r} there and {own[at]!r} here"
+            raise ConfigError(f"the prosody is that of another text: {where}; take it from this text, read in this way")
+        if self.prosody.frame_seconds != drafts[0].prosody.frame_seconds:
+            raise ConfigError("the prosody is of a model with other frames")
+        self.prosody.check()
+        parts = self.prosody.copy().split(len(chunk.symbols) for chunk in self.chunks)
+        return shape([Draft(part, part.durations.astype(float)) for part in parts], self.controls)
+
+
+def one_for_each(text: str | list[str], value: Value | Sequence[Value | None] | None, name: str) -> list[Value | None]:
+    """An option's value for each text.
+
+    Raises:
+        ConfigError: A list of texts needs a list of as many values.
+    """
+    if isinstance(text, str):
+        if isinstance(value, Sequence):
+            raise ConfigError(f"{name} is a list of {len(value)} for one text; give one value")
+        return [value]
+    if value is None:
+        return [None] * len(text)
+    if not isinstance(value, Sequence) or len(value) != len(text):
+        found = f"{len(value)} values" if isinstance(value, Sequence) else type(value).__name__
+        raise ConfigError(f"{name} is {found} for {len(text)} texts; give a list of one for each, None where free")
+    return list(value)
