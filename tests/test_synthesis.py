@@ -132,7 +132,8 @@ def write_sums(folder: Path) -> None:
 def test_a_model_of_other_symbols_is_refused(tiny_folder: Path, tmp_path: Path, tiny_model: VoxClone) -> None:
     folder = shutil.copytree(tiny_folder, tmp_path / "other")
     values = tiny_model.config.to_dict()
-    values["acoustic"]["n_symbols"] += 1
+    for part in ("acoustic", "aligner"):
+        values[part]["n_symbols"] += 1
     (folder / "config.json").write_text(json.dumps(ModelConfig.from_dict(values).to_dict()))
     write_sums(folder)
     with pytest.raises(ModelError, match="phoneme symbols"):
