@@ -43,3 +43,7 @@ class ProvenanceError(VoxcloneError, ValueError):
 
 class UnmarkedError(VoxcloneError):
     """Speech without the mark that its model promises; it is not let out."""
+
+
+class KernelError(VoxcloneError, RuntimeError):
+    """VOXCLONE_KERNELS asks for a fast form that cannot serve, or is none of its values."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar, cast
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, TypeVar, cast
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from voxclone.config import VocoderConfig
+from voxclone.kernels.multi_receptive_field import ResidualBlock, multi_receptive_field
 
 LEAKY_SLOPE = 0.1
 
@@ -51,6 +51,8 @@ class ResBlock1(nn.Module):
         weight_norm: Build in training form; see `fold_weight_norm`.
     """
 
+    per_residual: ClassVar[int] = 2
+
     def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int], weight_norm: bool = False) -> None:
         super().__init__()
         self.convs1 = nn.ModuleList(_convolution(channels, kernel_size, d, weight_norm) for d in dilations)
@@ -58,14 +60,17 @@ class ResBlock1(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        for dilated, undilated in zip(self.convs1, self.convs2, strict=True):
-            residual = dilated(F.leaky_relu(x, LEAKY_SLOPE))
-            x = x + undilated(F.leaky_relu(residual, LEAKY_SLOPE))
-        return x
+        return _mean_of_blocks(x, [self])
+
+    def convolutions(self) -> Iterable[nn.Module]:
+        """In the order in which they are applied."""
+        return (each for pair in zip(self.convs1, self.convs2, strict=True) for each in pair)
 
 
 class ResBlock2(nn.Module):
     """Residual dilated convolutions, a leaky ReLU before each (V3). Arguments as for `ResBlock1`."""
+
+    per_residual: ClassVar[int] = 1
 
     def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int], weight_norm: bool = False) -> None:
         super().__init__()
@@ -73,9 +78,11 @@ class ResBlock2(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        for convolution in self.convs:
-            x = x + convolution(F.leaky_relu(x, LEAKY_SLOPE))
-        return x
+        return _mean_of_blocks(x, [self])
+
+    def convolutions(self) -> Iterable[nn.Module]:
+        """In the order in which they are applied."""
+        return self.convs
 
 
 class MultiReceptiveField(nn.Module):
@@ -95,8 +102,13 @@ class MultiReceptiveField(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) to (B, C, T)."""
-        first, *others = self.resblocks
-        total: Tensor = first(x)
-        for resblock in others:
-            total = total + resblock(x)
-        return total / len(self.resblocks)
+        return _mean_of_blocks(x, cast("list[ResBlock1 | ResBlock2]", list(self.resblocks)))
+
+
+def _mean_of_blocks(x: Tensor, blocks: Sequence[ResBlock1 | ResBlock2]) -> Tensor:
+    read = []
+    for block in blocks:
+        convolutions = cast("list[nn.Conv1d]", list(block.convolutions()))
+        weights, biases = [each.weight for each in convolutions], [cast(Tensor, each.bias) for each in convolutions]
+        read.append(ResidualBlock(weights, biases, [each.dilation[0] for each in convolutions]))
+    return multi_receptive_field(x, read, per_residual=blocks[0].per_residual, slope=LEAKY_SLOPE)

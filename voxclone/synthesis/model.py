@@ -17,6 +17,7 @@ from voxclone import hub
 from voxclone.audio.io import AudioSource
 from voxclone.config import ModelConfig
 from voxclone.errors import ConfigError, ConsentError, ModelError, VoiceError
+from voxclone.kernels.precision import inference_precision
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
@@ -117,8 +118,10 @@ class VoxClone:
             source: A folder, or a Hugging Face Hub repository; None for the bundled model, which needs no network.
             revision: The Hub repository's branch, tag or commit.
             device: A torch device; "auto" is CUDA where there is one, else the CPU.
-            dtype: In which acoustic model and vocoder compute (torch.autocast); None is float32. The weights and all
-                of cloning are float32, so that a voice is the same whatever made it.
+            dtype: In which acoustic model and vocoder compute (torch.autocast); None is float32, except that the
+                vocoder's convolutions take bfloat16 on a CPU that has instructions for it: twice as fast, and not
+                heard (docs/kernels.md). The weights and all of cloning are float32, so that a voice is the same
+                whatever made it.
             cache_dir: Where Hub downloads are kept; None is the Hub's own cache.
             token: Hub access token for private and gated repositories.
             local_files_only: Use what the cache holds and no network.
@@ -150,6 +153,8 @@ class VoxClone:
         aligner = None if config.aligner is None else Aligner(config.aligner)
         if aligner is not None:
             hub.load_weights(aligner, folder / "aligner.safetensors")
+        if dtype is None:
+            vocoder.precision = inference_precision(target)  # type: ignore[assignment]  # a plain attribute
         card = folder / "card.md"
         model = cls(
             config,

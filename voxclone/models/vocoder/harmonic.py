@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from voxclone.config import VocoderConfig
 from voxclone.errors import ConfigError, ModelError
+from voxclone.kernels.precision import at_inference
+from voxclone.layers.convolution import Conv1d
 from voxclone.layers.resblock import LEAKY_SLOPE, with_weight_norm
 from voxclone.models.vocoder.hifigan import UpsamplingTrunk
 
@@ -33,8 +35,8 @@ class HarmonicISTFT(UpsamplingTrunk):
             raise ConfigError(f"head_n_fft is {n_fft}; an even number of at least twice the head's hop {hop} is needed")
         self.bins = n_fft // 2 + 1
         self.pitch = PitchEstimator(config.n_mels)
-        self.source_in = with_weight_norm(nn.Conv1d(2 * self.bins, self.feature_channels, 3, padding=1), weight_norm)
-        self.conv_post = with_weight_norm(nn.Conv1d(self.feature_channels, 3 * self.bins, 7, padding=3), weight_norm)
+        self.source_in = with_weight_norm(Conv1d(2 * self.bins, self.feature_channels, 3, padding=1), weight_norm)
+        self.conv_post = with_weight_norm(Conv1d(self.feature_channels, 3 * self.bins, 7, padding=3), weight_norm)
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     def forward(self, mel: Tensor, f0: Tensor | None = None) -> Tensor:
@@ -69,13 +71,13 @@ class HarmonicISTFT(UpsamplingTrunk):
         """Shape pulses and noise (B, 2, T * hop_length): (B, T * hop_length) in [-1, 1]."""
         harmonic, aperiodic = (self._stft(part) for part in source.unbind(1))
         *stages, last = zip(self.ups, self.fusions, strict=True)
-        x = self.conv_pre(mel)
+        x = self.conv_pre(at_inference(mel, self.precision))
         for up, fusion in stages:
-            x = fusion(up(F.leaky_relu(x, LEAKY_SLOPE)))
+            x = fusion(up(x, LEAKY_SLOPE))
         up, fusion = last
         source_in = self.source_in(torch.cat([harmonic.real, harmonic.imag], 1).to(x.dtype))
-        x = fusion(up(F.leaky_relu(x, LEAKY_SLOPE)) + source_in)
-        gain, turn, noise_gain = self.conv_post(F.leaky_relu(x, LEAKY_SLOPE)).float().chunk(3, 1)
+        x = fusion(up(x, LEAKY_SLOPE) + source_in)
+        gain, turn, noise_gain = self.conv_post(x, LEAKY_SLOPE).float().chunk(3, 1)
         shaped = harmonic * torch.polar(_gain(gain), turn) + aperiodic * _gain(_smooth_over_bins(noise_gain))
         return self._istft(shaped).clamp(-1, 1)
 
@@ -115,11 +117,11 @@ class PitchEstimator(nn.Module):
         super().__init__()
         padding = kernel_size // 2
         self.layers = nn.Sequential(
-            nn.Conv1d(n_mels, channels, kernel_size, padding=padding),
+            Conv1d(n_mels, channels, kernel_size, padding=padding),
             nn.ReLU(),
-            nn.Conv1d(channels, channels, kernel_size, padding=padding),
+            Conv1d(channels, channels, kernel_size, padding=padding),
             nn.ReLU(),
-            nn.Conv1d(channels, 2, kernel_size, padding=padding),
+            Conv1d(channels, 2, kernel_size, padding=padding),
         )
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:

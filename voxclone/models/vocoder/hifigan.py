@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxclone.config import VocoderConfig
 from voxclone.errors import ConfigError, ModelError
+from voxclone.kernels.precision import at_inference
+from voxclone.layers.convolution import Conv1d, ConvTranspose1d
 from voxclone.layers.resblock import LEAKY_SLOPE, MultiReceptiveField, with_weight_norm
 
 HIFIGAN_V1 = VocoderConfig()
@@ -36,16 +37,21 @@ class UpsamplingTrunk(nn.Module):
         config: The generator's sizes.
         weight_norm: Build in training form; `voxclone.layers.resblock.fold_weight_norm` turns it to inference form.
 
+    Attributes:
+        precision: In which dtype the convolutions are computed where no gradient is wanted; None is the mel's own.
+
     Raises:
         ConfigError: The sizes do not fit one another.
     """
+
+    precision: torch.dtype | None = None
 
     def __init__(self, config: VocoderConfig, weight_norm: bool = False) -> None:
         super().__init__()
         check_sizes(config)
         self.config = config
         channels = config.upsample_initial_channel
-        self.conv_pre = with_weight_norm(nn.Conv1d(config.n_mels, channels, 7, padding=3), weight_norm)
+        self.conv_pre = with_weight_norm(Conv1d(config.n_mels, channels, 7, padding=3), weight_norm)
         self.ups = nn.ModuleList()
         self.fusions = nn.ModuleList()
         for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
@@ -69,9 +75,9 @@ class UpsamplingTrunk(nn.Module):
         if mel.dim() != 3 or mel.shape[1] != self.config.n_mels or mel.shape[2] == 0:
             found, needed = tuple(mel.shape), f"(B, {self.config.n_mels}, T >= 1)"
             raise ModelError(f"the mel has shape {found}; this vocoder needs {needed}")
-        x: Tensor = self.conv_pre(mel)
+        x: Tensor = self.conv_pre(at_inference(mel, self.precision))
         for up, fusion in zip(self.ups, self.fusions, strict=True):
-            x = fusion(up(F.leaky_relu(x, LEAKY_SLOPE)))
+            x = fusion(up(x, LEAKY_SLOPE))
         return x
 
 
@@ -88,7 +94,7 @@ class HiFiGAN(UpsamplingTrunk):
                 f"upsample_rates {config.upsample_rates} multiply to {math.prod(config.upsample_rates)}; "
                 f"the waveform head needs hop_length, {config.hop_length}"
             )
-        self.conv_post = with_weight_norm(nn.Conv1d(self.feature_channels, 1, 7, padding=3), weight_norm)
+        self.conv_post = with_weight_norm(Conv1d(self.feature_channels, 1, 7, padding=3), weight_norm)
 
     def forward(self, mel: Tensor, f0: Tensor | None = None) -> Tensor:
         """Make the waveform.
@@ -103,16 +109,16 @@ class HiFiGAN(UpsamplingTrunk):
         Raises:
             ModelError: The mel has another shape.
         """
-        x = F.leaky_relu(self.features(mel), OUTPUT_LEAKY_SLOPE)
-        return torch.tanh(self.conv_post(x)).squeeze(1)
+        waveform: Tensor = self.conv_post(self.features(mel).to(mel.dtype), OUTPUT_LEAKY_SLOPE, tanh=True)
+        return waveform.squeeze(1)
 
 
-def upsampler(channels: int, rate: int, kernel: int) -> nn.Conv1d | nn.ConvTranspose1d:
+def upsampler(channels: int, rate: int, kernel: int) -> Conv1d | ConvTranspose1d:
     """From (B, channels, T) to (B, channels / 2, rate * T)."""
     padding = (kernel - rate) // 2
     if rate == 1:
-        return nn.Conv1d(channels, channels // 2, kernel, padding=padding)
-    return nn.ConvTranspose1d(channels, channels // 2, kernel, stride=rate, padding=padding)
+        return Conv1d(channels, channels // 2, kernel, padding=padding)
+    return ConvTranspose1d(channels, channels // 2, kernel, stride=rate, padding=padding)
 
 
 def check_sizes(config: VocoderConfig) -> None:

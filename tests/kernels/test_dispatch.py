@@ -1,0 +1,99 @@
+"""Which form serves: the environment variable, gradients, dtypes, export, autocast; and what precision is taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from voxclone.errors import KernelError
+from voxclone.kernels.dispatch import fused_serves, in_autocast
+from voxclone.kernels.precision import at_inference, inference_precision
+from voxclone.models.vocoder import HIFIGAN_V2, HiFiGAN
+
+X = torch.randn(1, 4, 8)
+
+
+def test_auto_takes_the_fused_form_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOXCLONE_KERNELS", raising=False)
+    weight = torch.randn(4, 4, 3, requires_grad=True)
+    assert fused_serves(X)
+    assert not fused_serves(X, weight)
+    with torch.no_grad():
+        assert fused_serves(X, weight)
+    assert not fused_serves(X.double())
+    assert not fused_serves(X.half())
+    assert not fused_serves(X.to("meta"))
+
+
+def test_reference_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXCLONE_KERNELS", "reference")
+    assert not fused_serves(X)
+
+
+def test_fused_or_the_reason_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXCLONE_KERNELS", "fused")
+    assert fused_serves(X, torch.randn(4, 4, 3, requires_grad=True))
+    with pytest.raises(KernelError, match="float64"):
+        fused_serves(X.double())
+    with pytest.raises(KernelError, match="not for meta"):
+        fused_serves(X.to("meta"))
+
+
+def test_an_unknown_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXCLONE_KERNELS", "fast")
+    with pytest.raises(KernelError, match="'fast'; it must be one of auto, reference, fused"):
+        fused_serves(X)
+
+
+def test_export_takes_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOXCLONE_KERNELS", raising=False)
+
+    class Asks(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 1 if fused_serves(x) else x
+
+    program = torch.export.export(Asks(), (X,))
+    torch.testing.assert_close(program.module()(X), X)
+    assert fused_serves(X)
+
+
+def test_autocast_sets_the_dtype() -> None:
+    assert in_autocast(X).dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert in_autocast(X).dtype == torch.bfloat16
+        assert fused_serves(X)
+    with torch.autocast("cpu", torch.float16):
+        assert not fused_serves(X)
+
+
+def test_precision_is_for_inference_alone() -> None:
+    assert at_inference(X, torch.bfloat16).dtype == torch.float32  # a gradient could be wanted
+    with torch.no_grad():
+        assert at_inference(X, torch.bfloat16).dtype == torch.bfloat16
+        assert at_inference(X, None).dtype == torch.float32
+    assert inference_precision(torch.device("meta")) == torch.float32
+
+
+def vocoded() -> list[float]:
+    """Every 50th sample of a random vocoder, and the precision that this process would take."""
+    torch.manual_seed(0)
+    vocoder, mel = HiFiGAN(HIFIGAN_V2).eval(), torch.randn(1, 80, 20)
+    with torch.inference_mode():
+        return [*vocoder(mel)[0, ::50].tolist(), float(inference_precision(torch.device("cpu")) == torch.bfloat16)]
+
+
+@pytest.mark.parametrize("capability", ["avx2", "default"])
+def test_an_older_processor_gives_the_same_to_tolerance(capability: str) -> None:
+    limits = {"ATEN_CPU_CAPABILITY": capability, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    script = f"import runpy, json; print(json.dumps(runpy.run_path({__file__!r})['vocoded']()))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=os.environ | limits, check=True, capture_output=True, text=True)
+    *samples, bfloat16 = json.loads(done.stdout)
+    expected = torch.tensor(vocoded()[:-1])
+    assert not bfloat16
+    assert (torch.tensor(samples) - expected).abs().max() < 1e-5 * expected.abs().max()

@@ -1,0 +1,70 @@
+"""A convolution over time with the leaky ReLU before it and the tanh after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from voxclone.kernels.channels_last import convolve_rows, empty_rows, from_rows, to_rows
+from voxclone.kernels.dispatch import fused_serves, in_autocast
+from voxclone.kernels.recomputation import gradients_of
+
+
+def conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    padding: int = 0,
+    dilation: int = 1,
+    slope: float = 1.0,
+    tanh: bool = False,
+) -> Tensor:
+    """Convolve leaky_relu(x) and, if asked, take the tanh of it. Stride 1, one group.
+
+    Args:
+        x: (B, C, T), any strides.
+        weight: (C', C, K). It and the bias are used in the dtype of x, or of torch.autocast.
+        bias: (C',).
+        padding: Zeros at both ends.
+        dilation: Steps from one tap to the next.
+        slope: Of the leaky ReLU; 1 is none.
+        tanh: Whether the output's tanh is taken.
+
+    Returns:
+        (B, C', T + 2 padding - dilation (K - 1)). Of the fused form the channels are innermost in memory.
+    """
+    if fused_serves(x, weight, *() if bias is None else (bias,)):
+        made: Tensor = _fused(in_autocast(x), weight, bias, padding, dilation, slope, tanh)
+        return made
+    return conv1d_reference(x, weight, bias, padding, dilation, slope, tanh)
+
+
+def conv1d_reference(
+    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, slope: float, tanh: bool
+) -> Tensor:
+    """What `conv1d` computes, in plain PyTorch."""
+    x = F.leaky_relu(x, slope) if slope != 1 else x
+    y = F.conv1d(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), padding=padding, dilation=dilation)
+    return torch.tanh(y) if tanh else y
+
+
+@torch.library.custom_op("voxclone::conv1d", mutates_args=())
+def _fused(
+    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, slope: float, tanh: bool
+) -> Tensor:
+    rows = to_rows(x)
+    rows = F.leaky_relu(rows, slope) if slope != 1 else rows
+    y = convolve_rows(rows, weight, bias, padding, dilation)
+    return from_rows(y.tanh_() if tanh else y)
+
+
+@_fused.register_fake
+def _shape(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, *_: Any) -> Tensor:
+    return empty_rows(x, weight.shape[0], x.shape[2] + 2 * padding - dilation * (weight.shape[2] - 1))
+
+
+gradients_of(_fused, conv1d_reference)

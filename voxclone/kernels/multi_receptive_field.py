@@ -1,0 +1,117 @@
+"""HiFi-GAN's multi-receptive field fusion: the mean of residual blocks of several kernel sizes and dilations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from voxclone.kernels.channels_last import convolve_rows, empty_rows, from_rows, to_rows
+from voxclone.kernels.dispatch import fused_serves, in_autocast
+from voxclone.kernels.recomputation import gradients_of
+
+
+@dataclass(frozen=True)
+class ResidualBlock:
+    """The convolutions of one residual block in the order in which they are applied.
+
+    Attributes:
+        weights: (C, C, K) each, K odd.
+        biases: (C,) each.
+        dilations: Of each; every convolution is padded to keep the length.
+    """
+
+    weights: Sequence[Tensor]
+    biases: Sequence[Tensor]
+    dilations: Sequence[int]
+
+
+def multi_receptive_field(x: Tensor, blocks: Sequence[ResidualBlock], *, per_residual: int, slope: float) -> Tensor:
+    """The mean over residual blocks (arXiv:2010.05646, section 2.2).
+
+    A block adds to its input, again and again, `per_residual` convolutions with a leaky ReLU before each.
+
+    Args:
+        x: (B, C, T), any strides.
+        blocks: At least one. The weights are used in the dtype of x, or of torch.autocast.
+        per_residual: 2 for V1 and V2 (dilated and undilated pairs), 1 for V3.
+        slope: Of the leaky ReLU.
+
+    Returns:
+        (B, C, T). Of the fused form the channels are innermost in memory.
+    """
+    weights = [weight for block in blocks for weight in block.weights]
+    biases = [bias for block in blocks for bias in block.biases]
+    dilations = [dilation for block in blocks for dilation in block.dilations]
+    sizes = [len(block.weights) for block in blocks]
+    if fused_serves(x, *weights, *biases):
+        made: Tensor = _fused(in_autocast(x), weights, biases, dilations, sizes, per_residual, slope)
+        return made
+    return multi_receptive_field_reference(x, weights, biases, dilations, sizes, per_residual, slope)
+
+
+def multi_receptive_field_reference(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    dilations: Sequence[int],
+    sizes: Sequence[int],
+    per_residual: int,
+    slope: float,
+) -> Tensor:
+    """What `multi_receptive_field` computes, in plain PyTorch; `sizes` counts the convolutions of each block."""
+    convolutions = iter(zip(weights, biases, dilations, strict=True))
+    total: Tensor | None = None
+    for size in sizes:
+        y = x
+        for _ in range(size // per_residual):
+            added = y
+            for _ in range(per_residual):
+                weight, bias, dilation = next(convolutions)
+                padding = dilation * (weight.shape[2] - 1) // 2
+                active = F.leaky_relu(added, slope)
+                weight, bias = weight.to(active.dtype), bias.to(active.dtype)
+                added = F.conv1d(active, weight, bias, padding=padding, dilation=dilation)
+            y = y + added
+        total = y if total is None else total + y
+    assert total is not None
+    return total / len(sizes)
+
+
+@torch.library.custom_op("voxclone::multi_receptive_field", mutates_args=())
+def _fused(
+    x: Tensor,
+    weights: list[Tensor],
+    biases: list[Tensor],
+    dilations: list[int],
+    sizes: list[int],
+    per_residual: int,
+    slope: float,
+) -> Tensor:
+    rows = to_rows(x)
+    first = F.leaky_relu(rows, slope)  # where every block begins
+    convolutions = iter(zip(weights, biases, dilations, strict=True))
+    total: Tensor | None = None
+    for size in sizes:
+        y = rows
+        for _ in range(size // per_residual):
+            active = first if y is rows else F.leaky_relu(y, slope)
+            for step in range(per_residual):
+                weight, bias, dilation = next(convolutions)
+                active = active if step == 0 else F.leaky_relu_(active, slope)
+                active = convolve_rows(active, weight, bias, dilation * (weight.shape[2] - 1) // 2, dilation)
+            y = active.add_(y)
+        total = y if total is None else total.add_(y)
+    assert total is not None
+    return from_rows(total.div_(len(sizes)))
+
+
+@_fused.register_fake
+def _shape(x: Tensor, *_: object) -> Tensor:
+    return empty_rows(x, x.shape[1], x.shape[2])
+
+
+gradients_of(_fused, multi_receptive_field_reference)

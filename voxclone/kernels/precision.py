@@ -1,0 +1,38 @@
+"""In which dtype a vocoder's convolutions are computed at inference."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+
+from voxclone.kernels.dispatch import is_exporting
+
+
+def inference_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 on a CPU that multiplies in it, else float32.
+
+    Without the instructions bfloat16 is 2 to 5 times slower than float32; what it costs in sound is in docs/kernels.md.
+    """
+    if device.type == "cpu" and _multiplies_in_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def at_inference(x: Tensor, precision: torch.dtype | None) -> Tensor:
+    """`x` in `precision` where no gradient is wanted; training, torch.autocast and export keep their own."""
+    if precision is None or torch.is_grad_enabled() or torch.is_autocast_enabled(x.device.type):
+        return x
+    return x if is_exporting() else x.to(precision)
+
+
+def _multiplies_in_bfloat16() -> bool:
+    """Asks the processor, and whether ATEN_CPU_CAPABILITY or ONEDNN_MAX_CPU_ISA keeps torch from its instructions."""
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return False
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
+    if allowed not in ("ALL", "DEFAULT") and not allowed.endswith(("BF16", "FP16", "AMX", "AMX_2")):
+        return False
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # since torch 2.5
+    return bool(asked()) if asked is not None else False
