@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.errors import VoxcloneError
-from voxclone.models.vocoder.harmonic import HarmonicISTFT
+from voxclone.models.vocoder import build_vocoder
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.gan_losses import mel_loss
 from voxclone.training.plots import compare_mels
@@ -75,7 +75,7 @@ class SpectralStep(TrainingStep):
 
     def __init__(self, config: VocoderConfig, audio: AudioConfig, held_out: dict[str, Tensor] | None) -> None:
         super().__init__()
-        self.vocoder = HarmonicISTFT(config, weight_norm=True)
+        self.vocoder = build_vocoder(config, weight_norm=True)
         self.mel_spectrogram = MelSpectrogram(audio)
         self.audio, self.held_out = audio, held_out
 

@@ -31,4 +31,8 @@ def build_vocoder(config: VocoderConfig, weight_norm: bool = False) -> nn.Module
         from voxclone.models.vocoder.harmonic import HarmonicISTFT
 
         return HarmonicISTFT(config, weight_norm)
+    if config.head == "source_istft":
+        from voxclone.models.vocoder.source_istft import SourceISTFT
+
+        return SourceISTFT(config, weight_norm)
     return HiFiGAN(config, weight_norm)

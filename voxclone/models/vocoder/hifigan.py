@@ -52,6 +52,7 @@ class UpsamplingTrunk(nn.Module):
         self.config = config
         channels = config.upsample_initial_channel
         self.conv_pre = with_weight_norm(Conv1d(config.n_mels, channels, 7, padding=3), weight_norm)
+        self.frame_blocks = nn.ModuleList(FrameBlock(channels) for _ in range(config.frame_blocks))
         self.ups = nn.ModuleList()
         self.fusions = nn.ModuleList()
         for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
@@ -60,11 +61,12 @@ class UpsamplingTrunk(nn.Module):
             self.fusions.append(MultiReceptiveField(channels, config, weight_norm))
         self.feature_channels = channels
 
-    def features(self, mel: Tensor) -> Tensor:
+    def features(self, mel: Tensor, source: Tensor | None = None) -> Tensor:
         """The last stage's output.
 
         Args:
             mel: (B, n_mels, T) natural-log mel, T >= 1.
+            source: (B, feature_channels, T * prod(upsample_rates)), added to the input of the last fusion.
 
         Returns:
             (B, feature_channels, T * prod(upsample_rates)), without the activation that a head begins with.
@@ -75,10 +77,35 @@ class UpsamplingTrunk(nn.Module):
         if mel.dim() != 3 or mel.shape[1] != self.config.n_mels or mel.shape[2] == 0:
             found, needed = tuple(mel.shape), f"(B, {self.config.n_mels}, T >= 1)"
             raise ModelError(f"the mel has shape {found}; this vocoder needs {needed}")
-        x: Tensor = self.conv_pre(at_inference(mel, self.precision))
-        for up, fusion in zip(self.ups, self.fusions, strict=True):
-            x = fusion(up(x, LEAKY_SLOPE))
+        if not self.frame_blocks:
+            mel = at_inference(mel, self.precision)
+        x: Tensor = self.conv_pre(mel)
+        for block in self.frame_blocks:  # in the mel's own dtype: they are a small part of the work
+            x = block(x)
+        x = at_inference(x, self.precision)
+        last = len(self.ups) - 1
+        for stage, (up, fusion) in enumerate(zip(self.ups, self.fusions, strict=True)):
+            x = up(x, LEAKY_SLOPE)
+            x = fusion(x if source is None or stage < last else x + source.to(x.dtype))
         return x
+
+
+class FrameBlock(nn.Module):
+    """Depthwise convolution, layer norm, pointwise expansion (ConvNeXt, as in Vocos, arXiv:2306.00814), residual."""
+
+    def __init__(self, channels: int, expansion: int = 2) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(channels, channels, 7, padding=3, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.expand = nn.Linear(channels, expansion * channels)
+        self.reduce = nn.Linear(expansion * channels, channels)
+        self.scale = nn.Parameter(torch.full((channels,), 0.3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) to (B, C, T)."""
+        y = self.norm(self.depthwise(x).transpose(1, 2))
+        y = self.scale * self.reduce(F.gelu(self.expand(y)))
+        return x + y.transpose(1, 2)
 
 
 class HiFiGAN(UpsamplingTrunk):

@@ -1,0 +1,105 @@
+"""HiFi-GAN's trunk, most of it at the mel's own rate, with an inverse-STFT head that turns the phase of a source.
+
+The head of iSTFTNet (arXiv:2203.02395) after a single upsampling stage, the harmonic source of HiFTNet
+(arXiv:2309.09493), and before the upsampling ConvNeXt blocks as in Vocos (arXiv:2306.00814), which cost little there. The
+trunk sets each bin's magnitude, and its phase by turning that of the source: what is hard to learn comes from the source.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxclone.config import VocoderConfig
+from voxclone.errors import ConfigError, ModelError
+from voxclone.layers.resblock import LEAKY_SLOPE, with_weight_norm
+from voxclone.models.vocoder.harmonic import PitchEstimator, impulse_train
+from voxclone.models.vocoder.hifigan import UpsamplingTrunk
+
+MAX_LOG_MAGNITUDE = 5.0
+NOISE_PERIOD = 1 << 16  # samples after which the source's noise repeats, 3 s
+VOICED_NOISE = 0.05  # level of the source's noise under the pulses, whose own level is 1
+
+
+class SourceISTFT(UpsamplingTrunk):
+    """The bundle's vocoder. Arguments and errors as for `UpsamplingTrunk`; `head_n_fft` must suit the head's hop."""
+
+    window: Tensor
+    noise: Tensor
+
+    def __init__(self, config: VocoderConfig, weight_norm: bool = False) -> None:
+        super().__init__(config, weight_norm)
+        hop, n_fft = config.head_hop_length, config.head_n_fft
+        if n_fft < 2 * hop or (n_fft - hop) % 2:
+            raise ConfigError(f"head_n_fft is {n_fft}; it must be the head's hop {hop} plus an even number, twice it or more")
+        self.bins = n_fft // 2 + 1
+        self.pitch = PitchEstimator(config.n_mels, channels=96)
+        padding = (n_fft - hop) // 2
+        self.source_in = with_weight_norm(
+            nn.Conv1d(2, self.feature_channels, n_fft, stride=hop, padding=padding), weight_norm
+        )
+        self.conv_post = with_weight_norm(nn.Conv1d(self.feature_channels, 2 * self.bins, 7, padding=3), weight_norm)
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        noise = torch.randn(NOISE_PERIOD, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("noise", noise, persistent=False)
+
+    def forward(self, mel: Tensor, f0: Tensor | None = None) -> Tensor:
+        """Make the waveform; the same input gives the same samples.
+
+        Args:
+            mel: (B, n_mels, T) natural-log mel, T >= 1.
+            f0: (B, T) Hz, 0 = unvoiced; None has it estimated from the mel.
+
+        Returns:
+            (B, T * hop_length) in [-1, 1].
+
+        Raises:
+            ModelError: The mel or the f0 has another shape.
+        """
+        self._check_shapes(mel, f0)
+        if f0 is None:
+            f0 = self.pitch.f0(mel)
+        samples = mel.shape[2] * self.config.hop_length
+        noise = self.noise.repeat(math.ceil(samples / NOISE_PERIOD))[:samples]
+        return self.synthesize(mel, f0, noise.expand(len(mel), -1), torch.zeros_like(f0[:, :1]))
+
+    def synthesize(self, mel: Tensor, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
+        """As `forward`, with the white noise (B, S) and the source's first phase (B, 1), radians, given."""
+        pulses = impulse_train(f0, self.config.hop_length, self.config.sample_rate, phase)
+        x = self.features(mel, self.source_in(torch.stack([pulses, noise], 1)))
+        magnitude, turn = self.conv_post(F.leaky_relu(x, LEAKY_SLOPE)).float().chunk(2, 1)
+        voiced = (f0 > 0).float().repeat_interleave(self.config.hop_length, 1)
+        source = self._stft(pulses + noise * (1 - (1 - VOICED_NOISE) * voiced))
+        carrier = source / source.abs().clamp(min=1e-3)
+        return self._istft(torch.polar(magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp(), turn) * carrier).clamp(-1, 1)
+
+    def _check_shapes(self, mel: Tensor, f0: Tensor | None) -> None:
+        bands = self.config.n_mels
+        if mel.dim() != 3 or mel.shape[1] != bands or mel.shape[2] == 0:
+            raise ModelError(f"the mel has shape {tuple(mel.shape)}; this vocoder needs (B, {bands}, T >= 1)")
+        if f0 is not None and f0.shape != (mel.shape[0], mel.shape[2]):
+            raise ModelError(f"the f0 has shape {tuple(f0.shape)}; this mel needs {(mel.shape[0], mel.shape[2])}")
+
+    def _stft(self, waveform: Tensor) -> Tensor:
+        """(B, S) to complex (B, bins, S / hop); frame j is centred on (j + 1/2) hop."""
+        n_fft, hop = self.config.head_n_fft, self.config.head_hop_length
+        padded = F.pad(waveform, ((n_fft - hop) // 2, (n_fft - hop) // 2))
+        return torch.stft(padded, n_fft, hop, n_fft, self.window, center=False, return_complex=True)
+
+    def _istft(self, spectrum: Tensor) -> Tensor:
+        """Complex (B, bins, J) to (B, J * hop), by overlap-add."""
+        n_fft, hop = self.config.head_n_fft, self.config.head_hop_length
+        frames = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None]
+        length = (frames.shape[2] - 1) * hop + n_fft
+        summed = _overlap_add(frames, hop, length)
+        weight = _overlap_add(self.window.square()[None, :, None].expand(1, -1, frames.shape[2]), hop, length)
+        edge = (n_fft - hop) // 2
+        return (summed / weight.clamp(min=1e-3))[:, edge : length - edge]
+
+
+def _overlap_add(frames: Tensor, hop: int, length: int) -> Tensor:
+    """(B, n_fft, J) frames summed at their places: (B, length)."""
+    return F.fold(frames, (1, length), (1, frames.shape[1]), stride=(1, hop))[:, 0, 0]
