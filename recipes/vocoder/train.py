@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
-    parser.add_argument("--start-from", type=Path, help="run folder whose generator an adversarial run starts from")
+    parser.add_argument("--start-from", type=Path, help="run folder that generator and discriminators come from")
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -51,6 +51,9 @@ def main() -> None:
         step = SpectralStep(model, audio, held_out)
     if args.start_from:
         step.vocoder.load_state_dict(export_part(args.start_from, "vocoder."))
+        judges = export_part(args.start_from, "judges.")
+        if judges and isinstance(step, AdversarialStep):
+            step.judges.load_state_dict(judges)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, segments, args.out, TrainerConfig.from_dict(trainer)).fit()
 

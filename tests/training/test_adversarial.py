@@ -14,8 +14,8 @@ from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.training.adversarial import AdversarialStep, band_limit
 
 CONFIG = VocoderConfig(
-    upsample_rates=(1, 4), upsample_kernel_sizes=(3, 8), upsample_initial_channel=16, resblock="2",
-    resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), head="harmonic_istft", head_n_fft=256,
+    upsample_rates=(4,), upsample_kernel_sizes=(8,), upsample_initial_channel=16, resblock="2", frame_blocks=1,
+    resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), head="source_istft", head_n_fft=128,
 )  # fmt: skip
 RATE, FRAMES, HOP = 22050, 16, 256
 
@@ -32,21 +32,33 @@ def batch() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("period_channels", [0, 2])
 def test_each_phase_trains_its_own_networks(period_channels: int) -> None:
     step = AdversarialStep(CONFIG, AudioConfig(), None, resolution_channels=2, period_channels=period_channels)
-    for phase, other in (("discriminator", step.vocoder), ("generator", None)):
+    for phase in step.phases:
         step.zero_grad()
         step(batch(), phase)["total"].backward()
         own = list(step.parameters_of(phase))
         assert own and all(p.grad is not None and torch.isfinite(p.grad).all() for p in own)
-        if other is not None:
-            assert all(p.grad is None for p in other.parameters())
+        if phase == "discriminator":
+            assert all(p.grad is None for p in step.vocoder.parameters())
     parameters = [p for phase in step.phases for p in step.parameters_of(phase)]
     assert len(parameters) == len(set(parameters)) == len(list(step.parameters()))
+
+
+def test_discriminators_judge_what_the_generator_spoke_last() -> None:
+    step = AdversarialStep(CONFIG, AudioConfig(), None, resolution_channels=2)
+    with pytest.raises(RuntimeError, match="generator's"):
+        step(batch(), "discriminator")
+    step(batch(), "generator")
+    once = step(batch(), "discriminator")["total"]
+    assert torch.equal(once, step(batch(), "discriminator")["total"])
+    step({**batch(), "waveform": 2 * batch()["waveform"]}, "generator")
+    assert not torch.equal(once, step(batch(), "discriminator")["total"])
 
 
 def test_discriminators_learn_to_tell_natural_from_made() -> None:
     torch.manual_seed(0)
     step = AdversarialStep(CONFIG, AudioConfig(), None, resolution_channels=4)
     optimizer = torch.optim.AdamW(list(step.parameters_of("discriminator")), 5e-3)
+    step(batch(), "generator")
     history = []
     for _ in range(40):
         loss = step(batch(), "discriminator")["total"]

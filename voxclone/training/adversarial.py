@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,17 +22,20 @@ SPECTRAL_WEIGHTS = {"mel": 15.0, "stft": 3.0, "f0": 0.5, "voicing": 0.2}
 
 
 class AdversarialStep(SpectralStep):
-    """Spectral losses, adversarial and feature matching losses; discriminators and generator in turn.
+    """Spectral, adversarial and feature matching losses; generator and discriminators in turn.
+
+    The generator speaks once for both: its waveforms are kept from its own phase for the discriminators'.
 
     Args:
         config: The generator.
         audio: Its mel.
         held_out: A fixed batch to validate on.
         resolution_channels: Width of the spectrogram discriminators.
-        period_channels: Width of the period discriminators; 0 leaves them out, for a CPU.
+        period_channels: Width of the period discriminators; 0 leaves them out.
+        periods: Of the period discriminators, in samples.
     """
 
-    phases = ("discriminator", "generator")
+    phases = ("generator", "discriminator")
 
     def __init__(
         self,
@@ -40,40 +43,50 @@ class AdversarialStep(SpectralStep):
         audio: AudioConfig,
         held_out: dict[str, Tensor] | None,
         resolution_channels: int = 16,
-        period_channels: int = 0,
+        period_channels: int = 4,
+        periods: Sequence[int] = (2, 3, 5, 7, 11),
     ) -> None:
         super().__init__(config, audio, held_out)
         self.judges = nn.ModuleList([MultiResolutionDiscriminator(resolution_channels)])
         if period_channels:
-            self.judges.append(MultiPeriodDiscriminator(period_channels))
+            self.judges.append(MultiPeriodDiscriminator(period_channels, periods))
+        self._spoken: tuple[Tensor, Tensor] | None = None  # natural and made, of the generator's last phase
 
     def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
         """The discriminators' or the generator's."""
         return self.judges.parameters() if phase == "discriminator" else self.vocoder.parameters()
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
-        """Named losses for a batch from `VocoderSegments`."""
+        """Named losses for a batch from `VocoderSegments`; "discriminator" judges what "generator" spoke last."""
+        if phase == "discriminator":
+            return self._discriminate()
         natural, f0, bandwidth = batch["waveform"], batch["f0"], batch["bandwidth"]
         mel = self.mel_spectrogram(natural)
         start = 2 * math.pi * torch.rand(len(f0), 1, device=f0.device)
-        with torch.set_grad_enabled(phase == "generator"):
-            made = self.vocoder.synthesize(mel, f0, torch.randn_like(natural), start).float()
-        both = band_limit(torch.cat([natural, made]), bandwidth.repeat(2), self.audio.sample_rate)
-        judged = [_halves(judge(both)) for judge in self.judges]  # natural and made in one pass
-        natural_scores, made_scores = ([s for halves in judged for s in halves[i][0]] for i in (0, 1))
-        if phase == "discriminator":
-            return {"total": discriminator_loss(natural_scores, made_scores)}
-        natural_maps, made_maps = ([m for halves in judged for m in halves[i][1]] for i in (0, 1))
+        made = self.vocoder.synthesize(self.disturbed(mel), f0, torch.randn_like(natural), start).float()
+        limited = band_limit(torch.cat([natural, made]), bandwidth.repeat(2), self.audio.sample_rate)
+        limited_natural, limited_made = limited.chunk(2)
+        self._spoken = limited_natural.detach(), limited_made.detach()
+        with torch.no_grad():
+            natural_maps = [maps for judge in self.judges for maps in judge(limited_natural)[1]]
+        judged = [judge(limited_made) for judge in self.judges]
         losses = self._pitch_losses(mel, f0)
         with torch.autocast(made.device.type, enabled=False):
             losses |= self._compare(made, natural, mel, bandwidth)
         losses |= {
-            "adversarial": adversarial_loss(made_scores),
-            "matching": feature_matching_loss(natural_maps, made_maps),
+            "adversarial": adversarial_loss([score for scores, _ in judged for score in scores]),
+            "matching": feature_matching_loss(natural_maps, [maps for _, all_maps in judged for maps in all_maps]),
         }
         spectral = torch.stack([weight * losses[name] for name, weight in SPECTRAL_WEIGHTS.items()]).sum()
         losses["total"] = spectral + losses["adversarial"] + FEATURE_MATCHING_WEIGHT * losses["matching"]
         return losses
+
+    def _discriminate(self) -> dict[str, Tensor]:
+        if self._spoken is None:
+            raise RuntimeError("the discriminators' phase needs the generator's on the same batch before it")
+        judged = [_halves(judge(torch.cat(self._spoken))) for judge in self.judges]  # natural and made in one pass
+        natural, made = ([score for halves in judged for score in halves[i]] for i in (0, 1))
+        return {"total": discriminator_loss(natural, made)}
 
 
 def band_limit(waveform: Tensor, bandwidth: Tensor, sample_rate: int) -> Tensor:
@@ -84,11 +97,8 @@ def band_limit(waveform: Tensor, bandwidth: Tensor, sample_rate: int) -> Tensor:
     return limited
 
 
-def _halves(judgement: Judgement) -> tuple[Judgement, Judgement]:
-    """A judgement of natural and made waveforms, stacked along the batch, as one of each."""
-    scores, maps = judgement
+def _halves(judgement: Judgement) -> tuple[list[Tensor], list[Tensor]]:
+    """The scores of natural and of made waveforms, which were stacked along the batch."""
+    scores, _ = judgement
     count = len(scores[0]) // 2
-    return (
-        ([score[:count] for score in scores], [[m[:count] for m in layers] for layers in maps]),
-        ([score[count:] for score in scores], [[m[count:] for m in layers] for layers in maps]),
-    )
+    return [score[:count] for score in scores], [score[count:] for score in scores]

@@ -85,12 +85,19 @@ class SpectralStep(TrainingStep):
         with torch.no_grad():
             mel = self.mel_spectrogram(waveform)
         start = 2 * math.pi * torch.rand(len(f0), 1, device=f0.device)
-        made = self.vocoder.synthesize(mel, f0, torch.randn_like(waveform), start)
+        made = self.vocoder.synthesize(self.disturbed(mel), f0, torch.randn_like(waveform), start)
         losses = self._pitch_losses(mel, f0)
         with torch.autocast(made.device.type, enabled=False):
             losses |= self._compare(made.float(), waveform, mel, batch["bandwidth"])
             losses["total"] = 4 * losses["mel"] + losses["stft"] + 0.5 * losses["f0"] + 0.2 * losses["voicing"]
         return losses
+
+    def disturbed(self, mel: Tensor) -> Tensor:
+        """Some items of (B, n_mels, T) smoothed and roughened, as an acoustic model's mels are, so that both serve."""
+        count = len(mel)
+        strength = torch.rand(count, 1, 1, device=mel.device) * (torch.rand(count, 1, 1, device=mel.device) < 0.4)
+        smooth = F.avg_pool2d(mel[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
+        return mel + strength * (smooth - mel + 0.1 * torch.randn_like(mel))
 
     def _compare(self, made: Tensor, natural: Tensor, mel: Tensor, bandwidth: Tensor) -> dict[str, Tensor]:
         stft = multi_resolution_stft_loss(made, natural, bandwidth, self.audio.sample_rate)

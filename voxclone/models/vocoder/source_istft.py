@@ -1,8 +1,8 @@
 """HiFi-GAN's trunk, most of it at the mel's own rate, with an inverse-STFT head that turns the phase of a source.
 
 The head of iSTFTNet (arXiv:2203.02395) after a single upsampling stage, the harmonic source of HiFTNet
-(arXiv:2309.09493), and before the upsampling ConvNeXt blocks as in Vocos (arXiv:2306.00814), which cost little there. The
-trunk sets each bin's magnitude, and its phase by turning that of the source: what is hard to learn comes from the source.
+(arXiv:2309.09493), and before the upsampling ConvNeXt blocks as in Vocos (arXiv:2306.00814), which cost little there.
+The trunk sets each bin's magnitude, and its phase by turning the source's: what is hard to learn comes from the source.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SourceISTFT(UpsamplingTrunk):
         super().__init__(config, weight_norm)
         hop, n_fft = config.head_hop_length, config.head_n_fft
         if n_fft < 2 * hop or (n_fft - hop) % 2:
-            raise ConfigError(f"head_n_fft is {n_fft}; it must be the head's hop {hop} plus an even number, twice it or more")
+            raise ConfigError(f"head_n_fft is {n_fft}; it must be {2 * hop} or more, by even steps")
         self.bins = n_fft // 2 + 1
         self.pitch = PitchEstimator(config.n_mels, channels=96)
         padding = (n_fft - hop) // 2
@@ -59,22 +59,35 @@ class SourceISTFT(UpsamplingTrunk):
         Raises:
             ModelError: The mel or the f0 has another shape.
         """
+        return self.filter_source(mel, self.source(mel, f0))
+
+    def source(self, mel: Tensor, f0: Tensor | None = None) -> Tensor:
+        """As `forward`, the source that `filter_source` shapes: (B, 3, T * hop_length)."""
         self._check_shapes(mel, f0)
         if f0 is None:
             f0 = self.pitch.f0(mel)
         samples = mel.shape[2] * self.config.hop_length
         noise = self.noise.repeat(math.ceil(samples / NOISE_PERIOD))[:samples]
-        return self.synthesize(mel, f0, noise.expand(len(mel), -1), torch.zeros_like(f0[:, :1]))
+        return self._source(f0, noise.expand(len(mel), -1), torch.zeros_like(f0[:, :1]))
 
     def synthesize(self, mel: Tensor, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
         """As `forward`, with the white noise (B, S) and the source's first phase (B, 1), radians, given."""
+        return self.filter_source(mel, self._source(f0, noise, phase))
+
+    def filter_source(self, mel: Tensor, source: Tensor) -> Tensor:
+        """Speak with a source (B, 3, T * hop_length): (B, T * hop_length) in [-1, 1]."""
+        x = self.features(mel, self.source_in(source[:, :2]))
+        log_magnitude, turn = self.conv_post(F.leaky_relu(x, LEAKY_SLOPE)).float().chunk(2, 1)
+        carrier = self._stft(source[:, 2])
+        carrier = carrier / carrier.abs().clamp(min=1e-3)
+        magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
+        return self._istft(torch.polar(magnitude, turn) * carrier).clamp(-1, 1)
+
+    def _source(self, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
+        """Pulses, white noise, and the mixture of both whose phase the head turns."""
         pulses = impulse_train(f0, self.config.hop_length, self.config.sample_rate, phase)
-        x = self.features(mel, self.source_in(torch.stack([pulses, noise], 1)))
-        magnitude, turn = self.conv_post(F.leaky_relu(x, LEAKY_SLOPE)).float().chunk(2, 1)
         voiced = (f0 > 0).float().repeat_interleave(self.config.hop_length, 1)
-        source = self._stft(pulses + noise * (1 - (1 - VOICED_NOISE) * voiced))
-        carrier = source / source.abs().clamp(min=1e-3)
-        return self._istft(torch.polar(magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp(), turn) * carrier).clamp(-1, 1)
+        return torch.stack([pulses, noise, pulses + noise * (1 - (1 - VOICED_NOISE) * voiced)], 1)
 
     def _check_shapes(self, mel: Tensor, f0: Tensor | None) -> None:
         bands = self.config.n_mels

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from voxclone.config import VocoderConfig
 from voxclone.layers.snake import TAPS
 
-FRAME_KERNEL = 7  # of the first convolution
+FRAME_KERNEL = 7  # of the first convolution and of each frame block
 HEAD_KERNEL = 7  # of the last convolution
 SOURCE_KERNEL = 3  # at most, over STFT frames of the source
 
@@ -82,7 +82,7 @@ def context_frames(config: VocoderConfig) -> int:
     for rate, kernel in zip(reversed(config.upsample_rates), reversed(config.upsample_kernel_sizes), strict=True):
         span = _widened(span, _fusion_reach(config))
         span = _strided_back(span, kernel, rate)
-    return max(frames_of_source, _outside(*_widened(span, FRAME_KERNEL // 2)))
+    return max(frames_of_source, _outside(*_widened(span, (1 + config.frame_blocks) * (FRAME_KERNEL // 2))))
 
 
 def _fusion_reach(config: VocoderConfig) -> int:
