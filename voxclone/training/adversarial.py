@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from voxclone.config import AudioConfig, VocoderConfig
-from voxclone.training.discriminators import Judgement, MultiPeriodDiscriminator, MultiResolutionDiscriminator
+from voxclone.training.discriminators import (
+    PERIODS,
+    RESOLUTIONS,
+    Judgement,
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+)
 from voxclone.training.gan_losses import (
     FEATURE_MATCHING_WEIGHT,
     adversarial_loss,
@@ -32,6 +38,7 @@ class AdversarialStep(SpectralStep):
         held_out: A fixed batch to validate on.
         resolution_channels: Width of the spectrogram discriminators.
         period_channels: Width of the period discriminators; 0 leaves them out.
+        resolutions: n_fft of the spectrogram discriminators, in samples.
         periods: Of the period discriminators, in samples.
     """
 
@@ -44,10 +51,11 @@ class AdversarialStep(SpectralStep):
         held_out: dict[str, Tensor] | None,
         resolution_channels: int = 16,
         period_channels: int = 4,
-        periods: Sequence[int] = (2, 3, 5, 7, 11),
+        resolutions: Sequence[int] = RESOLUTIONS,
+        periods: Sequence[int] = PERIODS,
     ) -> None:
         super().__init__(config, audio, held_out)
-        self.judges = nn.ModuleList([MultiResolutionDiscriminator(resolution_channels)])
+        self.judges = nn.ModuleList([MultiResolutionDiscriminator(resolution_channels, resolutions)])
         if period_channels:
             self.judges.append(MultiPeriodDiscriminator(period_channels, periods))
         self._spoken: tuple[Tensor, Tensor] | None = None  # natural and made, of the generator's last phase

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from voxclone.config import VocoderConfig
 from voxclone.errors import ConfigError, ModelError
+from voxclone.layers.convolution import Conv1d
 from voxclone.layers.resblock import LEAKY_SLOPE, with_weight_norm
 from voxclone.models.vocoder.harmonic import PitchEstimator, impulse_train
 from voxclone.models.vocoder.hifigan import UpsamplingTrunk
@@ -41,7 +42,7 @@ class SourceISTFT(UpsamplingTrunk):
         self.source_in = with_weight_norm(
             nn.Conv1d(2, self.feature_channels, n_fft, stride=hop, padding=padding), weight_norm
         )
-        self.conv_post = with_weight_norm(nn.Conv1d(self.feature_channels, 2 * self.bins, 7, padding=3), weight_norm)
+        self.conv_post = with_weight_norm(Conv1d(self.feature_channels, 2 * self.bins, 7, padding=3), weight_norm)
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         noise = torch.randn(NOISE_PERIOD, generator=torch.Generator().manual_seed(0))
         self.register_buffer("noise", noise, persistent=False)
@@ -77,7 +78,7 @@ class SourceISTFT(UpsamplingTrunk):
     def filter_source(self, mel: Tensor, source: Tensor) -> Tensor:
         """Speak with a source (B, 3, T * hop_length): (B, T * hop_length) in [-1, 1]."""
         x = self.features(mel, self.source_in(source[:, :2]))
-        log_magnitude, turn = self.conv_post(F.leaky_relu(x, LEAKY_SLOPE)).float().chunk(2, 1)
+        log_magnitude, turn = self.conv_post(x, LEAKY_SLOPE).float().chunk(2, 1)
         carrier = self._stft(source[:, 2])
         carrier = carrier / carrier.abs().clamp(min=1e-3)
         magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
