@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from voxclone.audio.mel import MelSpectrogram
 from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.errors import VoxcloneError
 from voxclone.models.vocoder import build_vocoder
+from voxclone.models.vocoder.source_istft import SourceISTFT
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.gan_losses import mel_loss
 from voxclone.training.plots import compare_mels
@@ -75,7 +77,7 @@ class SpectralStep(TrainingStep):
 
     def __init__(self, config: VocoderConfig, audio: AudioConfig, held_out: dict[str, Tensor] | None) -> None:
         super().__init__()
-        self.vocoder = build_vocoder(config, weight_norm=True)
+        self.vocoder = cast(SourceISTFT, build_vocoder(config, weight_norm=True))
         self.mel_spectrogram = MelSpectrogram(audio)
         self.audio, self.held_out = audio, held_out
 

@@ -106,7 +106,8 @@ class FrameBlock(nn.Module):
         """(B, C, T) to (B, C, T)."""
         y = self.norm(self.depthwise(x).transpose(1, 2))
         y = self.scale * self.reduce(F.gelu(self.expand(y)))
-        return x + y.transpose(1, 2)
+        out: Tensor = x + y.transpose(1, 2)
+        return out
 
 
 class HiFiGAN(UpsamplingTrunk):
