@@ -61,5 +61,5 @@ def test_version_is_the_installed_one() -> None:
 
 def test_every_error_is_a_voxclone_error() -> None:
     errors = [getattr(voxclone, name) for name in voxclone.__all__ if name.endswith("Error")]
-    assert len(errors) == 9
+    assert len(errors) == 10
     assert all(issubclass(error, voxclone.VoxcloneError) for error in errors)

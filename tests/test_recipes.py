@@ -178,3 +178,24 @@ def test_the_exported_model_clones_and_speaks(run_folder: Path, corpus: Path) ->
     speech = model.generate("Hello there, good people.", voice)
     assert [word.text for word in speech.words] == ["Hello", "there", "good", "people"]
     assert speech.duration_seconds > 0.3 and np.isfinite(speech.samples).all() and np.abs(speech.samples).max() > 0
+
+
+def test_evaluation_list(tmp_path: Path) -> None:
+    """One reference of fitting length for each speaker of the split, and either given sentences or their own texts."""
+    header = "path\tcorpus\tspeaker\tgender\tseconds\tsample_rate\tlanguage\tlicence\tsplit\ttext"
+    rows = [
+        "a1.wav\tc\tada\tf\t2.0\t16000\ten\tCC0\tvalid\tToo short.",
+        "a2.wav\tc\tada\tf\t5.0\t16000\ten\tCC0\tvalid\tThe reference.",
+        "b1.wav\tc\tbob\tm\t30.0\t16000\ten\tCC0\tvalid\tToo long.",
+        "e1.wav\tc\teve\tf\t5.0\t16000\ten\tCC0\ttrain\tTrained on.",
+    ]
+    manifest, out = tmp_path / "manifest.tsv", tmp_path / "list.tsv"
+    manifest.write_text("\n".join([header, *rows]) + "\n")
+    command = [sys.executable, str(REPOSITORY / "recipes/evaluate/list.py"), "--manifest", str(manifest)]
+    subprocess.run([*command, "--out", str(out)], check=True, capture_output=True)
+    first = ["name\tspeaker\treference\ttext\trecording", "ada-000\tada\ta2.wav\tToo short.\ta1.wav"]
+    assert out.read_text().splitlines() == first
+    (tmp_path / "sentences").write_text("s1|One.\nTwo.\n")
+    given = ["--sentences", str(tmp_path / "sentences"), "--per-speaker", "3"]
+    subprocess.run([*command, "--out", str(out), *given], check=True, capture_output=True)
+    assert [line.split("\t")[3] for line in out.read_text().splitlines()[1:]] == ["One.", "Two.", "One."]

@@ -47,3 +47,7 @@ class UnmarkedError(VoxcloneError):
 
 class KernelError(VoxcloneError, RuntimeError):
     """VOXCLONE_KERNELS asks for a fast form that cannot serve, or is none of its values."""
+
+
+class EvaluationError(VoxcloneError, ValueError):
+    """A list to evaluate on, or a judge, is not what it should be."""

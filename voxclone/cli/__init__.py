@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, doctor, inspect
+from voxclone.cli import commands, doctor, evaluate, inspect
 from voxclone.errors import VoxcloneError
 from voxclone.version import __version__
 
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     voices.set_defaults(run=commands.voices)
 
     inspect.add_parser(subparsers, shared)
+    evaluate.add_parser(subparsers, model)
 
     check = subparsers.add_parser("doctor", parents=[shared], help="check that voxclone can work on this machine")
     check.set_defaults(run=doctor.doctor)

@@ -1,0 +1,145 @@
+"""Judges: found by name, absent with a reason, and heard through their own interfaces."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voxclone import EvaluationError
+from voxclone.audio.io import write_audio
+from voxclone.evaluation.judges import Absent, open_naturalness, open_recogniser, open_verifier, opening
+from voxclone.evaluation.judges import naturalness as naturalness_module
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Path]:
+    """Two short recordings at another rate than the judges'."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / "a.wav", tmp_path / "b c.wav"]
+    for path in paths:
+        write_audio(path, (0.1 * rng.normal(size=22050)).astype(np.float32), 22050)
+    return paths
+
+
+def program(path: Path, code: str) -> str:
+    path.write_text(code)
+    return f"command:{shlex.quote(sys.executable)} {shlex.quote(str(path))}"
+
+
+def test_names_that_are_not_known() -> None:
+    with pytest.raises(EvaluationError, match="no recogniser 'sphinx'; known are pocketsphinx, faster-whisper"):
+        open_recogniser("sphinx:x")
+    with pytest.raises(EvaluationError, match="no verifier"):
+        open_verifier("ecapa")
+    with pytest.raises(EvaluationError, match="no naturalness predictor"):
+        open_naturalness("mos")
+
+
+def test_what_is_not_installed_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("faster_whisper", "resemblyzer", "distillmos", "speechmos", "speechmos.dnsmos"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(Absent, match="pip install faster-whisper"):
+        open_recogniser("faster-whisper:/model")
+    with pytest.raises(Absent, match="pip install resemblyzer"):
+        open_verifier("resemblyzer")
+    with pytest.raises(Absent, match="pip install distillmos"):
+        open_naturalness("distillmos")
+
+
+def test_weights_that_would_be_downloaded_are_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(naturalness_module, "TORCHMETRICS_CACHE", tmp_path)
+    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", None)
+    with pytest.raises(Absent, match=r"speechmos.*; and torchmetrics has no weights of dnsmos here: .*model_v8\.onnx"):
+        open_naturalness("dnsmos")
+    with pytest.raises(Absent, match=r"nisqa\.tar is missing"):
+        open_naturalness("nisqa")
+
+
+def test_pocketsphinx_hears_silence_as_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    path = tmp_path / "quiet.wav"
+    write_audio(path, np.zeros(16000, np.float32), 16000)
+    assert open_recogniser("pocketsphinx").transcribe([path]) == [""]
+    with pytest.raises(Absent, match=r"no language model .*gone\.lm"):
+        open_recogniser(f"pocketsphinx:{tmp_path / 'gone.lm'}")
+
+
+def test_commands(clips: list[Path], tmp_path: Path) -> None:
+    """A program gets the files, or the pairs, and answers in lines."""
+    line = program(
+        tmp_path / "asr.py", "import sys\nfor f in sys.argv[1:]: print(f, 'wer=0', f'said {len(f)}', sep='\\t')"
+    )
+    assert open_recogniser(line).transcribe(clips) == [f"said {len(str(clip))}" for clip in clips]
+    line = program(tmp_path / "mos.py", "import sys\nfor f in sys.argv[:0:-1]: print(f, f'mos={len(f)}.5', sep='\\t')")
+    assert open_naturalness(line).score(clips) == [len(str(clip)) + 0.5 for clip in clips]
+    code = (
+        "import sys\nfor l in open(sys.argv[1]): a, b = l.rstrip().split('\\t'); print(b, 0.25 * (a == b), sep='\\t')"
+    )
+    pairs = [(clips[0], clips[1]), (clips[1], clips[1])]
+    assert open_verifier(program(tmp_path / "sv.py", code)).similarity(pairs) == [0.0, 0.25]
+
+
+def test_commands_that_fail_are_absent(clips: list[Path], tmp_path: Path) -> None:
+    failing = program(tmp_path / "fail.py", "import sys; sys.exit('no weights')")
+    with pytest.raises(Absent, match="failed with status 1: no weights"):
+        open_recogniser(failing).transcribe(clips)
+    with pytest.raises(Absent, match="cannot be run"):
+        open_recogniser("command:/no/such/program").transcribe(clips)
+    silent = program(tmp_path / "silent.py", "")
+    with pytest.raises(Absent, match="printed no line for"):
+        open_naturalness(silent).score(clips)
+    with pytest.raises(Absent, match="printed 0 lines for 1 pairs"):
+        open_verifier(silent).similarity([(clips[0], clips[1])])
+    wordy = program(tmp_path / "wordy.py", "import sys\nfor f in sys.argv[1:]: print(f, 'good', sep='\\t')")
+    with pytest.raises(Absent, match="must end with a number, got 'good'"):
+        open_naturalness(wordy).score(clips)
+
+
+def test_judges_with_their_own_weights(clips: list[Path]) -> None:
+    """Those of the evaluate extra; each file is like itself, and scores are within the scale."""
+    pytest.importorskip("resemblyzer")
+    pytest.importorskip("distillmos")
+    pytest.importorskip("speechmos")
+    same, other = open_verifier("resemblyzer").similarity([(clips[0], clips[0]), (clips[0], clips[1])])
+    assert same == pytest.approx(1.0, abs=1e-5)
+    assert other < same
+    for name in ("distillmos", "dnsmos"):
+        assert all(1 <= score <= 5 for score in open_naturalness(name).score(clips))
+
+
+def test_transformers_models_in_a_folder(clips: list[Path], tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    sizes = {
+        "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+        "conv_dim": (8, 8), "conv_stride": (5, 64), "conv_kernel": (10, 64),
+        "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2,
+    }  # fmt: skip
+    features = transformers.Wav2Vec2FeatureExtractor()
+    xvector = tmp_path / "wavlm"
+    config = transformers.WavLMConfig(**sizes, tdnn_dim=(16, 16), tdnn_kernel=(3, 1), tdnn_dilation=(1, 1))
+    transformers.WavLMForXVector(config).save_pretrained(xvector)
+    features.save_pretrained(xvector)
+    same, other = open_verifier(f"transformers:{xvector}").similarity([(clips[0], clips[0]), (clips[0], clips[1])])
+    assert same == pytest.approx(1.0, abs=1e-5)
+    assert other < same
+    ctc = tmp_path / "wav2vec2"
+    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", "a", "b"]
+    ctc.mkdir()
+    (ctc / "vocab.json").write_text(json.dumps({letter: index for index, letter in enumerate(letters)}))
+    tokenizer = transformers.Wav2Vec2CTCTokenizer(str(ctc / "vocab.json"))
+    transformers.Wav2Vec2Processor(features, tokenizer).save_pretrained(ctc)
+    transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config(**sizes, vocab_size=7)).save_pretrained(ctc)
+    assert all(isinstance(text, str) for text in open_recogniser(f"transformers:{ctc}").transcribe(clips))
+    with pytest.raises(Absent, match="transformers cannot load"):
+        open_verifier(f"transformers:{tmp_path / 'gone'}")
+
+
+def test_audio_is_heard_at_16_khz(clips: list[Path]) -> None:
+    heard = opening.hear(clips[0])
+    assert len(heard) == 16000
+    assert heard.dtype == np.float32

@@ -1,0 +1,194 @@
+"""A whole evaluation of the tiny model: what it writes, what is absent, what failed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shlex
+import struct
+import sys
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from voxclone import ConsentError, EvaluationError, VoxClone
+from voxclone.cli import main
+from voxclone.evaluation import Item, Report, evaluate
+from voxclone.evaluation.picture import spectrogram_png
+
+pytest.importorskip("jiwer", reason="the evaluate extra is not installed")
+
+BASIS = "a test's own random numbers"
+JUDGES: dict[str, Any] = {"verifier": "none", "naturalness": ()}
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory: pytest.TempPathFactory, recording: tuple[NDArray[np.float32], int]) -> list[Item]:
+    folder = tmp_path_factory.mktemp("clips")
+    samples, rate = recording
+    soundfile.write(folder / "ada.wav", samples, rate)
+    soundfile.write(folder / "bob.wav", samples[::-1].copy(), rate)
+    return [
+        Item("one", folder / "ada.wav", 'The first & 2nd "text".', "ada", folder / "bob.wav"),
+        Item("two", folder / "bob.wav", "Another one.", "<b>bob</b>"),
+        Item("three", folder / "ada.wav", "\u4f60\u597d", "ada"),  # the English model cannot say it
+    ]
+
+
+def echo(path: Path) -> str:
+    """A recogniser that hears "another won" everywhere."""
+    path.write_text("import sys\nfor f in sys.argv[1:]: print(f, 'Another won.', sep='\\t')")
+    return f"command:{shlex.quote(sys.executable)} {shlex.quote(str(path))}"
+
+
+@pytest.fixture(scope="module")
+def report(
+    tiny_model: VoxClone, items: list[Item], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Report, Path, list[Item]]:
+    out = tmp_path_factory.mktemp("out")
+    made = evaluate(
+        tiny_model,
+        items,
+        out / "report",
+        consent=BASIS,
+        recogniser=echo(out / "asr.py"),
+        verifier="command:/no/such/program",
+        naturalness=("none",),
+    )
+    return made, out / "report", items
+
+
+def test_means(report: tuple[Report, Path, list[Item]]) -> None:
+    found, _, _ = report
+    words = found.mean("word error rate")
+    assert words.interval is not None
+    assert words.interval.value == pytest.approx((5 + 1) / (5 + 2))  # "the first and second text", "another one"
+    similarity = found.mean("speaker similarity")
+    assert similarity.interval is None
+    assert "/no/such/program' cannot be run" in str(similarity)
+    speed = found.mean("real-time factor")
+    assert speed.interval is not None
+    assert 0 < speed.interval.value < 10
+    assert found.mean("real-time factor", "recording").absent == "not made here"
+    with pytest.raises(KeyError):
+        found.mean("happiness")
+
+
+def test_failures_are_told_and_do_not_count(report: tuple[Report, Path, list[Item]]) -> None:
+    found, _, _ = report
+    three = next(utterance for utterance in found.utterances if utterance.name == "three")
+    assert three.audio is None
+    assert three.failure
+    assert three.word_errors is None
+    assert found.about["failed"] == 1
+    pace = found.mean("words per second").interval
+    assert pace is not None
+    assert pace.utterances == 2
+
+
+def test_tables(report: tuple[Report, Path, list[Item]]) -> None:
+    found, folder, _ = report
+    values = json.loads((folder / "report.json").read_text())
+    assert values == json.loads(json.dumps(found.to_dict()))
+    absent = next(mean for mean in values["summary"]["cloned"] if mean["metric"] == "speaker similarity")
+    assert absent["value"] is None
+    with (folder / "summary.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    by_metric = {(row["system"], row["metric"]): row for row in rows}
+    assert by_metric["cloned", "speaker similarity"]["value"] == ""
+    assert "cannot be run" in by_metric["cloned", "speaker similarity"]["absent"]
+    assert float(by_metric["recording", "word error rate"]["value"]) > 0
+    with (folder / "utterances.tsv").open() as file:
+        utterances = list(csv.DictReader(file, delimiter="\t"))
+    assert [(row["name"], row["system"]) for row in utterances] == [
+        ("one", "cloned"), ("two", "cloned"), ("three", "cloned"), ("one", "recording"),
+    ]  # fmt: skip
+    assert utterances[1]["heard"] == "another won"
+    assert (utterances[1]["word_errors"], utterances[1]["words_said"]) == ("1", "2")
+
+
+class Page(HTMLParser):
+    """Collects the files that the page refers to, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name == "src" and value]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_page_refers_to_what_is_there_and_shows_texts_as_texts(report: tuple[Report, Path, list[Item]]) -> None:
+    _, folder, _ = report
+    page = Page()
+    page.feed((folder / "report.html").read_text())
+    assert len(page.sources) == 3 * 2 + 3  # a player and a picture for each recording, a player for each reference
+    assert all((folder / source).is_file() for source in page.sources)
+    assert "<b>bob</b>" in page.text
+    assert 'The first & 2nd "text".' in page.text
+    assert "b" not in page.tags
+    assert page.tags.count("del") == page.tags.count("ins")
+    assert not re.search(r"https?://", (folder / "report.html").read_text())
+
+
+def test_spectrogram_is_a_png_of_the_mels_size() -> None:
+    rate = 22050
+    tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
+    content = spectrogram_png(tone, rate)
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", content[16:24])
+    assert (width, height) == (rate // 256, 80)
+    start = content.index(b"IDAT")
+    size = struct.unpack(">I", content[start - 4 : start])[0]
+    rows = np.frombuffer(zlib.decompress(content[start + 4 : start + 4 + size]), np.uint8).reshape(80, 1 + width)
+    assert not rows[:, 0].any()
+    brightest = int(rows[:, 1:].mean(1).argmax())
+    assert 60 <= brightest <= 70  # 440 Hz is mel band 14 or so of 80, counted from the bottom
+
+
+def test_another_systems_files(items: list[Item], tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    soundfile.write(tmp_path / "made" / "two.flac", soundfile.read(items[1].reference)[0], 16000)
+    found = evaluate(
+        None, items[:2], tmp_path / "out", consent=BASIS, recogniser=echo(tmp_path / "asr.py"),
+        made=tmp_path / "made", recordings=False, **JUDGES,
+    )  # fmt: skip
+    assert found.about["evaluated"] == "files in made"
+    assert found.utterances[0].failure == f"{tmp_path / 'made'} holds no one.wav"
+    assert found.mean("word error rate").interval == (0.5, 0.5, 0.5, 1)
+    assert found.mean("speaker similarity").absent == "not asked for"
+    assert found.mean("distance of median f0 from the reference's, semitones").interval == (0, 0, 0, 1)
+
+
+def test_what_cannot_be_evaluated(tiny_model: VoxClone, items: list[Item], tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="list is empty"):
+        evaluate(tiny_model, [], tmp_path, consent=BASIS)
+    with pytest.raises(EvaluationError, match="either a model that speaks, or the folder"):
+        evaluate(None, items, tmp_path, consent=BASIS)
+    with pytest.raises(ConsentError):
+        evaluate(tiny_model, items, tmp_path, consent=" ", recogniser="none", **JUDGES)
+
+
+def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "list.tsv"
+    table.write_text(f"reference\ttext\n{items[0].reference}\tAnother one.\n{items[0].reference}\tTwo.\n")
+    arguments = ["evaluate", str(table), "-o", str(tmp_path / "out"), "--consent", BASIS, "--limit", "1"]
+    judges = ["--asr", echo(tmp_path / "asr.py"), "--verifier", "none", "--naturalness", "none"]
+    assert main([*arguments, *judges, "--model", str(tiny_folder), "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^cloned\tword error rate \(command .*\)\t0\.500 \[0\.500, 0\.500\]$", out, re.MULTILINE)
+    assert "cloned\tspeaker similarity\tabsent (not asked for)" in out
+    assert out.endswith(f"{tmp_path / 'out' / 'report.html'}\n")

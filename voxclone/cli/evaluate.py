@@ -1,0 +1,85 @@
+"""evaluate: clone, speak, have it judged, write a report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], model: argparse.ArgumentParser) -> None:
+    """Add the command; `model` has the options that name a model."""
+    command = subparsers.add_parser(
+        "evaluate",
+        parents=[model],
+        help="measure word errors, similarity, naturalness, pitch, pace and speed over a list",
+        description="Clone each reference of a list, say its text, and write report.html, report.json and two tables. "
+        "A judge that is not installed, or has no weights here, is reported as absent.",
+    )
+    command.add_argument(
+        "list", metavar="LIST", help="table of reference and text; Seed-TTS-eval or LibriSpeech-PC list"
+    )
+    command.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where the report goes")
+    command.add_argument(
+        "--consent", required=True, metavar="BASIS", help='on what ground the references may be cloned: "CC BY 4.0"'
+    )
+    command.add_argument(
+        "--format", choices=("table", "seed-tts-eval", "librispeech-pc"), help="default: told by the list"
+    )
+    command.add_argument(
+        "--audio-root", metavar="FOLDER", help="what audio paths are relative to (default: the list's)"
+    )
+    command.add_argument("--limit", type=int, metavar="N", help="only the first N of the list")
+    command.add_argument("--made", metavar="FOLDER", help="judge <name>.wav of this folder instead of speaking")
+    command.add_argument("--no-recordings", action="store_true", help="do not judge the speakers' own recordings too")
+    command.add_argument(
+        "--asr",
+        default="pocketsphinx",
+        metavar="NAME",
+        help="pocketsphinx[:LM], faster-whisper:MODEL, transformers:MODEL, command:PROGRAM or none",
+    )
+    command.add_argument(
+        "--verifier",
+        default="resemblyzer",
+        metavar="NAME",
+        help="resemblyzer, transformers:MODEL, command:PROGRAM or none",
+    )
+    command.add_argument(
+        "--naturalness",
+        action="append",
+        metavar="NAME",
+        help="distillmos, dnsmos, nisqa, command:PROGRAM or none; may be repeated (default: distillmos and dnsmos)",
+    )
+    command.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
+    command.set_defaults(run=evaluate)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Evaluate and print the summary."""
+    from voxclone.evaluation import evaluate as run
+    from voxclone.evaluation import read_list
+    from voxclone.synthesis import VoxClone
+
+    items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
+    made = options.made
+    report = run(
+        None if made else VoxClone.from_pretrained(options.model, device=options.device),
+        items,
+        options.output,
+        consent=options.consent,
+        recogniser=options.asr,
+        verifier=options.verifier,
+        naturalness=tuple(options.naturalness or ("distillmos", "dnsmos")),
+        made=made,
+        recordings=not options.no_recordings,
+        progress=True,
+        options={"speed": options.speed},
+    )
+    for system, means in report.summary.items():
+        for mean in means:
+            by = f" ({mean.judge})" if mean.judge and mean.judge != "voxclone" else ""
+            print(f"{system}\t{mean.metric}{by}\t{mean}")
+    failed = [utterance for utterance in report.utterances if utterance.failure is not None]
+    for utterance in failed:
+        print(f"failed\t{utterance.system} {utterance.name}\t{' '.join((utterance.failure or '').split())}")
+    print(Path(options.output) / "report.html")
+    return 1 if failed else 0

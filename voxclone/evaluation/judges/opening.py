@@ -1,0 +1,85 @@
+"""Finding a judge by its name, and hearing audio as judges want it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxclone.audio.io import read_audio
+from voxclone.audio.resample import resample
+from voxclone.errors import EvaluationError
+
+RATE = 16000  # Hz, of every judge here
+Judge = TypeVar("Judge")
+
+
+class Absent(Exception):
+    """A judge cannot be had here; the message says why, and what would change it."""
+
+
+def library(module: str, install: str) -> Any:
+    """Import a judge's library.
+
+    Raises:
+        Absent: It is not installed, or does not import here.
+    """
+    try:
+        found: ModuleType = importlib.import_module(module)
+    except ImportError as error:
+        missing = f"{module.partition('.')[0]} is not installed" if isinstance(error, ModuleNotFoundError) else error
+        raise Absent(f"{missing}: pip install {install}") from error
+    return found
+
+
+def open_judge(kind: str, name: str, known: Mapping[str, Callable[[str], Judge]]) -> Judge:
+    """The judge that `name`, or `name:argument`, stands for.
+
+    Raises:
+        EvaluationError: There is no judge of that name.
+        Absent: It cannot be had here.
+    """
+    head, _, argument = name.partition(":")
+    if head not in known:
+        raise EvaluationError(f"there is no {kind} {head!r}; known are {', '.join(known)}, and none")
+    return known[head](argument)
+
+
+@functools.lru_cache(maxsize=32)
+def hear(path: Path) -> NDArray[np.float32]:
+    """A file's samples at 16 kHz, one channel, within [-1, 1]."""
+    samples, rate = read_audio(path)
+    return np.clip(resample(samples, rate, RATE), -1, 1)
+
+
+def ask_command(line: str, arguments: Sequence[str]) -> list[list[str]]:
+    """Run a program with the arguments behind its own; its output's lines that have a tab, as fields.
+
+    Raises:
+        Absent: The program cannot be started, or fails.
+    """
+    try:
+        command = [*shlex.split(line), *arguments]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, ValueError) as error:
+        raise Absent(f"{line!r} cannot be run: {error}") from error
+    except subprocess.CalledProcessError as error:
+        told = " ".join(str(error.stderr).split())[-300:]
+        raise Absent(f"{line!r} failed with status {error.returncode}: {told}") from error
+    return [line.split("\t") for line in printed.splitlines() if "\t" in line]
+
+
+def number_at_end(fields: Sequence[str]) -> float:
+    """The number in the last field, which may be written as name=number."""
+    try:
+        return float(fields[-1].rpartition("=")[2])
+    except ValueError as error:
+        raise Absent(f"a judge's line must end with a number, got {fields[-1][:80]!r}") from error

@@ -1,0 +1,184 @@
+"""An evaluation from list to report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxclone.audio.io import read_audio, write_audio
+from voxclone.errors import AudioError, EvaluationError, TextError, VoxcloneError
+from voxclone.evaluation.lists import Item
+from voxclone.evaluation.page import write_page
+from voxclone.evaluation.report import CLONED, RECORDED, Report, Utterance
+from voxclone.evaluation.scores import Panel
+from voxclone.safety import Consent
+from voxclone.synthesis.progress import progress_bar
+from voxclone.version import __version__
+
+if TYPE_CHECKING:
+    from voxclone.synthesis import VoxClone
+    from voxclone.voice import Voice
+
+AUDIO_FOLDER = "audio"  # within the report's folder
+
+
+def evaluate(
+    model: VoxClone | None,
+    items: Sequence[Item],
+    out: str | os.PathLike[str],
+    *,
+    consent: str,
+    recogniser: str = "pocketsphinx",
+    verifier: str = "resemblyzer",
+    naturalness: Sequence[str] = ("distillmos", "dnsmos"),
+    made: str | os.PathLike[str] | None = None,
+    recordings: bool = True,
+    progress: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> Report:
+    """Clone each reference, say each text, have it judged, and write a report.
+
+    Judges that are not installed, or whose weights are not here, are reported as absent; nothing is counted as zero.
+
+    Args:
+        model: What speaks; None with `made`.
+        items: What to say in whose voice, see `read_list`.
+        out: The report's folder: report.html, report.json, summary.tsv, utterances.tsv and the audio.
+        consent: On what ground the references' voices may be cloned: "LibriSpeech, CC BY 4.0".
+        recogniser: A name of `RECOGNISERS`, with ":" and what it takes; "none" for no word errors.
+        verifier: A name of `VERIFIERS`, likewise.
+        naturalness: Names of `NATURALNESS`, likewise.
+        made: A folder with one <name>.wav (or flac, mp3, ogg, opus) for each item, which is judged instead of speech
+            that `model` would make: so is another system compared.
+        recordings: Judge the speaker's own recordings of the texts too, where the list has them.
+        progress: Show a progress bar where standard error is a terminal.
+        options: Keyword arguments of `VoxClone.generate`.
+
+    Raises:
+        EvaluationError: There is nothing to evaluate, or no judge of a name.
+        ConsentError: The ground is empty.
+    """
+    if not items:
+        raise EvaluationError("there is nothing to evaluate: the list is empty")
+    if (model is None) == (made is None):
+        raise EvaluationError("give either a model that speaks, or the folder of what another system made")
+    panel = Panel.seat(recogniser, verifier, naturalness)
+    folder = Path(out)
+    (folder / AUDIO_FOLDER).mkdir(parents=True, exist_ok=True)
+    if made is not None:
+        utterances = [_take(item, Path(made), folder) for item in items]
+    else:
+        assert model is not None
+        utterances = _speak(model, items, folder, consent, progress, options or {})
+    if recordings:
+        own = [item for item in items if item.recording is not None]
+        utterances += [_copy(item, RECORDED, item.recording, folder) for item in own if item.recording is not None]
+    systems = {system: [u for u in utterances if u.system == system] for system in (CLONED, RECORDED)}
+    references = {item.name: item.reference for item in items}
+    for each in systems.values():
+        panel.judge(each, folder, references)
+    summary = {system: panel.summarise(each) for system, each in systems.items() if each}
+    about = _about(model, made, items, utterances) | {"consent": consent}
+    report = Report(about, utterances, summary)
+    report.write_tables(folder)
+    write_page(report, folder, _copy_references(items, folder))
+    return report
+
+
+def _speak(
+    model: VoxClone, items: Sequence[Item], folder: Path, consent: str, progress: bool, options: Mapping[str, Any]
+) -> list[Utterance]:
+    voices: dict[Path, Voice | str] = {}  # by reference; a text says why there is none
+    warm = False
+    utterances = []
+    for item in progress_bar(list(items), "utterances", progress):
+        utterance = Utterance(item.name, item.speaker, CLONED, item.text)
+        utterances.append(utterance)
+        if item.reference not in voices:
+            voices[item.reference] = _clone(model, item, consent)
+        voice = voices[item.reference]
+        if isinstance(voice, str):
+            utterance.failure = voice
+            continue
+        try:
+            if not warm:  # the first call loads what later ones find loaded
+                model.generate(item.text, voice, **options)
+                warm = True
+            start = time.perf_counter()
+            speech = model.generate(item.text, voice, **options)
+            utterance.synthesis_seconds = time.perf_counter() - start
+        except TextError as error:
+            utterance.failure = str(error)
+            continue
+        utterance.audio = f"{AUDIO_FOLDER}/{item.name}.wav"
+        speech.save(folder / utterance.audio)
+        utterance.words = [(word.text, word.start_seconds, word.end_seconds) for word in speech.words]
+        utterance.phonemes = [(each.text, each.start_seconds, each.end_seconds) for each in speech.phonemes]
+    return utterances
+
+
+def _clone(model: VoxClone, item: Item, consent: str) -> Voice | str:
+    record = Consent.attest(item.speaker, basis=consent)
+    try:
+        return model.clone(item.reference, name=item.speaker, consent=record)
+    except VoxcloneError as error:  # unfit audio, or a reference that is refused
+        return f"the reference cannot be cloned: {error}"
+
+
+def _take(item: Item, made: Path, folder: Path) -> Utterance:
+    """The file that another system made."""
+    for suffix in ("wav", "flac", "mp3", "ogg", "opus"):
+        if (path := made / f"{item.name}.{suffix}").is_file():
+            return _copy(item, CLONED, path, folder)
+    return Utterance(item.name, item.speaker, CLONED, item.text, failure=f"{made} holds no {item.name}.wav")
+
+
+def _copy(item: Item, system: str, source: Path, folder: Path) -> Utterance:
+    utterance = Utterance(item.name, item.speaker, system, item.text)
+    name = item.name if system == CLONED else f"{item.name}.{system}"
+    try:
+        write_audio(folder / AUDIO_FOLDER / f"{name}.wav", *read_audio(source))
+    except AudioError as error:
+        utterance.failure = str(error)
+    else:
+        utterance.audio = f"{AUDIO_FOLDER}/{name}.wav"
+    return utterance
+
+
+def _copy_references(items: Sequence[Item], folder: Path) -> dict[str, str]:
+    """Item name → its reference's copy beside the report, for the page's players."""
+    copies: dict[Path, str] = {}
+    for item in items:
+        if item.reference not in copies:
+            name = f"{AUDIO_FOLDER}/reference-{len(copies):05d}.wav"
+            try:
+                write_audio(folder / name, *read_audio(item.reference))
+            except AudioError:  # it was reported when it was to be cloned
+                name = ""
+            copies[item.reference] = name
+    return {item.name: copies[item.reference] for item in items}
+
+
+def _about(
+    model: VoxClone | None, made: object, items: Sequence[Item], utterances: Sequence[Utterance]
+) -> dict[str, Any]:
+    import torch
+
+    return {
+        "evaluated": model.config.name if model is not None else f"files in {Path(str(made)).name}",
+        "device": str(model.device) if model is not None else None,
+        "utterances": len(items),
+        "speakers": len({item.speaker for item in items}),
+        "failed": sum(utterance.failure is not None for utterance in utterances),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "voxclone": __version__,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "platform": platform.platform(),
+    }

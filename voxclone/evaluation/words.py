@@ -1,0 +1,45 @@
+"""Counting word and character errors."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from voxclone.evaluation.judges.opening import library
+from voxclone.text.normalize import normalize
+
+
+class Errors(NamedTuple):
+    """Edit operations between what was to be said and what was heard, and the length of the former."""
+
+    word_errors: int
+    words: int
+    char_errors: int
+    chars: int
+
+
+def comparable(text: str) -> str:
+    """A text as it is compared: numbers and signs spoken, lower case, no punctuation but apostrophes within words."""
+    spoken = unicodedata.normalize("NFKC", normalize(text)).lower().replace("’", "'")
+    spoken = re.sub(r"[-–—/]", " ", spoken)
+    kept = "".join(char if char.isalnum() or char == "'" or unicodedata.combining(char) else " " for char in spoken)
+    return " ".join(word for word in (word.strip("'") for word in kept.split()) if word)
+
+
+def count_errors(text: str, heard: str) -> Errors:
+    """Compare a text with a transcript of it; both are made `comparable` first.
+
+    Raises:
+        Absent: jiwer is not installed.
+    """
+    jiwer = library("jiwer", "jiwer")
+    wanted, got = comparable(text), comparable(heard)
+    words = jiwer.process_words(wanted, got)
+    chars = jiwer.process_characters(wanted, got)
+    return Errors(
+        words.substitutions + words.deletions + words.insertions,
+        len(wanted.split()),
+        chars.substitutions + chars.deletions + chars.insertions,
+        len(wanted),
+    )
