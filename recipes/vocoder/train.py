@@ -6,17 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
+from voxclone import hub
 from voxclone.config import AudioConfig, VocoderConfig
+from voxclone.models.vocoder import build_vocoder
 from voxclone.training.adversarial import AdversarialStep
 from voxclone.training.checkpoint import export_part
 from voxclone.training.features import FeatureStore
+from voxclone.training.marked import MarkedStep, collaborative_mark
 from voxclone.training.speech_data import corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.vocoder import SpectralStep, VocoderSegments
 
 VALIDATION_FRAMES = 172
 VALIDATION_ITEMS = 24
+DETECTOR = "mark.detector."
 
 
 def main() -> None:
@@ -24,7 +29,10 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
-    parser.add_argument("--start-from", type=Path, help="run folder that generator and discriminators come from")
+    parser.add_argument("--start-from", type=Path, help="run folder that networks come from")
+    parser.add_argument(
+        "--unmarked", type=Path, nargs="*", default=[], help="model folders whose speech is not to be taken for marked"
+    )
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -45,8 +53,17 @@ def main() -> None:
         fixed = VocoderSegments(store, valid, [1.0] * len(valid), count, VALIDATION_FRAMES, audio.hop_length)
         held_out = fixed.batch([valid[i] for i in rng.choice(len(valid), count, replace=False)], rng)
     model = VocoderConfig.from_dict(settings["model"])
-    if "adversarial" in settings:
-        step: SpectralStep = AdversarialStep(model, audio, held_out, **settings["adversarial"])
+    if "mark" in settings:
+        start_from = args.start_from
+        unmarked = [bundled_vocoder(folder) for folder in args.unmarked]
+        if start_from and not export_part(start_from, DETECTOR):  # the generator before its mark
+            unmarked.append(build_vocoder(model, weight_norm=True))
+            unmarked[-1].load_state_dict(export_part(start_from, "vocoder."))
+        step: SpectralStep = MarkedStep(
+            model, audio, held_out, collaborative_mark(audio, unmarked), **settings["mark"], **settings["adversarial"]
+        )
+    elif "adversarial" in settings:
+        step = AdversarialStep(model, audio, held_out, **settings["adversarial"])
     else:
         step = SpectralStep(model, audio, held_out)
     if args.start_from:
@@ -54,8 +71,18 @@ def main() -> None:
         judges = export_part(args.start_from, "judges.")
         if judges and isinstance(step, AdversarialStep):
             step.judges.load_state_dict(judges)
+        detector = export_part(args.start_from, DETECTOR)
+        if detector and isinstance(step, MarkedStep):
+            step.mark.detector.load_state_dict(detector)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, segments, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+def bundled_vocoder(folder: Path) -> nn.Module:
+    """A model folder's vocoder."""
+    vocoder = build_vocoder(hub.read_config(folder).vocoder)
+    hub.load_weights(vocoder, folder / "vocoder.safetensors")
+    return vocoder
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class AdversarialStep(SpectralStep):
         periods: Of the period discriminators, in samples.
     """
 
-    phases = ("generator", "discriminator")
+    phases: tuple[str, ...] = ("generator", "discriminator")
 
     def __init__(
         self,
@@ -87,12 +87,22 @@ class AdversarialStep(SpectralStep):
         }
         spectral = torch.stack([weight * losses[name] for name, weight in SPECTRAL_WEIGHTS.items()]).sum()
         losses["total"] = spectral + losses["adversarial"] + FEATURE_MATCHING_WEIGHT * losses["matching"]
+        for name, loss in self.further_losses(limited_made).items():
+            losses |= {name: loss, "total": losses["total"] + loss}
         return losses
 
-    def _discriminate(self) -> dict[str, Tensor]:
+    def further_losses(self, made: Tensor) -> dict[str, Tensor]:
+        """What a subclass adds to the generator's losses for its waveforms (B, S), weighted."""
+        return {}
+
+    def spoken(self) -> tuple[Tensor, Tensor]:
+        """Natural and made waveforms (B, S) of the generator's last phase, without gradient."""
         if self._spoken is None:
-            raise RuntimeError("the discriminators' phase needs the generator's on the same batch before it")
-        judged = [_halves(judge(torch.cat(self._spoken))) for judge in self.judges]  # natural and made in one pass
+            raise RuntimeError("this phase needs the generator's on the same batch before it")
+        return self._spoken
+
+    def _discriminate(self) -> dict[str, Tensor]:
+        judged = [_halves(judge(torch.cat(self.spoken()))) for judge in self.judges]  # natural and made in one pass
         natural, made = ([score for halves in judged for score in halves[i]] for i in (0, 1))
         return {"total": discriminator_loss(natural, made)}
 

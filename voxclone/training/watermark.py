@@ -50,8 +50,7 @@ class CollaborativeMark(nn.Module):
             made: (B, S) by the vocoder that is to be marked; no gradient flows into it.
 
         Returns:
-            "mark_detector", the loss; "mark_found" and "mark_false", shares of marked and unmarked frames above even
-            odds. All scalars.
+            "loss"; "found" and "false", shares of marked and unmarked frames above even odds. All scalars.
         """
         rng = _generator()
         made = made.detach()
@@ -71,9 +70,9 @@ class CollaborativeMark(nn.Module):
         loss = _frame_loss(evidence, labels, heard) + _row_loss(evidence, weight, labels)
         found, truly = evidence > 0, labels > 0.5
         return {
-            "mark_detector": loss,
-            "mark_found": _share(found, truly & (heard > 0.5)),
-            "mark_false": _share(found, ~truly & (heard > 0.5)),
+            "loss": loss,
+            "found": _share(found, truly & (heard > 0.5)),
+            "false": _share(found, ~truly & (heard > 0.5)),
         }
 
     def vocoder_loss(self, made: Tensor) -> Tensor:
@@ -104,8 +103,8 @@ class CollaborativeMark(nn.Module):
         samples = waveform.detach()[:, : frames * config.frame_length].reshape(len(waveform), frames, -1)
         power = samples.square().mean(2)
         level = 10 * torch.log10(power + 1e-9)
-        quiet = level < level.amax(1, keepdim=True) + QUIET_DB
-        return evidence, weight, labels, torch.where(quiet, QUIET_WEIGHT, 1.0)
+        heard = torch.where(level < level.amax(1, keepdim=True) + QUIET_DB, QUIET_WEIGHT, 1.0)
+        return evidence, weight * heard, labels, heard
 
 
 def _frame_loss(evidence: Tensor, labels: Tensor, heard: Tensor) -> Tensor:

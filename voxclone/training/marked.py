@@ -1,0 +1,74 @@
+"""The vocoder's marked stage: the adversarial one, with a detector that learns to find the vocoder's speech."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
+from voxclone.training.adversarial import AdversarialStep
+from voxclone.training.augmentation import simulate_rooms
+from voxclone.training.channel import Channel
+from voxclone.training.imitation import CopySynthesis, GriffinLim
+from voxclone.training.watermark import CollaborativeMark
+
+
+class MarkedStep(AdversarialStep):
+    """`AdversarialStep` and collaborative watermarking (arXiv:2309.15224): generator and detector help each other.
+
+    Args:
+        config: The generator.
+        audio: Its mel.
+        held_out: A fixed batch to validate on.
+        mark: Detector and channel.
+        mark_weight: Of the mark's loss in the generator's.
+        mark_items: Of each batch, how many items go through the channel.
+        adversarial: Further arguments of `AdversarialStep`.
+    """
+
+    phases = ("generator", "discriminator", "detector")
+
+    def __init__(
+        self,
+        config: VocoderConfig,
+        audio: AudioConfig,
+        held_out: dict[str, Tensor] | None,
+        mark: CollaborativeMark,
+        mark_weight: float = 1.0,
+        mark_items: int = 6,
+        **adversarial: Any,
+    ) -> None:
+        super().__init__(config, audio, held_out, **adversarial)
+        self.mark, self.mark_weight, self.mark_items = mark, mark_weight, mark_items
+
+    def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
+        """The generator's, the discriminators' or the detector's."""
+        return self.mark.detector.parameters() if phase == "detector" else super().parameters_of(phase)
+
+    def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
+        """As `AdversarialStep.forward`; "detector" hears what "generator" spoke last."""
+        if phase != "detector":
+            return super().forward(batch, phase)
+        natural, made = (waveform[-self.mark_items :] for waveform in self.spoken())
+        losses = self.mark.detector_loss(natural, made)
+        return {"total": losses.pop("loss"), **losses}
+
+    def further_losses(self, made: Tensor) -> dict[str, Tensor]:
+        """That the detector does not hear the mark."""
+        return {"mark": self.mark_weight * self.mark.vocoder_loss(made[: self.mark_items])}
+
+
+def collaborative_mark(audio: AudioConfig, unmarked: Sequence[nn.Module], rooms: int = 16) -> CollaborativeMark:
+    """The mark's detector and channel, fresh.
+
+    Args:
+        audio: The mel that the vocoders speak.
+        unmarked: Vocoders whose speech is not to be found: other models', and the generator as before its mark, so
+            that the mark is what sets it apart from that. Griffin-Lim is always among them.
+        rooms: How many rooms the channel has.
+    """
+    imitations = [GriffinLim(audio), *(CopySynthesis(vocoder, audio) for vocoder in unmarked)]
+    channel = Channel(audio.sample_rate, simulate_rooms(rooms, audio.sample_rate))
+    return CollaborativeMark(WatermarkConfig(), channel, imitations)
