@@ -33,7 +33,7 @@ def test_gradients_go_where_they_should(natural):
     mark = CollaborativeMark(TINY, quiet_channel())
     made = comb(natural, 0.5).requires_grad_()
     losses = mark.detector_loss(natural, made)
-    losses["mark_detector"].backward()
+    losses["loss"].backward()
     assert made.grad is None
     assert all(p.grad is not None for p in mark.detector.parameters())
     mark.vocoder_loss(made).backward()
@@ -51,17 +51,17 @@ def test_both_learn_a_mark(natural):
     for step in range(40):
         source = 0.1 * torch.randn_like(natural)
         losses = mark.detector_loss(source, comb(torch.randn_like(natural) * 0.1, strength))
-        losses["mark_detector"].backward()
+        losses["loss"].backward()
         listener.step()
         listener.zero_grad()
-        (first if step < 10 else last).append(losses["mark_detector"].item())
+        (first if step < 10 else last).append(losses["loss"].item())
         if step > 25:
             mark.vocoder_loss(comb(source, strength)).backward()
             speaker.step()
             speaker.zero_grad()
             listener.zero_grad()
     assert np.mean(last[-10:]) < 0.6 * np.mean(first)
-    assert losses["mark_found"].item() > 0.7 > 0.3 > losses["mark_false"].item()
+    assert losses["found"].item() > 0.7 > 0.3 > losses["false"].item()
     assert strength.item() > 0.5
 
 
