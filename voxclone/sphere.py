@@ -16,7 +16,9 @@ def log_map(base: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray
     across = points - along[..., None] * base
     length = np.linalg.norm(across, axis=-1)
     angle = np.arctan2(length, along)
-    return across * np.divide(angle, length, out=np.ones_like(length), where=length > 1e-12)[..., None]
+    stretch = np.divide(angle, length, out=np.ones_like(length), where=length > 1e-12)
+    tangents: NDArray[np.float64] = across * stretch[..., None]
+    return tangents
 
 
 def exp_map(base: NDArray[np.floating], tangents: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -24,7 +26,8 @@ def exp_map(base: NDArray[np.floating], tangents: NDArray[np.floating]) -> NDArr
     base, tangents = np.asarray(base, np.float64), np.asarray(tangents, np.float64)
     angle = np.linalg.norm(tangents, axis=-1, keepdims=True)
     points = np.cos(angle) * base + np.sinc(angle / np.pi) * tangents
-    return points / np.linalg.norm(points, axis=-1, keepdims=True)
+    unit: NDArray[np.float64] = points / np.linalg.norm(points, axis=-1, keepdims=True)
+    return unit
 
 
 def spherical_mean(points: NDArray[np.floating], weights: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -42,7 +45,7 @@ def spherical_mean(points: NDArray[np.floating], weights: NDArray[np.floating]) 
     """
     shares = np.asarray(weights, np.float64) / np.sum(weights)
     points = np.asarray(points, np.float64)
-    mean = shares @ points
+    mean: NDArray[np.float64] = shares @ points
     length = float(np.linalg.norm(mean))
     if length < 1e-3:
         raise ValueError("the points cancel out")

@@ -64,7 +64,7 @@ def test_speed_divides_durations_before_they_are_rounded() -> None:
 
 @pytest.mark.parametrize("seconds", [0.3, 0.71, 1.0, 2.0])
 def test_a_text_lasts_what_was_asked_for(seconds: float) -> None:
-    shaped = shape(with_pauses([a_draft(), a_draft()]), Controls(duration_seconds=seconds))
+    shaped = shape(with_pauses([a_draft(), a_draft()], [0.25, 0.25]), Controls(duration_seconds=seconds))
     total = sum(part.duration_seconds for part in shaped)
     assert total == pytest.approx(round(seconds / FRAME) * FRAME)
     assert abs(total - seconds) <= FRAME / 2

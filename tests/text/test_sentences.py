@@ -35,9 +35,9 @@ def test_no_passage_crosses_a_paragraph() -> None:
     found = list(passages("One.\nTwo.\n\nThree.\n \n\n  Four. Five.", 100))
     assert [p.text for p in found] == ["One.\nTwo.\n\n", "Three.\n \n\n  ", "Four. Five."]
     assert [p.start for p in found] == [0, 11, 23]
-    assert all(p.ends_paragraph for p in found)
-    ends = [p.ends_paragraph for p in passages("One two. Three four.\n\nFive.", 10)]
-    assert ends == [False, True, True]
+    assert all(p.end == "paragraph" for p in found)
+    ends = [p.end for p in passages("One two. Three four.\n\nFive.", 10)]
+    assert ends == ["sentence", "paragraph", "paragraph"]
 
 
 def test_what_cannot_be_spoken_stays_with_its_neighbour() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -27,13 +27,14 @@ from voxclone.safety.consent import Consent
 from voxclone.speech import Speech
 from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.alignment import Alignment, align
-from voxclone.synthesis.controls import Controls
+from voxclone.synthesis.controls import Controls, check_number
 from voxclone.synthesis.outlet import Mark, Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.reference import encoder_id, measure_speaker
 from voxclone.synthesis.render import join, plan, render
 from voxclone.synthesis.request import Request, one_for_each
+from voxclone.synthesis.stream import Speaker, SpeechStream
 from voxclone.text.phonemes import warm_up
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
 from voxclone.voice import Voice
@@ -253,11 +254,7 @@ class VoxClone:
                 that of another text.
             UnmarkedError: The speech does not carry the mark that the model promises.
         """
-        if voice.encoder_id != self.encoder_id:
-            raise VoiceError(
-                f"voice {voice.name!r} was made by speaker encoder {voice.encoder_id}, this model has "
-                f"{self.encoder_id}; clone the voice again with this model"
-            )
+        self._check_voice(voice)
         texts = [text] if isinstance(text, str) else text
         requests = []
         for each, seconds, given in zip(
@@ -270,6 +267,59 @@ class VoxClone:
             requests.append(Request(read(each, self.config.text.language, lexicon, normalize), controls, given))
         speeches = self._speak(requests, voice, progress)
         return speeches[0] if isinstance(text, str) else speeches
+
+    def stream(
+        self,
+        text: str | Iterable[str] | AsyncIterable[str],
+        voice: Voice,
+        *,
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        pitch_range: float = 1.0,
+        energy: float = 1.0,
+        seed: int | None = None,
+        lexicon: Mapping[str, str] | None = None,
+        normalize: bool = True,
+        chunk_seconds: float = 1.0,
+    ) -> SpeechStream:
+        """Speak a text in chunks, the first as soon as can be.
+
+        Args:
+            text: One text, whose chunks joined equal `generate`'s; or pieces of it as they arrive, such as a language
+                model's tokens, which are spoken at the ends of sentences and clauses.
+            voice: As for `generate`, and so are the other arguments.
+            chunk_seconds: Longest chunk, 0.1 to 10; a sentence's first is at most 0.3 s.
+
+        Returns:
+            An iterator over Speech, for `for` and `async for`. Nothing is made before it is asked for.
+
+        Raises:
+            VoiceError: As for `generate`.
+            ConfigError: A control is out of range. TextError comes when the iteration reaches the fault.
+        """
+        self._check_voice(voice)
+        check_number("chunk_seconds", chunk_seconds, 0.1, 10.0)
+        speaker = Speaker(
+            self._acoustic_models.speaking(voice),
+            self._vocoder,
+            self.config,
+            self._origin,
+            voice,
+            Controls(speed, pitch, pitch_range, energy, seed),
+            self._precision,
+            round(chunk_seconds * self.sample_rate / self.config.audio.hop_length),
+        )
+        return SpeechStream(text, speaker, lexicon, normalize)
+
+    def _check_voice(self, voice: Voice) -> None:
+        if voice.encoder_id != self.encoder_id:
+            raise VoiceError(
+                f"voice {voice.name!r} was made by speaker encoder {voice.encoder_id}, this model has "
+                f"{self.encoder_id}; clone the voice again with this model"
+            )
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not torch.float32)
 
     def _parts(self) -> dict[str, nn.Module]:
         parts = {"speaker_encoder": self._speaker_encoder, "acoustic": self._acoustic, "vocoder": self._vocoder}
@@ -330,7 +380,7 @@ class VoxClone:
         acoustic = self._acoustic_models.speaking(voice)
         chunks = [chunk for request in requests for chunk in request.chunks]
         batches = []
-        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not torch.float32):
+        with self._precision():
             for start in range(0, len(chunks), BATCH_SIZE):
                 batch, seed = chunks[start : start + BATCH_SIZE], requests[0].controls.seed
                 batches.append(plan(acoustic, batch, voice, self.config.audio, seed))

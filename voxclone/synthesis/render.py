@@ -85,16 +85,21 @@ def render(acoustic: AcousticModel, vocoder: nn.Module, planned: Plan, prosodies
     Padding would reach into a shorter chunk's last samples through the vocoder's receptive field, so that each chunk
     is vocoded by itself.
     """
-    names = (field.name for field in dataclasses.fields(Delivery))
-    delivery = Delivery(**{name: _padded([getattr(p, name) for p in prosodies], planned.mask) for name in names})
-    output = acoustic.speak(planned, delivery)
     utterances = []
-    for item, prosody in enumerate(prosodies):
-        frames = int(output.mel_lengths[item])
-        mel, f0 = output.mel[item : item + 1, :, :frames], output.f0[item : item + 1, :frames]
+    for prosody, (mel, f0) in zip(prosodies, make_frames(acoustic, planned, prosodies), strict=True):
         arrays = (each[0].float().cpu().numpy() for each in (mel, f0, vocoder(mel, f0)))
         utterances.append(Utterance(prosody, *arrays))
     return utterances
+
+
+@torch.inference_mode()
+def make_frames(acoustic: AcousticModel, planned: Plan, prosodies: Sequence[Prosody]) -> list[tuple[Tensor, Tensor]]:
+    """Mel (1, n_mels, T) and f0 (1, T) of each planned chunk."""
+    names = (field.name for field in dataclasses.fields(Delivery))
+    delivery = Delivery(**{name: _padded([getattr(p, name) for p in prosodies], planned.mask) for name in names})
+    output = acoustic.speak(planned, delivery)
+    lengths = output.mel_lengths.tolist()
+    return [(output.mel[i : i + 1, :, :frames], output.f0[i : i + 1, :frames]) for i, frames in enumerate(lengths)]
 
 
 def _padded(columns: Sequence[NDArray[np.generic]], mask: Tensor) -> Tensor:

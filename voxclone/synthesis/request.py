@@ -36,7 +36,7 @@ class Request:
             ConfigError: The given prosody is that of another text, or the time that is asked for too short or too long.
         """
         if self.prosody is None:
-            return shape(with_pauses(drafts), self.controls)
+            return shape(with_pauses(drafts, [chunk.pause_seconds for chunk in self.chunks]), self.controls)
         own = [symbol for chunk in self.chunks for symbol in chunk.symbols]
         if list(self.prosody.symbols) != own:
             at = next((i for i, (a, b) in enumerate(zip(self.prosody.symbols, own, strict=False)) if a != b), None)

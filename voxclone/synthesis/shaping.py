@@ -15,7 +15,6 @@ from voxclone.prosody import Prosody
 from voxclone.synthesis.controls import Controls
 from voxclone.text.symbols import SILENCES, VOWELS
 
-PAUSE_SECONDS = 0.25  # between the chunks of a long text, to the nearest frame
 STRETCH_LIMIT = 8.0  # how far a duration that is asked for may be from the model's own
 _ELASTICITY = {"silence": 1.5, "vowel": 1.1, "consonant": 0.8}  # who gives first when speech must fit a time
 
@@ -56,10 +55,10 @@ def shape(drafts: Sequence[Draft], controls: Controls) -> list[Prosody]:
     return [dataclasses.replace(part, durations=own, pauses=pause) for part, own, pause in shares]
 
 
-def with_pauses(drafts: Sequence[Draft]) -> list[Draft]:
-    """A text's chunks, a pause after each but the last."""
-    for draft in drafts[:-1]:
-        draft.prosody.pauses[-1] = round(PAUSE_SECONDS / draft.prosody.frame_seconds)
+def with_pauses(drafts: Sequence[Draft], pauses: Sequence[float]) -> list[Draft]:
+    """A text's chunks, each but the last with a pause of so many seconds after it, to the nearest frame."""
+    for draft, seconds in list(zip(drafts, pauses, strict=True))[:-1]:
+        draft.prosody.pauses[-1] = round(seconds / draft.prosody.frame_seconds)
     return list(drafts)
 
 

@@ -35,10 +35,17 @@ class WordSpan:
 
 @dataclass(frozen=True)
 class Phonemes:
-    """A sentence as the acoustic model reads it: silence, phonemes with spaces and punctuation, silence."""
+    """A sentence as the acoustic model reads it: silence, phonemes with spaces and punctuation, silence.
+
+    Attributes:
+        symbols: The silences, phonemes, spaces and punctuation.
+        words: Which of them are which word's.
+        pause_seconds: Silence after it, where more of a text follows.
+    """
 
     symbols: tuple[str, ...]
     words: tuple[WordSpan, ...]
+    pause_seconds: float = 0.0
 
 
 def phonemize(text: str, language: str = "en-us", lexicon: Mapping[str, str] | None = None) -> Phonemes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from voxclone.text.chunks import join_parts
+
+PassageEnd = Literal["clause", "sentence", "paragraph"]
 
 _PARAGRAPH = re.compile(r".+?(?:\n[^\S\n]*(?=\n)\s*|\Z)", re.DOTALL)
 
@@ -18,12 +20,12 @@ class Passage(NamedTuple):
     Attributes:
         text: As it is written, with the white space that follows.
         start: Its place in the text, characters.
-        ends_paragraph: A blank line, or the text's end, follows.
+        end: What its last character ends.
     """
 
     text: str
     start: int
-    ends_paragraph: bool
+    end: PassageEnd
 
 
 def passages(text: str, max_chars: int) -> Iterator[Passage]:
@@ -40,7 +42,7 @@ def passages(text: str, max_chars: int) -> Iterator[Passage]:
     for paragraph in join_parts((match[0] for match in _PARAGRAPH.finditer(text)), 0):
         parts = list(join_parts(sentences(paragraph) if len(paragraph) > max_chars else [paragraph], max_chars))
         for index, part in enumerate(parts):
-            yield Passage(part, start, index == len(parts) - 1)
+            yield Passage(part, start, "paragraph" if index == len(parts) - 1 else "sentence")
             start += len(part)
 
 

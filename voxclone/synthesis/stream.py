@@ -1,0 +1,241 @@
+"""Speech while it is made: chunk after chunk, for text that is there or that arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from voxclone.config import ModelConfig
+from voxclone.errors import ConfigError
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.vocoder.spans import make_source, make_span
+from voxclone.prosody import Prosody
+from voxclone.speech import Segment, Speech
+from voxclone.synthesis.controls import Controls
+from voxclone.synthesis.outlet import EARLIER_SECONDS, Origin, release
+from voxclone.synthesis.reading import MAX_CHUNK_CHARS, read_passage, read_through
+from voxclone.synthesis.render import make_frames, plan, segments
+from voxclone.synthesis.shaping import shape
+from voxclone.text.arriving import ArrivingText
+from voxclone.text.normalize import normalize as to_spoken_form
+from voxclone.text.phonemes import Phonemes
+from voxclone.text.sentences import Passage
+from voxclone.voice import Voice
+
+FIRST_SPAN_FRAMES = 24  # of a sentence, 0.28 s: the less, the sooner it is heard; each span is twice the one before
+
+TextSource = str | Iterable[str] | AsyncIterable[str]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """What makes the chunks: a model's parts, the voice and how it is to speak."""
+
+    acoustic: AcousticModel
+    vocoder: nn.Module
+    config: ModelConfig
+    origin: Origin
+    voice: Voice
+    controls: Controls
+    precision: Callable[[], AbstractContextManager[object]]
+    chunk_frames: int
+
+    def read(self, phonemes: Phonemes) -> Utterance:
+        """Run the acoustic model over one chunk of the text."""
+        with torch.inference_mode(), self.precision():
+            planned = plan(self.acoustic, [phonemes], self.voice, self.config.audio, self.controls.seed)
+            prosody = shape(planned.drafts, self.controls)[0]
+            mel, f0 = make_frames(self.acoustic, planned.plan, [prosody])[0]
+            return Utterance(prosody, mel, f0, make_source(self.vocoder, self.config.vocoder, mel, f0))
+
+    def sound(self, utterance: Utterance, start: int, end: int) -> NDArray[np.float32]:
+        """The samples of some of its frames."""
+        with torch.inference_mode(), self.precision():
+            made = make_span(self.vocoder, self.config.vocoder, utterance.mel, utterance.source, start, end)
+            samples: NDArray[np.float32] = made[0].float().cpu().numpy()
+            return samples
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One pass of the acoustic model, not yet heard."""
+
+    prosody: Prosody
+    mel: Tensor  # (1, n_mels, T)
+    f0: Tensor  # (1, T)
+    source: Tensor  # (1, K, T * hop_length)
+
+
+class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
+    """Chunks of speech, made when they are asked for: iterate with `for` or `async for`, close it to stop.
+
+    `VoxClone.stream` makes it. Each chunk is a `Speech` whose words and phonemes are those that begin in it, with times
+    from the chunk's own start. Joined, the chunks are what `VoxClone.generate` gives for the same text. Whoever is slow
+    to ask holds the work up; between two chunks nothing runs. One thread at a time may iterate, any may close.
+
+    Attributes:
+        words: Every word so far, with times from the stream's start.
+        duration_seconds: Of the chunks so far.
+    """
+
+    def __init__(self, text: TextSource, speaker: Speaker, lexicon: Mapping[str, str] | None, normalize: bool) -> None:
+        if not isinstance(text, str | Iterable | AsyncIterable):
+            raise ConfigError(f"a text, or an iterable of its pieces, can be streamed; this is {type(text).__name__}")
+        self.words: list[Segment] = []
+        self.duration_seconds = 0.0
+        self._text, self._speaker = text, speaker
+        self._language = speaker.config.text.language
+        self._lexicon, self._normalize = lexicon, normalize
+        self._arriving = ArrivingText(MAX_CHUNK_CHARS, to_spoken_form if normalize else str)
+        self._earlier = np.zeros(0, np.float32)
+        self._pause = 0  # frames of silence before the next utterance
+        self._closed = threading.Event()
+        self._running: Iterator[Speech] | None = None
+        self._running_async: AsyncIterator[Speech] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Speech:
+        if self._closed.is_set():
+            raise StopIteration
+        if self._running is None:
+            if isinstance(self._text, AsyncIterable):
+                raise ConfigError("the text arrives asynchronously; iterate over its speech with `async for`")
+            self._running = self._chunks(self._text)
+        return next(self._running)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Speech:
+        if self._closed.is_set():
+            raise StopAsyncIteration
+        if self._running_async is None:
+            self._running_async = self._chunks_async()
+        return await anext(self._running_async)
+
+    def close(self) -> None:
+        """Stop: no further chunk comes. A chunk that is being made in another thread is still finished."""
+        self._closed.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _chunks(self, text: str | Iterable[str]) -> Iterator[Speech]:
+        if isinstance(text, str):
+            yield from self._speak(read_through(text, self._language, self._lexicon, self._normalize))
+            return
+        for piece in text:
+            yield from self._speak(self._read(self._arriving.add(piece)))
+            if self._closed.is_set():
+                return
+        yield from self._speak(self._read(self._arriving.finish()))
+
+    async def _chunks_async(self) -> AsyncIterator[Speech]:
+        """The chunks, made in a worker thread; the text is awaited here."""
+        if not isinstance(self._text, AsyncIterable):
+            async for chunk in _in_thread(self._chunks(self._text)):
+                yield chunk
+            return
+        async for piece in self._text:
+            async for chunk in _in_thread(self._speak(self._read(self._arriving.add(piece)))):
+                yield chunk
+        async for chunk in _in_thread(self._speak(self._read(self._arriving.finish()))):
+            yield chunk
+
+    def _read(self, found: Iterable[Passage]) -> Iterator[Phonemes]:
+        for passage in found:
+            yield from read_passage(passage, self._language, self._lexicon, self._normalize)
+
+    def _speak(self, readings: Iterable[Phonemes]) -> Iterator[Speech]:
+        for phonemes in readings:
+            utterance = self._speaker.read(phonemes)
+            for start, end in spans(utterance.mel.shape[2], self._speaker.chunk_frames):
+                if self._closed.is_set():
+                    return
+                yield self._release(utterance, start, end)
+            self._pause = round(phonemes.pause_seconds / utterance.prosody.frame_seconds)
+
+    def _release(self, utterance: Utterance, start: int, end: int) -> Speech:
+        """Let some frames of an utterance out, after the pause that is due."""
+        speaker, audio, pause = self._speaker, self._speaker.config.audio, self._pause
+        self._pause = 0
+        seconds = audio.hop_length / audio.sample_rate
+        samples = speaker.sound(utterance, start, end)
+        mel = utterance.mel[0, :, start:end].float().cpu().numpy()
+        f0 = utterance.f0[0, start:end].float().cpu().numpy()
+        if pause:
+            samples = np.concatenate([np.zeros(pause * audio.hop_length, np.float32), samples])
+            mel = np.concatenate([np.full((len(mel), pause), math.log(audio.mel_floor), np.float32), mel], axis=1)
+            f0 = np.concatenate([np.zeros(pause, np.float32), f0])
+        words, phonemes = (
+            _beginning_in(found, start * seconds, end * seconds, (pause - start) * seconds)
+            for found in segments(utterance.prosody, audio)
+        )
+        speech = release(
+            samples,
+            speaker.origin,
+            speaker.voice,
+            words=words,
+            phonemes=phonemes,
+            mel=mel,
+            f0=f0,
+            earlier=self._earlier,
+        )
+        self.words += [_moved(word, self.duration_seconds) for word in words]
+        self.duration_seconds += speech.duration_seconds
+        self._earlier = np.concatenate([self._earlier, samples])[-round(EARLIER_SECONDS * audio.sample_rate) :]
+        return speech
+
+
+def spans(frames: int, longest: int) -> Iterator[tuple[int, int]]:
+    """First and last frames, [start, end), of the chunks of an utterance: short at first, then up to `longest`."""
+    start, size = 0, min(FIRST_SPAN_FRAMES, longest)
+    while start < frames:
+        end = min(start + size, frames)
+        if frames - end < FIRST_SPAN_FRAMES // 2:  # a rest too short to be worth its context
+            end = frames
+        yield start, end
+        start, size = end, min(2 * size, longest)
+
+
+def _beginning_in(found: Iterable[Segment], start: float, end: float, shift: float) -> tuple[Segment, ...]:
+    """The segments that begin within [start, end) seconds, moved; half a millisecond stands for rounding."""
+    return tuple(_moved(each, shift) for each in found if start <= each.start_seconds + 5e-4 < end)
+
+
+def _moved(segment: Segment, seconds: float) -> Segment:
+    return Segment(segment.text, segment.start_seconds + seconds, segment.end_seconds + seconds)
+
+
+async def _in_thread(items: Iterator[Item]) -> AsyncIterator[Item]:
+    """An iterator's items, each made in a worker thread."""
+    done = object()
+    while (item := await asyncio.to_thread(next, items, done)) is not done:
+        yield item  # type: ignore[misc]
