@@ -33,6 +33,16 @@ CONFIGS: dict[str, VocoderConfig] = {
         head="harmonic_istft",
         head_n_fft=32,
     ),
+    "source_istft": VocoderConfig(
+        **SIZES,
+        upsample_rates=(4,),
+        upsample_kernel_sizes=(8,),
+        frame_blocks=2,
+        resblock="2",
+        resblock_dilation_sizes=((1, 2), (1, 3)),
+        head="source_istft",
+        head_n_fft=32,
+    ),
     "bigvgan": VocoderConfig(
         **SIZES,
         upsample_rates=(8, 4),

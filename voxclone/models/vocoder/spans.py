@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from voxclone.config import VocoderConfig
 from voxclone.layers.snake import TAPS
 
-FRAME_KERNEL = 7  # of the first convolution and of each frame block
+FRAME_KERNEL = 7  # of the first convolution, and of the blocks that follow it and of each frame block
 HEAD_KERNEL = 7  # of the last convolution
 SOURCE_KERNEL = 3  # at most, over STFT frames of the source
 
