@@ -75,7 +75,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             resblock_kernel_sizes=(3,),
             resblock_dilation_sizes=((1, 3),),
         ),
-        aligner=AlignerConfig(n_symbols=len(SYMBOLS), dim=16, key_dim=16),
+        aligner=AlignerConfig(n_symbols=len(SYMBOLS), dim=16),
     )
     assert config.aligner is not None
     folder = tmp_path_factory.mktemp("models") / "tiny"

@@ -31,7 +31,7 @@ def test_segments_fill_the_recording_in_order(tiny_model: VoxClone, recording: R
     assert ends[-1] == pytest.approx(3.0, abs=HOP_SECONDS)
     assert alignment.durations.sum() == alignment.mel.shape[1]
     assert tuple(segment.text for segment in alignment.phonemes) == alignment.phoneme_symbols
-    assert alignment.confidence <= 0 and np.isfinite(alignment.match)
+    assert np.isfinite([alignment.confidence, alignment.match]).all()
     first, last = alignment.words[0], alignment.words[-1]
     assert first.start_seconds > 0 and last.end_seconds < ends[-1]
 
@@ -55,17 +55,17 @@ def test_an_aligner_that_knows_its_sounds_finds_their_borders() -> None:
     ]
     hiss = np.random.default_rng(0).normal(size=int(0.5 * rate))
     sound = 0.1 * np.concatenate([*parts, hiss, np.zeros(rate // 20)])
-    aligner = Aligner(AlignerConfig(n_symbols=len(SYMBOLS), dim=16, key_dim=16))
+    aligner = Aligner(AlignerConfig(n_symbols=len(SYMBOLS), dim=16))
     source = (sound.astype(np.float32), rate)
     first = align(aligner.eval(), audio, source, [chunk])
     mel, lengths = torch.from_numpy(first.mel)[None], torch.tensor([first.mel.shape[1]])
-    ids, count = torch.tensor([symbol_ids(chunk.symbols)]), torch.tensor([5])
+    ids = torch.tensor([symbol_ids(chunk.symbols)])
     borders = torch.tensor([0.05, 0.45, 0.65, 1.15]) * rate / audio.hop_length
     path = torch.searchsorted(borders, torch.arange(int(lengths)) + 0.5)
     optimizer = torch.optim.Adam(aligner.parameters(), 0.02)
     for _ in range(100):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(aligner(ids, count, mel, lengths, prior=False)[0], path).backward()
+        (-aligner.path_likelihood(ids, mel, lengths, path[None]).mean()).backward()
         optimizer.step()
     found = align(aligner.eval(), audio, source, [chunk])
     ends = [segment.end_seconds for segment in found.phonemes[1:4]]

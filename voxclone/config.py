@@ -173,7 +173,10 @@ class AcousticConfig(Config):
     frames_per_step: int = 2  # mel frames that one decoder step makes
     predictor_layers: int = 3
     predictor_kernel_size: int = 3
-    dropout: float = 0.1  # the predictors' is twice that
+    dropout: float = 0.1
+    predictor_dropout: float = 0.2
+    quality_dims: int = 0  # measures of the recording that a mel is conditioned on, see `recording_quality`
+    calibrated: bool = False  # whether the spread of real prosody is stored beside the predictors
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "n_symbols", "n_mels", "speaker_embedding_dim", "hidden_dim", "attention_heads")
@@ -181,8 +184,10 @@ class AcousticConfig(Config):
         _odd(self, "encoder_kernel_size", "decoder_kernel_size", "predictor_kernel_size")
         if self.hidden_dim % self.attention_heads:
             raise ConfigError("AcousticConfig.hidden_dim must be a multiple of attention_heads")
-        if not 0 <= self.dropout <= 0.5:
-            raise ConfigError(f"AcousticConfig.dropout is {self.dropout}; it must be within 0 and 0.5")
+        _at_least(self, 0, "quality_dims")
+        for name in ("dropout", "predictor_dropout"):
+            if not 0 <= getattr(self, name) <= 0.5:
+                raise ConfigError(f"AcousticConfig.{name} is {getattr(self, name)}; it must be within 0 and 0.5")
 
 
 @dataclass(frozen=True)
@@ -191,11 +196,17 @@ class AlignerConfig(Config):
 
     n_symbols: int
     n_mels: int = 80
-    dim: int = 256  # of the phoneme encoding
-    key_dim: int = 80  # in which distances between phonemes and frames are taken
+    dim: int = 192  # of the phoneme embedding
+    cepstra: int = 20  # of the mel; their slopes are features too
+    components: int = 2  # Gaussians of each pause; a sound has one
+    pause_ids: tuple[int, ...] = ()  # symbols that may be silent
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "n_symbols", "n_mels", "dim", "key_dim")
+        _at_least(self, 1, "n_symbols", "n_mels", "dim", "cepstra", "components")
+        if any(not 0 <= each < self.n_symbols for each in self.pause_ids):
+            raise ConfigError(f"AlignerConfig.pause_ids has {self.pause_ids}; there are {self.n_symbols} symbols")
+        if self.cepstra > self.n_mels:
+            raise ConfigError(f"AlignerConfig.cepstra is {self.cepstra}; there are at most n_mels = {self.n_mels}")
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from voxclone import hub
 from voxclone.config import AcousticConfig, SpeakerEncoderConfig
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
-from voxclone.training.checkpoint import export_part
+from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
+from voxclone.training.checkpoint import export_part, start_from
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
-from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident
+from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig
 
 SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/config.json"
@@ -25,8 +27,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
     parser.add_argument("--durations", type=Path, required=True, help="from align.py")
-    parser.add_argument("--speaker-features", type=Path, required=True, help="the `speaker` store")
-    parser.add_argument("--speaker-run", type=Path, required=True, help="run folder of recipes/speaker_encoder")
+    parser.add_argument("--speaker-features", type=Path, help="the `speaker` store; --features if left out")
+    encoders = parser.add_mutually_exclusive_group(required=True)
+    encoders.add_argument("--speaker-run", type=Path, help="run folder of recipes/speaker_encoder")
+    encoders.add_argument("--speaker-model", type=Path, help="model folder whose speaker encoder is kept")
+    parser.add_argument(
+        "--start-from", type=Path, help="model or run folder whose acoustic weights training starts from"
+    )
+    parser.add_argument("--reset", nargs="*", default=[], help="parts of the model that start anew all the same")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
     parser.add_argument(
@@ -39,19 +47,24 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     settings = json.loads(args.config.read_text())
     data = settings["data"]
-    speaker = SpeakerEncoderConfig.from_dict(json.loads(args.speaker_config.read_text())["model"])
-    encoder = SpeakerEncoder(speaker)
-    encoder.load_state_dict(export_part(args.speaker_run, "encoder."))
+    if args.speaker_model:
+        speaker = hub.read_config(args.speaker_model).speaker_encoder
+        encoder = SpeakerEncoder(speaker)
+        hub.load_weights(encoder, args.speaker_model / "speaker_encoder.safetensors")
+    else:
+        speaker = SpeakerEncoderConfig.from_dict(json.loads(args.speaker_config.read_text())["model"])
+        encoder = SpeakerEncoder(speaker)
+        encoder.load_state_dict(export_part(args.speaker_run, "encoder."))
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
     spoken = {entry.key for entry in store.entries if "phoneme_ids" in entry.rows}
-    embeddings = kept_embeddings(
-        args.out / "embeddings.npz", encoder.eval(), FeatureStore(args.speaker_features), spoken
-    )
+    heard = (FeatureStore(args.speaker_features), encoder.sample_rate) if args.speaker_features else (store, 22050)
+    embeddings = kept_embeddings(args.out / "embeddings.npz", encoder.eval(), *heard, spoken)
 
     confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
     weights = corpus_weights(store.entries, data["corpus_weights"])
     candidates = [entry for entry in store.entries if entry.key in weights]
     usable = drop_least_confident(candidates, confidence, data["drop_least_confident"])
+    usable = drop_stretched(usable, store, durations)
     train = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "train"], embeddings)
     valid = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "valid"], embeddings)
     lengths = [e.rows["mel"][1] for e in train.entries]
@@ -61,10 +74,31 @@ def main() -> None:
     parts = np.array_split(chosen, max(1, len(chosen) // 8)) if len(chosen) else []
     held_out = [voiced_batch([valid[int(i)] for i in part]) for part in parts]
     sizes = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim} | settings["model"]
-    step = AcousticStep(AcousticConfig.from_dict(sizes), held_out)
-    step.model.mean_spectrum.copy_(train.mean_spectrum())
+    config = AcousticConfig.from_dict(sizes)
+    if "adversarial" in settings:
+        step: AcousticStep = AdversarialAcousticStep(config, held_out, **settings["adversarial"])
+    else:
+        step = AcousticStep(config, held_out)
+    if args.start_from:
+        file = args.start_from / "acoustic.safetensors"
+        tensors = hub.read_tensors(file)[0] if file.exists() else export_part(args.start_from, "model.")
+        fresh = start_from(step.model, {n: t for n, t in tensors.items() if n.split(".")[0] not in args.reset})
+        print(
+            f"starts from {args.start_from}, but for {', '.join(sorted({n.split('.')[0] for n in fresh})) or 'nothing'}"
+        )
+    if "adversarial" not in settings:
+        measure_training_speech(step, train)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+def measure_training_speech(step: AcousticStep, train: VoicedSpeech) -> None:
+    """What the model is told of the speech that it learns from."""
+    step.model.mean_spectrum.copy_(train.mean_spectrum())
+    if step.model.config.quality_dims:
+        step.model.clean_quality.copy_(train.clean_quality())
+    if step.model.spread is not None:
+        step.model.spread.average.copy_(train.average_prosody(len(SYMBOLS)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from torch import nn
 
 import voxclone
 from voxclone import hub
-from voxclone.config import AcousticConfig, AlignerConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
+from voxclone.config import AcousticConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
 from voxclone.errors import ConfigError
 from voxclone.layers.resblock import fold_weight_norm
 from voxclone.models.acoustic import AcousticModel
@@ -19,6 +19,7 @@ from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.text.symbols import SYMBOLS
+from voxclone.training.alignment import aligner_config
 from voxclone.training.checkpoint import export_part
 
 RECIPES = Path(__file__).resolve().parent.parent
@@ -46,7 +47,7 @@ def configuration(args: argparse.Namespace, base: ModelConfig | None) -> ModelCo
         ),
         vocoder=VocoderConfig.from_dict(sizes(args.vocoder_config) if args.vocoder_run else of_base["vocoder"]),
         speaker_encoder=speaker,
-        aligner=AlignerConfig(n_symbols=len(SYMBOLS)) if args.aligner_run else base.aligner if base else None,
+        aligner=aligner_config() if args.aligner_run else base.aligner if base else None,
     )
 
 

@@ -12,12 +12,21 @@ pytest.importorskip("accelerate")
 pytest.importorskip("matplotlib")
 
 from voxclone.config import AcousticConfig
-from voxclone.training.acoustic import UNVOICED_F0_MEDIAN, AcousticStep, VoicedSpeech, voiced_batch
+from voxclone.text.symbols import symbol_ids
+from voxclone.training.acoustic import (
+    QUALITY_DIMS,
+    UNVOICED_F0_MEDIAN,
+    AcousticStep,
+    VoicedSpeech,
+    recording_quality,
+    voiced_batch,
+    with_heard_pauses,
+)  # fmt: skip
 from voxclone.training.features import FeatureStore
 
 CONFIG = AcousticConfig(
     n_symbols=12, speaker_embedding_dim=8, hidden_dim=16, attention_heads=2, encoder_layers=1, decoder_layers=1,
-    predictor_layers=1, dropout=0.0,
+    predictor_layers=1, dropout=0.0, predictor_dropout=0.0, quality_dims=QUALITY_DIMS, calibrated=True,
 )  # fmt: skip
 
 
@@ -84,3 +93,75 @@ def test_a_voiceless_batch_has_losses(speech: VoicedSpeech) -> None:
     losses = AcousticStep(CONFIG, [])(voiced_batch([speech[2]]), "model")
     assert float(losses["f0"]) == 0.0 and float(losses["pitch"]) == 0.0
     assert bool(torch.isfinite(losses["total"]))
+
+
+class Scalars:
+    """Keeps what a step reports."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+
+    def scalar(self, name: str, value: float) -> None:
+        self.values[name] = value
+
+    def figure(self, name: str, figure: object) -> None:
+        self.values[name] = 0.0
+
+
+def test_validation_measures_the_spread_and_the_next_update_stores_it(speech: VoicedSpeech) -> None:
+    torch.manual_seed(0)
+    batch = voiced_batch([speech[index] for index in range(3)])
+    step, report = AcousticStep(CONFIG, [batch]), Scalars()
+    spread = step.model.spread
+    assert spread is not None
+    spread.average.copy_(speech.average_prosody(12))
+    step.eval()
+    with torch.inference_mode():
+        step.validate(report, 1)  # type: ignore[arg-type]
+    assert torch.equal(spread.stretch, torch.ones(4))
+    step.train()(batch, "model")
+    names = ("pitch", "voiced_share", "energy", "duration")
+    found = [report.values[f"valid_stretch_{name}"] for name in names]
+    assert all(1.0 <= value <= 2.0 for value in found)
+    assert spread.stretch.tolist() == pytest.approx([found[0], 1.0, found[2], found[3]])
+    assert (spread.residual[[0, 2, 3]] > 0).all() and spread.residual[1] == 0
+
+
+def test_the_average_is_that_of_each_symbol(speech: VoicedSpeech) -> None:
+    average = speech.average_prosody(12)
+    logs = {symbol: [] for symbol in range(12)}
+    for index in range(3):
+        for symbol, frames in zip(speech[index]["phoneme_ids"].tolist(), speech[index]["durations"], strict=True):
+            logs[symbol].append(float(torch.log(frames.float())))
+    for symbol, values in logs.items():
+        assert average[symbol, 3] == pytest.approx(np.mean(values) if values else 0.0, abs=1e-5)
+
+
+def test_a_quiet_space_that_lasts_is_heard_as_a_comma() -> None:
+    space, comma = symbol_ids((" ", ","))
+    ids = np.array([11, space, 12, space, 13, space, 14])
+    durations = np.array([10, 12, 10, 4, 10, 12, 10])
+    mel = np.full((68, 80), 0.0, np.float16)
+    for start, end in ((10, 22), (32, 36)):  # the first space is silent and long, the second short; the third is loud
+        mel[start:end] = -9.0
+    heard = with_heard_pauses(ids, durations, mel)
+    assert heard.tolist() == [11, comma, 12, space, 13, space, 14]
+    assert ids[1] == space  # a copy
+
+
+def test_a_recording_with_noise_has_a_lower_quality() -> None:
+    rng = np.random.default_rng(0)
+    mel = rng.normal(-2, 1, (200, 80))
+    mel[:40] = -10.0
+    noisy = np.logaddexp(mel, -5.0)
+    assert (recording_quality(noisy) < recording_quality(mel) - 1).all()
+
+
+def test_quality_conditions_the_model_and_none_is_clean(speech: VoicedSpeech) -> None:
+    torch.manual_seed(0)
+    model = AcousticStep(CONFIG, []).model
+    model.clean_quality.copy_(torch.tensor([1.0, 0.5]))
+    voice = (torch.nn.functional.normalize(torch.randn(2, 8)), torch.tensor([120.0, 200.0]), torch.randn(2, 80) - 5)
+    clean = model.condition(*voice, torch.tensor([[1.0, 0.5], [1.0, 0.5]]))
+    torch.testing.assert_close(model.condition(*voice), clean)
+    assert not torch.allclose(model.condition(*voice, torch.zeros(2, 2)), clean)

@@ -114,6 +114,6 @@ def test_trials_are_of_long_enough_clips_within_a_corpus(store: FeatureStore) ->
 
 def test_embeds_the_wanted_entries(store: FeatureStore) -> None:
     encoder = SpeakerStep(CONFIG, 3, None).encoder.eval()
-    embeddings = embed_store(encoder, store, {"ada-1.5", "bob-0.6", "unknown"})
+    embeddings = embed_store(encoder, store, 16000, {"ada-1.5", "bob-0.6", "unknown"})
     assert set(embeddings) == {"ada-1.5", "bob-0.6"}
     assert all(np.linalg.norm(embedding) == pytest.approx(1, abs=1e-4) for embedding in embeddings.values())

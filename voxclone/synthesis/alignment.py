@@ -19,7 +19,7 @@ from voxclone.kernels.monotonic_alignment import monotonic_alignment
 from voxclone.models.aligner import Aligner
 from voxclone.speech import Segment
 from voxclone.text.phonemes import Phonemes, WordSpan
-from voxclone.text.symbols import PUNCTUATION, SPACE, symbol_ids
+from voxclone.text.symbols import PUNCTUATION, SILENCES, SPACE, symbol_ids
 
 MAX_SECONDS = 60.0  # the table of scores grows with the square
 
@@ -34,10 +34,9 @@ class Alignment:
         phoneme_symbols: The symbols as the acoustic model reads them.
         durations: (N,) int64 frames of the model's hop for each symbol; they fill the recording.
         mel: (n_mels, T) natural-log mel of the recording at -23 LUFS; its frames are those that `durations` counts.
-        confidence: Mean log-probability of the phonemes' own frames among all phonemes of the text, in nats per frame,
-            0 at best. It tells recordings that fit their text from others; it does not compare two texts.
-        match: Mean over the phonemes' frames of the log-probability among all sounds of the symbol table, in nats per
-            frame. Compares texts on the same recording: the one that was spoken has the highest.
+        confidence: Mean over all frames of the log-likelihood of the symbol that they belong to, less that of the best
+            symbol of the table, in nats per frame: about 0 or above where text and recording fit, far below where not.
+        match: The same over the frames of phonemes alone, without pauses.
     """
 
     words: tuple[Segment, ...]
@@ -82,14 +81,12 @@ def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Seq
     lengths = (torch.tensor([count], device=device), torch.tensor([end - start], device=device))
     ids = torch.tensor(symbol_ids(phonemes.symbols), device=device)[None]
     heard = mel[:, :, start:end].to(device)
-    scores = aligner(ids, lengths[0], heard, lengths[1], prior=False)
-    durations = monotonic_alignment(torch.log_softmax(scores, 2), *lengths)[0].cpu()
+    scores = aligner(ids, lengths[0], heard, lengths[1])
+    durations = monotonic_alignment(scores, *lengths)[0].cpu()
     path = torch.repeat_interleave(durations)
-    chosen = scores[0].cpu().gather(1, path[:, None])[:, 0]
-    spoken = torch.tensor([s not in (SPACE, *PUNCTUATION) for s in phonemes.symbols])[path]
-    spoken &= (path > 0) & (path < count - 1)
-    own = chosen - scores[0].cpu().logsumexp(1)
-    among_all = chosen - aligner.sound_scores(heard, lengths[1])[0].cpu().logsumexp(1)
+    own = scores[0].cpu().gather(1, path[:, None])[:, 0]
+    gap = own - aligner.sound_scores(heard, lengths[1])[0].cpu().amax(1)
+    spoken = torch.tensor([symbol not in SILENCES for symbol in phonemes.symbols])[path]
     durations[0] += start
     durations[-1] += total - end
     edges = np.concatenate([[0], np.cumsum(durations)]) * audio.hop_length / audio.sample_rate
@@ -100,8 +97,8 @@ def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Seq
         phonemes.symbols,
         durations.numpy(),
         mel[0].numpy(),
-        float(own.mean()),
-        float(among_all[spoken].mean()),
+        float(gap.mean()),
+        float(gap[spoken].mean()),
     )
 
 

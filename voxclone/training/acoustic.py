@@ -20,6 +20,7 @@ from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.model import MEL_SPREAD
 from voxclone.models.acoustic.variance import phoneme_prosody
+from voxclone.text.symbols import SPACE, symbol_ids
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.plots import compare_mels
 from voxclone.training.speech_data import fits_monotonic, pad_batch
@@ -28,6 +29,10 @@ from voxclone.training.trainer import Report, TrainingStep
 LOSS_WEIGHTS = {
     "mel": 4.0, "duration": 0.5, "pitch": 0.3, "voiced_share": 0.5, "energy": 0.3, "f0": 1.0, "voicing": 0.3,
 }  # fmt: skip
+QUALITY_DIMS = 2
+PAUSE_FRAMES = 10  # 0.12 s; a shorter silence between words is a stop's closure or careful speech
+_SPACE, _COMMA = symbol_ids((SPACE, ","))
+MAX_STRETCH = 2.0
 UNVOICED_F0_MEDIAN = 160.0  # Hz, for a speaker without any voiced frame
 
 
@@ -52,6 +57,7 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         for entry in self.entries:
             self.by_speaker[entry.about["speaker"]].append(entry)
         self.spectra = {e.key: self._spectrum(e) for e in self.entries}
+        self.qualities = {e.key: recording_quality(store.read(e, "mel")) for e in self.entries}
         self.medians = {speaker: _median_f0(store, own) for speaker, own in self.by_speaker.items()}
 
     def __len__(self) -> int:
@@ -61,6 +67,9 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         entry = self.entries[index]
         arrays = {kind: torch.from_numpy(self.store.read(entry, kind)) for kind in ("phoneme_ids", "mel", "f0")}
         durations = self.durations.read(self.aligned[entry.key], "durations")
+        arrays["phoneme_ids"] = torch.from_numpy(
+            with_heard_pauses(arrays["phoneme_ids"].numpy(), durations, arrays["mel"].numpy())
+        )
         speaker = entry.about["speaker"]
         embedding, spectrum = self._voice(self.by_speaker[speaker])
         return {
@@ -70,12 +79,31 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
             "speaker_embedding": torch.from_numpy(embedding),
             "spectrum": torch.from_numpy(spectrum),
             "f0_median": self.medians[speaker],
+            "quality": torch.from_numpy(self.qualities[entry.key]),
         }
 
     def mean_spectrum(self) -> Tensor:
         """(n_mels,) the mean over speakers of their mean spectrum."""
         speakers = [np.mean([self.spectra[e.key] for e in own], axis=0) for own in self.by_speaker.values()]
         return torch.from_numpy(np.mean(speakers, axis=0))
+
+    def clean_quality(self) -> Tensor:
+        """(QUALITY_DIMS,) the mean of recordings that are cleaner than 60 % and not cleaner than 90 % of all."""
+        qualities = np.stack(list(self.qualities.values()))
+        low, high = np.quantile(qualities.mean(1), [0.6, 0.9])
+        chosen = (qualities.mean(1) >= low) & (qualities.mean(1) <= high)
+        return torch.from_numpy(qualities[chosen].mean(0))
+
+    def average_prosody(self, n_symbols: int, recordings: int = 1000) -> Tensor:
+        """(n_symbols, 4) each symbol's mean pitch, voiced share, energy and log duration, over random recordings."""
+        sums, counts = torch.zeros(n_symbols, 4), torch.zeros(n_symbols, 4)
+        generator = torch.Generator().manual_seed(0)
+        for index in torch.randperm(len(self), generator=generator)[:recordings].tolist():
+            batch = voiced_batch([self[index]])
+            values, weights = spoken_values(batch)
+            sums.index_add_(0, batch["phoneme_ids"][0], (values * weights)[0])
+            counts.index_add_(0, batch["phoneme_ids"][0], weights[0])
+        return sums / counts.clamp(min=1)
 
     def _spectrum(self, entry: Entry) -> NDArray[np.float32]:
         return voiced_spectrum(self.store.read(entry, "mel").T, self.store.read(entry, "f0"))
@@ -95,9 +123,61 @@ def _median_f0(store: FeatureStore, entries: Sequence[Entry]) -> float:
     return float(np.median(voiced)) if len(voiced) else UNVOICED_F0_MEDIAN
 
 
+def recording_quality(mel: NDArray[Any]) -> NDArray[np.float32]:
+    """How far the quietest frames lie below the loudest, in the lower and the upper half of the mel's bands.
+
+    Args:
+        mel: (T, n_mels) natural log.
+
+    Returns:
+        (QUALITY_DIMS,) of the order of 1, higher for a cleaner recording.
+    """
+    halves = np.asarray(mel, np.float32).reshape(len(mel), 2, -1).mean(2)
+    quiet, loud = np.quantile(halves, [0.05, 0.95], axis=0)
+    return np.asarray((loud - quiet - 5.0) / 2, np.float32)
+
+
+def with_heard_pauses(
+    phoneme_ids: NDArray[Any], durations: NDArray[Any], mel: NDArray[Any], least: int = PAUSE_FRAMES
+) -> NDArray[Any]:
+    """Write a comma where the speaker pauses between two words and the text has none.
+
+    Args:
+        phoneme_ids: (N,).
+        durations: (N,) frames.
+        mel: (T, n_mels) natural log.
+        least: Frames of a pause.
+
+    Returns:
+        (N,) a copy in which each space that lasts long enough, and is quiet for most of that, is a comma.
+    """
+    energy = np.log(np.exp(mel.astype(np.float32)).sum(1))
+    quiet, loud = np.quantile(energy, [0.05, 0.95])
+    silent = np.concatenate([[0], np.cumsum(energy < quiet + 0.4 * (loud - quiet))])
+    ends = np.cumsum(durations)
+    share = (silent[ends] - silent[ends - durations]) / np.maximum(durations, 1)
+    heard = phoneme_ids.copy()
+    heard[(phoneme_ids == _SPACE) & (durations >= least) & (share > 0.5)] = _COMMA
+    return heard
+
+
+def spoken_values(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """What was spoken: (B, N, 4) pitch, voiced share, energy, log duration; and (B, N, 4) weights, 1 where it counts.
+
+    Pitch counts where something is voiced.
+    """
+    durations = batch["durations"]
+    prosody = phoneme_prosody(batch["mel"], batch["f0"], durations, batch["f0_median"])
+    values = torch.cat([prosody, torch.log(durations.clamp(min=1))[:, :, None]], 2)
+    weights = (durations > 0).float()[:, :, None].repeat(1, 1, 4)
+    weights[:, :, 0] *= prosody[:, :, 1] > 0
+    return values, weights
+
+
 def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """`pad_batch` with speaker_embedding (B, D), spectrum (B, n_mels) and f0_median (B,)."""
+    """`pad_batch` with speaker_embedding (B, D), spectrum (B, n_mels), f0_median (B,) and quality (B, QUALITY_DIMS)."""
     return pad_batch(items) | {
+        "quality": torch.stack([item["quality"] for item in items]),
         "spectrum": torch.stack([item["spectrum"] for item in items]),
         "speaker_embedding": torch.stack([item["speaker_embedding"] for item in items]),
         "f0_median": torch.tensor([item["f0_median"] for item in items]),
@@ -111,13 +191,19 @@ class AcousticStep(TrainingStep):
         super().__init__()
         self.model = AcousticModel(config)
         self.held_out = held_out
+        self._calibration: tuple[Tensor, Tensor] | None = None  # found by validate, which runs on averaged weights
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `voiced_batch`."""
         model, durations = self.model, batch["durations"]
+        if self.training and model.spread is not None and self._calibration is not None:
+            model.spread.stretch.copy_(self._calibration[0])
+            model.spread.residual.copy_(self._calibration[1])
+            self._calibration = None
         mel, f0, median = batch["mel"], batch["f0"], batch["f0_median"]
         target = phoneme_prosody(mel, f0, durations, median)
-        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"])
+        quality = batch["quality"] if model.config.quality_dims else None
+        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality)
         encodings, mask = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         prosody, log_durations = model.predict(encodings, mask, condition)
         frames, _ = model.expand(encodings, target, durations)
@@ -139,6 +225,32 @@ class AcousticStep(TrainingStep):
         losses["total"] = torch.stack([LOSS_WEIGHTS[name] * value for name, value in losses.items()]).sum()
         return losses
 
+    def _calibrate(self, held_out: Sequence[dict[str, Tensor]]) -> dict[str, tuple[float, float]]:
+        """Stretch and residual of each value, see `ProsodySpread`; the next update of the model stores them."""
+        if self.model.spread is None:
+            return {}
+        columns: list[list[Tensor]] = [[], [], []]
+        for batch in held_out:
+            model, quality = self.model, batch["quality"] if self.model.config.quality_dims else None
+            condition = model.condition(batch["speaker_embedding"], batch["f0_median"], batch["spectrum"], quality)
+            prosody, log_durations = model.predict(
+                *model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition), condition
+            )
+            predicted = torch.cat([prosody, log_durations[:, :, None]], 2).float()
+            real, weights = spoken_values(batch)
+            average = self.model.spread.average[batch["phoneme_ids"]]
+            for column, squares in zip(columns, (real - average, predicted - average, real - predicted), strict=True):
+                column.append((squares.square() * weights).sum((0, 1)))
+        real_square, predicted_square, residual_square = (torch.stack(column).sum(0) for column in columns)
+        counts = torch.stack([spoken_values(batch)[1].sum((0, 1)) for batch in held_out]).sum(0).clamp(min=1)
+        stretch = (real_square / predicted_square.clamp(min=1e-6)).sqrt().clamp(1.0, MAX_STRETCH)
+        residual = (residual_square / counts).sqrt()
+        names = ("pitch", "voiced_share", "energy", "duration")
+        found = dict(zip(names, zip(stretch.tolist(), residual.tolist(), strict=True), strict=True))
+        stretch[1], residual[1] = 1.0, 0.0  # the voiced share is what the phonemes are, not how they are said
+        self._calibration = stretch, residual
+        return found
+
     def validate(self, report: Report, step: int) -> None:
         """Losses on held-out speakers with their own durations and prosody; predicted mels beside natural ones."""
         if not self.held_out:
@@ -150,6 +262,9 @@ class AcousticStep(TrainingStep):
                 sums[name] += float(value) / len(held_out)
         for name, mean in sums.items():
             report.scalar(f"valid_{name}", mean)
+        for name, (stretch, residual) in self._calibrate(held_out).items():
+            report.scalar(f"valid_stretch_{name}", stretch)
+            report.scalar(f"valid_residual_{name}", residual)
         batch = {name: value[:4] for name, value in held_out[0].items()}
         made = self.model.infer(
             batch["phoneme_ids"],

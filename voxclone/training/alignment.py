@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -13,54 +14,87 @@ from tqdm import tqdm
 
 from voxclone.config import AlignerConfig
 from voxclone.kernels.monotonic_alignment import monotonic_alignment
-from voxclone.models.aligner import Aligner, forward_sum_loss
+from voxclone.layers.masks import length_mask
+from voxclone.models.acoustic.length_regulator import frame_owners
+from voxclone.models.aligner import Aligner
+from voxclone.text.symbols import SILENCES, SYMBOLS, symbol_ids
 from voxclone.training.features import FeatureStore
 from voxclone.training.plots import draw_alignments
 from voxclone.training.speech_data import TranscribedSpeech, pad_batch
 from voxclone.training.trainer import Report, TrainingStep
 
 
-class AlignmentStep(TrainingStep):
-    """The forward-sum loss alone, at first with the prior and then without it, on speech with and without noise.
+def aligner_config() -> AlignerConfig:
+    """The aligner of this symbol table."""
+    return AlignerConfig(n_symbols=len(SYMBOLS), pause_ids=tuple(symbol_ids(SILENCES[1:])))
 
-    The prior finds the diagonal; kept on, it pulls phonemes into long silences, where the speaker is not at the
-    place that it expects. The paper's binarisation loss (section 2.3) is left out: durations are taken from the best
-    path once, and with it the forward-sum loss stopped falling.
+
+class AlignmentStep(TrainingStep):
+    """Viterbi training: the likelihood of the frames along the best path, which each update searches anew.
+
+    The first updates take a path that is given, or phonemes of equal length (the flat start of HMM recognisers).
 
     Args:
         config: Sizes.
         sample: A batch to draw pictures of; None for none.
-        prior_updates: How many updates the prior helps.
+        first_updates: How many updates take the first path.
     """
 
     updates: Tensor
 
-    def __init__(self, config: AlignerConfig, sample: dict[str, Tensor] | None, prior_updates: int = 700) -> None:
+    def __init__(self, config: AlignerConfig, sample: dict[str, Tensor] | None, first_updates: int = 150) -> None:
         super().__init__()
         self.aligner = Aligner(config)
         self.sample = sample
-        self.prior_updates = prior_updates
+        self.first_updates = first_updates
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
-        """Named losses for a batch from `pad_batch`."""
-        mel, prior = batch["mel"], int(self.updates) < self.prior_updates
+        """Named losses for a batch from `pad_batch`, in nats per frame and feature."""
+        ids, mel, lengths = batch["phoneme_ids"], batch["mel"], batch["mel_lengths"]
+        durations = self._path(batch)
         if self.training:
             mel = with_noise(mel)
             self.updates += 1
-        scores = self.aligner(batch["phoneme_ids"], batch["phoneme_lengths"], mel, batch["mel_lengths"], prior)
-        return {"total": forward_sum_loss(scores, batch["phoneme_lengths"], batch["mel_lengths"])}
+        inside = length_mask(lengths, mel.shape[2])
+        likelihood = self.aligner.path_likelihood(ids, mel, lengths, frame_owners(durations))
+        return {"total": -(likelihood * inside).sum() / inside.sum() / (2 * self.aligner.config.cepstra)}
+
+    @torch.no_grad()
+    def _path(self, batch: dict[str, Tensor]) -> Tensor:
+        """Durations (B, N) that the update takes for true."""
+        if self.training and int(self.updates) < self.first_updates:
+            return batch["durations"] if "durations" in batch else equal_durations(batch)
+        inputs = (batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"])
+        return monotonic_alignment(self.aligner(*inputs), batch["phoneme_lengths"], batch["mel_lengths"])
 
     def validate(self, report: Report, step: int) -> None:
-        """The sample's loss, and pictures of its soft alignments with the hard path over them."""
+        """The sample's loss, and pictures of its likelihoods with the path over them."""
         if self.sample is None:
             return
-        batch = send_to_device(self.sample, self.aligner.log_factorial.device)
+        batch = send_to_device(self.sample, self.aligner.scale.device)
+        report.scalar("valid_total", float(self(batch, "model")["total"]))
         inputs = (batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"])
-        scores = self.aligner(*inputs, prior=int(self.updates) < self.prior_updates)
-        report.scalar("valid_total", float(forward_sum_loss(scores, batch["phoneme_lengths"], batch["mel_lengths"])))
-        durations = monotonic_alignment(scores, batch["phoneme_lengths"], batch["mel_lengths"])
-        report.figure("alignment", draw_alignments(scores, durations, batch["mel_lengths"]))
+        scores = self.aligner(*inputs)
+        report.figure("alignment", draw_alignments(scores, self._path(batch), batch["mel_lengths"]))
+
+
+@torch.no_grad()
+def set_scale(aligner: Aligner, batches: Iterable[dict[str, Tensor]]) -> None:
+    """Divide each feature by its spread over some batches."""
+    aligner.scale.fill_(1.0)
+    squares = []
+    for batch in batches:
+        inside = length_mask(batch["mel_lengths"], batch["mel"].shape[2])
+        squares.append(aligner.features(batch["mel"], batch["mel_lengths"])[inside].square().mean(0))
+    aligner.scale.copy_(torch.stack(squares).mean(0).sqrt().clamp(min=1e-3))
+
+
+def equal_durations(batch: dict[str, Tensor]) -> Tensor:
+    """(B, N) the frames of each item shared out among its phonemes."""
+    counts, frames = batch["phoneme_lengths"][:, None], batch["mel_lengths"][:, None]
+    place = torch.arange(batch["phoneme_ids"].shape[1] + 1, device=counts.device)[None]
+    return torch.diff(torch.minimum(place, counts) * frames // counts, dim=1)
 
 
 def with_noise(mel: Tensor, share: float = 0.3) -> Tensor:
@@ -79,18 +113,19 @@ def with_noise(mel: Tensor, share: float = 0.3) -> Tensor:
 def store_durations(aligner: Aligner, store: FeatureStore, target: FeatureStore) -> None:
     """Align every transcribed entry of `store`; `target` gets its durations and confidence, under the same key.
 
-    The confidence is the mean log-probability of the path's frames: low where text and audio disagree.
+    The confidence is the mean over frames of the path's log-likelihood less that of the best symbol of the table, in
+    nats per frame: low where text and audio disagree.
     """
     todo = TranscribedSpeech(store, [entry for entry in store.entries if entry.key not in target.keys])
     loader: DataLoader[Any] = DataLoader(todo, batch_size=8, collate_fn=pad_batch)
     for batch in tqdm(loader, desc="aligning", disable=None):
-        batch = send_to_device(batch, aligner.log_factorial.device)
-        inputs = (batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"])
-        log_probs = torch.log_softmax(aligner(*inputs, prior=False), dim=2)
-        durations = monotonic_alignment(log_probs, batch["phoneme_lengths"], batch["mel_lengths"])
+        batch = send_to_device(batch, aligner.scale.device)
+        mel, lengths = batch["mel"], batch["mel_lengths"]
+        scores = aligner(batch["phoneme_ids"], batch["phoneme_lengths"], mel, lengths)
+        durations = monotonic_alignment(scores, batch["phoneme_lengths"], lengths)
+        own = torch.gather(scores, 2, frame_owners(durations)[:, :, None])[:, :, 0]
+        gap = (own - aligner.sound_scores(mel, lengths).amax(2)) * length_mask(lengths, mel.shape[2])
+        confidences = (gap.sum(1) / lengths).tolist()
         for item, index in enumerate(batch["index"].tolist()):
-            entry = todo.entries[index]
-            own = durations[item, : int(batch["phoneme_lengths"][item])]
-            path = torch.repeat_interleave(own)
-            confidence = float(log_probs[item, : len(path)].gather(1, path[:, None]).mean())
-            target.append(entry.key, {"confidence": confidence}, {"durations": own.cpu().numpy()})
+            found = durations[item, : int(batch["phoneme_lengths"][item])].cpu().numpy()
+            target.append(todo.entries[index].key, {"confidence": confidences[item]}, {"durations": found})

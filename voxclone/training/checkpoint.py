@@ -6,13 +6,13 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from voxclone.errors import VoxcloneError
 
@@ -98,6 +98,29 @@ def export_part(folder: Path, prefix: str) -> dict[str, Tensor]:
     """Of `export_weights`, what begins with `prefix`, without it: the state dict of one network of the step."""
     weights = export_weights(folder)
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+@torch.no_grad()
+def start_from(network: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Copy what fits of another model's tensors into a network, in place.
+
+    A matrix that has more columns here than there keeps them at zero: an input that was added has no effect at first.
+
+    Returns:
+        Names of the network's parameters and buffers that keep their own values.
+    """
+    fresh = []
+    for name, own in network.state_dict().items():
+        given = tensors.get(name)
+        if given is None or given.dim() != own.dim() or given.shape[:1] != own.shape[:1]:
+            fresh.append(name)
+        elif given.shape == own.shape:
+            own.copy_(given)
+        elif own.dim() == 2 and given.shape[1] < own.shape[1]:
+            own.zero_()[:, : given.shape[1]].copy_(given)
+        else:
+            fresh.append(name)
+    return fresh
 
 
 def _newest_first(folder: Path) -> Iterator[Path]:

@@ -12,14 +12,23 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from voxclone.errors import VoxcloneError
+from voxclone.text.symbols import SILENCES, symbol_ids
 from voxclone.training.features import Entry, FeatureStore
+
+LONGEST_SOUND = 50  # frames: 0.6 s
 
 
 class TranscribedSpeech(Dataset[dict[str, Any]]):
-    """Utterances with phonemes; each item has its index, phoneme_ids (N,), mel (T, n_mels) and f0 (T,)."""
+    """Utterances with phonemes; each item has its index, phoneme_ids (N,), mel (T, n_mels) and f0 (T,).
 
-    def __init__(self, store: FeatureStore, entries: Sequence[Entry]) -> None:
-        self.store = store
+    With `durations`, a store of them under the same keys, each has durations (N,), and only aligned entries are there.
+    """
+
+    def __init__(self, store: FeatureStore, entries: Sequence[Entry], durations: FeatureStore | None = None) -> None:
+        self.store, self.durations = store, durations
+        self.aligned = {entry.key: entry for entry in durations.entries} if durations else {}
+        if durations:
+            entries = [entry for entry in entries if entry.key in self.aligned]
         self.entries = [entry for entry in entries if "phoneme_ids" in entry.rows and fits_monotonic(entry)]
 
     def __len__(self) -> int:
@@ -27,9 +36,12 @@ class TranscribedSpeech(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         entry = self.entries[index]
-        return {"index": index} | {
+        item = {"index": index} | {
             kind: torch.from_numpy(self.store.read(entry, kind)) for kind in ("phoneme_ids", "mel", "f0")
         }
+        if self.durations:
+            item["durations"] = torch.from_numpy(self.durations.read(self.aligned[entry.key], "durations"))
+        return item
 
 
 def corpus_weights(entries: Sequence[Entry], weights: Mapping[str, float]) -> dict[str, float]:
@@ -111,6 +123,23 @@ class LengthBuckets(Sampler[list[int]]):
             current.append(int(index))
         batches.append(current)
         yield from (batches[i] for i in rng.permutation(len(batches)))
+
+
+def drop_stretched(
+    entries: Sequence[Entry], store: FeatureStore, durations: FeatureStore, most: int = LONGEST_SOUND
+) -> list[Entry]:
+    """Leave out recordings in which a sound lasts longer than `most` frames: words are missing in the text, or silence.
+
+    Pauses, punctuation, and the silence before and after may last as long as they do. What was not aligned goes too.
+    """
+    silent = symbol_ids(SILENCES[1:])
+    aligned = {entry.key: entry for entry in durations.entries}
+    kept = []
+    for entry in (each for each in entries if each.key in aligned):
+        own = durations.read(aligned[entry.key], "durations")
+        if own[~np.isin(store.read(entry, "phoneme_ids"), silent)].max(initial=0) <= most:
+            kept.append(entry)
+    return kept
 
 
 def drop_least_confident(

@@ -13,7 +13,7 @@ from voxclone.layers.blocks import ConvolutionBlock, TransformerBlock
 from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic.delivery import Delivery, follow_energy, follow_pitch, from_prosody, to_prosody
 from voxclone.models.acoustic.length_regulator import regulate_length
-from voxclone.models.acoustic.variance import ProsodyEmbedding, VariancePredictor
+from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
 from voxclone.text.symbols import SILENCES
 
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
@@ -71,6 +71,7 @@ class AcousticModel(nn.Module):
     """
 
     mean_spectrum: Tensor  # (n_mels,) over the training speakers
+    clean_quality: Tensor  # (quality_dims,) of clean training recordings
 
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
@@ -78,7 +79,7 @@ class AcousticModel(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.n_symbols, dim, padding_idx=0)
         self.speaker = nn.Sequential(
-            nn.Linear(config.speaker_embedding_dim + 1 + config.n_mels, condition),
+            nn.Linear(config.speaker_embedding_dim + 1 + config.n_mels + config.quality_dims, condition),
             nn.GELU(),
             nn.Linear(condition, condition),
         )
@@ -86,7 +87,7 @@ class AcousticModel(nn.Module):
             TransformerBlock(dim, config.attention_heads, config.encoder_kernel_size, condition, config.dropout)
             for _ in range(config.encoder_layers)
         )
-        sizes = (config.predictor_layers, config.predictor_kernel_size, condition, config.dropout)
+        sizes = (config.predictor_layers, config.predictor_kernel_size, condition, config.predictor_dropout)
         self.prosody_predictor = VariancePredictor(dim, 3, *sizes)
         self.duration_predictor = VariancePredictor(dim, 1, *sizes)
         self.prosody_embedding = ProsodyEmbedding(dim)
@@ -99,12 +100,23 @@ class AcousticModel(nn.Module):
         )
         self.head = nn.Linear(dim, step * (config.n_mels + 2))
         self.register_buffer("mean_spectrum", torch.full((config.n_mels,), MEL_MIDDLE))
+        if config.quality_dims:
+            self.register_buffer("clean_quality", torch.zeros(config.quality_dims))
+        self.spread = ProsodySpread(config.n_symbols) if config.calibrated else None
 
-    def condition(self, speaker_embedding: Tensor, f0_median: Tensor, spectrum: Tensor) -> Tensor:
-        """(B, D) unit length, (B,) Hz and (B, n_mels) to the (B, C) vector that every norm is conditioned on."""
+    def condition(
+        self, speaker_embedding: Tensor, f0_median: Tensor, spectrum: Tensor, quality: Tensor | None = None
+    ) -> Tensor:
+        """(B, D) unit length, (B,) Hz and (B, n_mels) to the (B, C) vector that every norm is conditioned on.
+
+        `quality` (B, quality_dims) is how the recording sounds, see `recording_quality`; None is a clean one.
+        """
         register = torch.log2(f0_median / F0_MIDDLE)[:, None]
         scaled = speaker_embedding * math.sqrt(speaker_embedding.shape[1])
-        condition: Tensor = self.speaker(torch.cat([scaled, 2 * register, (spectrum - MEL_MIDDLE) / MEL_SPREAD], 1))
+        parts = [scaled, 2 * register, (spectrum - MEL_MIDDLE) / MEL_SPREAD]
+        if self.config.quality_dims:
+            parts.append(self.clean_quality.expand(len(spectrum), -1) if quality is None else quality)
+        condition: Tensor = self.speaker(torch.cat(parts, 1))
         return condition
 
     def encode(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,6 +131,17 @@ class AcousticModel(nn.Module):
         """Prosody (B, N, 3) and log durations (B, N), in log frames."""
         prosody = self.prosody_predictor(encodings, mask, condition)
         return prosody, self.duration_predictor(encodings, mask, condition)[:, :, 0] + 1.5
+
+    def _vary(
+        self, phoneme_ids: Tensor, prosody: Tensor, log_durations: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Predictions to what is spoken: with noise (B, N, 4) one of a speaker's ways of reading, else the plain one."""
+        values = torch.cat([prosody, log_durations[:, :, None]], 2).float()
+        if self.spread is not None:
+            values = self.spread(values, phoneme_ids, noise)
+        elif noise is not None:
+            values = values + noise * torch.tensor([0.25, 0.0, 0.0, 0.12], device=noise.device)
+        return values[:, :, :3], values[:, :, 3]
 
     def expand(self, encodings: Tensor, prosody: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
         """Frame encodings (B, T, D), told their place within the phoneme, and lengths (B,)."""
@@ -176,10 +199,8 @@ class AcousticModel(nn.Module):
         condition = self.condition(speaker_embedding, f0_median, spectrum)
         encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
         prosody, log_durations = self.predict(encodings, mask, condition)
-        if seed is not None:
-            noise = _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings)
-            log_durations = log_durations + 0.12 * noise[:, :, 0]
-            prosody = prosody + 0.25 * noise[:, :, 1:] * torch.tensor([1.0, 0.0, 0.0], device=noise.device)
+        noise = None if seed is None else _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
+        prosody, log_durations = self._vary(phoneme_ids, prosody, log_durations, noise)
         durations = log_durations.float().clamp(max=MAX_LOG_DURATION).exp() * mask
         spoken = mask & (phoneme_ids >= len(SILENCES))
         predicted = from_prosody(prosody, durations, f0_median)
@@ -222,8 +243,8 @@ class AcousticModel(nn.Module):
 
 
 def _seeded_noise(lengths: Tensor, size: int, seed: int) -> Tensor:
-    """(B, size, 2) normal noise; each item's depends on the seed and its own length alone."""
-    noise = torch.zeros(len(lengths), size, 2)
+    """(B, size, 4) normal noise; each item's depends on the seed and its own length alone."""
+    noise = torch.zeros(len(lengths), size, 4)
     for row, length in zip(noise, lengths.tolist(), strict=True):
-        row[:length] = torch.randn(length, 2, generator=torch.Generator().manual_seed(seed))
+        row[:length] = torch.randn(length, 4, generator=torch.Generator().manual_seed(seed))
     return noise

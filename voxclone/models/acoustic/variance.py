@@ -28,9 +28,38 @@ class VariancePredictor(nn.Module):
         keep = mask[:, :, None].to(x.dtype)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             y = functional.relu(convolution((x * keep).transpose(1, 2)).transpose(1, 2))
-            x = x + functional.dropout(norm(y, condition), 2 * self.dropout, self.training)
+            x = x + functional.dropout(norm(y, condition), self.dropout, self.training)
         projected: Tensor = self.project(x * keep)
         return projected
+
+
+class ProsodySpread(nn.Module):
+    """Gives predicted prosody the spread of real speech: a predictor's mean lies nearer to its symbol's average.
+
+    The four values are pitch, voiced share and energy as `phoneme_prosody` has them, and log duration.
+    """
+
+    average: Tensor  # (n_symbols, 4) over training speech
+    stretch: Tensor  # (4,) spread of real values around their symbol's average by that of predicted ones
+    residual: Tensor  # (4,) standard deviation of real values around predicted ones
+
+    def __init__(self, n_symbols: int) -> None:
+        super().__init__()
+        self.register_buffer("average", torch.zeros(n_symbols, 4))
+        self.register_buffer("stretch", torch.ones(4))
+        self.register_buffer("residual", torch.tensor([0.25, 0.0, 0.0, 0.12]))
+
+    def forward(self, values: Tensor, phoneme_ids: Tensor, noise: Tensor | None) -> Tensor:
+        """(B, N, 4) predicted values to those to be spoken.
+
+        Without noise, deviations from the symbol's average are stretched; with noise, (B, N, 4) of unit variance, it
+        stands for what the predictor cannot know, and neighbours vary alike.
+        """
+        if noise is None:
+            average = self.average[phoneme_ids]
+            return average + (values - average) * self.stretch
+        smooth = (noise + functional.pad(noise, (0, 0, 1, -1)) + functional.pad(noise, (0, 0, -1, 1))) / 3**0.5
+        return values + self.residual * smooth
 
 
 class ProsodyEmbedding(nn.Module):
