@@ -135,7 +135,7 @@ class AcousticModel(nn.Module):
     def _vary(
         self, phoneme_ids: Tensor, prosody: Tensor, log_durations: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Predictions to what is spoken: with noise (B, N, 4) one of a speaker's ways of reading, else the plain one."""
+        """Predictions to what is spoken: with noise (B, N, 4) one of many ways of reading, else the plain one."""
         values = torch.cat([prosody, log_durations[:, :, None]], 2).float()
         if self.spread is not None:
             values = self.spread(values, phoneme_ids, noise)
