@@ -142,7 +142,7 @@ def log_likelihoods(features: Tensor, mixture: Components) -> Tensor:
     squares = features.square() @ precision.transpose(1, 2) - 2 * features @ (means * precision).transpose(1, 2)
     exponent = 0.5 * (squares + own[:, None]) + _constant(features.shape[2])
     by_component = mixture.log_weights.flatten(1, 2)[:, None] - exponent
-    return torch.logsumexp(by_component.unflatten(2, mixture.log_weights.shape[1:]), 3)
+    return torch.logsumexp(by_component.view(*by_component.shape[:2], *mixture.log_weights.shape[1:]), 3)
 
 
 def _constant(n_features: int) -> float:

@@ -29,8 +29,8 @@ def embed_store(
     for entry in tqdm(wanted, desc="embedding", disable=None):
         length = min(entry.rows["waveform"][1], int(max_seconds * sample_rate))
         waveform = store.read(entry, "waveform", 0, length).astype(np.float32) / 32768
-        waveform = resample(waveform, sample_rate, encoder.sample_rate)
-        embeddings[entry.key] = encoder.embed(torch.from_numpy(waveform)[None])[0].numpy()
+        narrow = resample(waveform, sample_rate, encoder.sample_rate)
+        embeddings[entry.key] = encoder.embed(torch.from_numpy(narrow)[None])[0].numpy()
     return embeddings
 
 
