@@ -40,6 +40,8 @@ class AdversarialStep(SpectralStep):
         period_channels: Width of the period discriminators; 0 leaves them out.
         resolutions: n_fft of the spectrogram discriminators, in samples.
         periods: Of the period discriminators, in samples.
+        discriminator_rate: Their learning rate as a multiple of the generator's (TTUR, arXiv:1706.08500): slim ones at
+            the same rate lag behind, and cannot tell at all.
     """
 
     phases: tuple[str, ...] = ("generator", "discriminator")
@@ -53,16 +55,22 @@ class AdversarialStep(SpectralStep):
         period_channels: int = 4,
         resolutions: Sequence[int] = RESOLUTIONS,
         periods: Sequence[int] = PERIODS,
+        discriminator_rate: float = 1.0,
     ) -> None:
         super().__init__(config, audio, held_out)
         self.judges = nn.ModuleList([MultiResolutionDiscriminator(resolution_channels, resolutions)])
         if period_channels:
             self.judges.append(MultiPeriodDiscriminator(period_channels, periods))
+        self.discriminator_rate = discriminator_rate
         self._spoken: tuple[Tensor, Tensor] | None = None  # natural and made, of the generator's last phase
 
     def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
         """The discriminators' or the generator's."""
         return self.judges.parameters() if phase == "discriminator" else self.vocoder.parameters()
+
+    def rate_of(self, phase: str) -> float:
+        """The discriminators' is `discriminator_rate`."""
+        return self.discriminator_rate if phase == "discriminator" else 1.0
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `VocoderSegments`; "discriminator" judges what "generator" spoke last."""

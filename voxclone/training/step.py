@@ -26,6 +26,10 @@ class TrainingStep(nn.Module):
         """What the phase updates; all else is frozen meanwhile."""
         return self.parameters()
 
+    def rate_of(self, phase: str) -> float:
+        """The phase's learning rate as a multiple of the config's."""
+        return 1.0
+
     def forward(self, batch: dict[str, Any], phase: str) -> dict[str, Tensor]:
         """Named scalar losses of the phase; "total" is minimised, the others are logged."""
         raise NotImplementedError

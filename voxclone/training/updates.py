@@ -75,7 +75,7 @@ class PhaseUpdates:
         optimizer = self.optimizers[phase]
         if finite:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * self._networks.rate_of(phase)
             optimizer.step()
             window.add(losses, f"{phase}/" if len(self.optimizers) > 1 else "")
         else:  # the statistics that normalisation layers keep have seen the bad batch
