@@ -75,3 +75,8 @@ def test_band_limit_takes_what_lies_above_and_nothing_else() -> None:
     limited = band_limit(torch.stack([low + high, low + high]), torch.tensor([8000.0, 11025.0]), RATE)
     torch.testing.assert_close(limited[0], low, atol=1e-3, rtol=0)
     torch.testing.assert_close(limited[1], low + high, atol=1e-3, rtol=0)
+
+
+def test_discriminators_may_learn_faster() -> None:
+    step = AdversarialStep(CONFIG, AudioConfig(), None, resolution_channels=2, discriminator_rate=6.0)
+    assert {phase: step.rate_of(phase) for phase in step.phases} == {"generator": 1.0, "discriminator": 6.0}

@@ -167,3 +167,13 @@ def test_the_schedule_warms_up_then_falls_by_the_nearer_limit() -> None:
 def test_a_config_that_cannot_work_is_refused(values) -> None:
     with pytest.raises(ConfigError):
         TrainerConfig(**values)
+
+
+def test_a_phase_may_have_a_rate_of_its_own(tmp_path) -> None:
+    def moved(factor: float, folder: Path) -> torch.Tensor:
+        step = Recorder()
+        step.rate_of = lambda phase: factor  # type: ignore[method-assign]
+        train(step, folder, max_steps=1, learning_rate=1e-4, weight_decay=0.0)
+        return step.state_dict()["net.0.weight"] - step.history[0]["net.0.weight"]
+
+    torch.testing.assert_close(moved(3.0, tmp_path / "3"), 3 * moved(1.0, tmp_path / "1"), atol=1e-6, rtol=0)
