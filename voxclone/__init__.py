@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from voxclone.speech import Segment, Speech
     from voxclone.synthesis import VoxClone
     from voxclone.synthesis.alignment import Alignment
+    from voxclone.synthesis.watermark import detect
     from voxclone.version import __version__
     from voxclone.voice import Voice
 
@@ -32,6 +33,7 @@ __all__ = [
     "ConfigError",
     "Consent",
     "ConsentError",
+    "Detection",
     "EvaluationError",
     "ModelError",
     "Prosody",
@@ -47,11 +49,14 @@ __all__ = [
     "VoxClone",
     "VoxcloneError",
     "__version__",
+    "detect",
 ]
 
 _HOMES = {
     "Alignment": "synthesis.alignment",
     "Consent": "safety",
+    "Detection": "safety.detection",
+    "detect": "synthesis.watermark",
     "Prosody": "prosody",
     "Provenance": "safety",
     "Segment": "speech",

@@ -256,6 +256,10 @@ class WatermarkConfig(Config):
     entry_stride: int = 2  # hops for each frame that is judged
     channels: int = 112
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)  # one block each
+    threshold: float = 2.0  # on the score of two seconds: one natural window in a thousand passes it
+    doubt: float = 0.0  # on the same: one natural window in a hundred passes it
+    threshold_short: float = 1.0  # added to both for windows of one second
+    threshold_tail: float = 1.0  # added to both each time that the audio is e times as long
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels")
@@ -265,6 +269,8 @@ class WatermarkConfig(Config):
                 raise ConfigError("WatermarkConfig needs even windows, each at least as long as its hop")
         if self.hop_length % self.short_hop_length:
             raise ConfigError("WatermarkConfig.hop_length must be a multiple of short_hop_length")
+        if self.doubt > self.threshold or min(self.threshold_short, self.threshold_tail) < 0:
+            raise ConfigError("WatermarkConfig needs doubt <= threshold, and additions that are not negative")
         if not self.dilations or min(self.dilations) < 1:
             raise ConfigError(f"WatermarkConfig.dilations is {self.dilations}; it needs one or more, each 1 or more")
 

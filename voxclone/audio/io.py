@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
@@ -71,14 +72,31 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
         raise AudioError(
             f"cannot read audio from {type(source).__name__}; a path, bytes or (samples, sample_rate) is needed"
         )
-    path = Path(source)
+    with _opened(Path(source)) as (stream, path):
+        return _decode(stream, str(path), path)
+
+
+def stream_audio(path: str | os.PathLike[str]) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Read an audio file block by block, in little memory: blocks (S,) of the mean of all channels, and their rate.
+
+    Raises:
+        AudioError: As for `read_audio`; that a file is cut short is only known after its last block.
+    """
+    with _opened(Path(path)) as (stream, name):
+        for block, sample_rate in _blocks(stream, str(name), name):
+            yield _checked(block, str(name)), sample_rate
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A file that may be audio, and its path."""
     if path.is_dir():
         raise AudioError(f"{path} is a folder; an audio file is needed")
     if path.suffix.lower() == ".raw":
         raise AudioError(f"{path}: a .raw file has no header that tells its rate and type; make a .wav of it first")
     try:
         with path.open("rb") as stream:
-            return _decode(stream, str(path), path)
+            yield stream, path
     except FileNotFoundError as error:
         raise AudioError(f"{path}: no such file") from error
     except OSError as error:
@@ -87,11 +105,21 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
 
 def _decode(stream: BinaryIO, name: str, path: Path | None = None) -> tuple[NDArray[np.float32], int]:
     """Decode a seekable stream (from its path where it has one, which is faster) to the mean of its channels."""
+    mono = bytearray()  # grows in place: the whole costs its own float32 samples and one block
+    sample_rate = 0
+    for block, rate in _blocks(stream, name, path):
+        mono += block.tobytes()
+        sample_rate = rate
+    return _checked(np.frombuffer(mono, dtype=np.float32), name), sample_rate
+
+
+def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """As `_decode`, block by block; an empty block is given for audio of length zero."""
     if stream.seek(0, os.SEEK_END) == 0:
         raise AudioError(f"{name} is empty (0 bytes long); an audio file is needed")
     head = container.read_head(stream)
     stream.seek(0)
-    mono = bytearray()  # grows in place: the whole costs its own float32 samples and one block
+    found = 0
     try:
         with soundfile.SoundFile(path or stream) as sound:
             sample_rate, promised = sound.samplerate, sound.frames
@@ -102,13 +130,14 @@ def _decode(stream: BinaryIO, name: str, path: Path | None = None) -> tuple[NDAr
                     "libsndfile needs it. Convert it first, for example: ffmpeg -i INPUT output.wav"
                 )
             while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                mono += (block if block.shape[1] == 1 else block.mean(axis=1)).tobytes()
+                found += len(block)
+                yield (block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)), sample_rate
             encoding = f"{sound.format} {sound.subtype}"
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{name} {container.why_unreadable(head, error.error_string)}") from error
-    samples = np.frombuffer(mono, dtype=np.float32)
-    container.check_complete(stream, encoding, promised, len(samples), sample_rate, name)
-    return _checked(samples, name), sample_rate
+    container.check_complete(stream, encoding, promised, found, sample_rate, name)
+    if found == 0:
+        yield np.zeros(0, np.float32), sample_rate
 
 
 def _from_array(source: tuple[Any, ...]) -> tuple[NDArray[np.float32], int]:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, doctor, evaluate, inspect
+from voxclone.cli import commands, detect, doctor, evaluate, inspect
 from voxclone.errors import VoxcloneError
 from voxclone.version import __version__
 
@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None for the process's own.
 
     Returns:
-        Exit status: 0; 1 where doctor found a problem; 2 for an error, which is then one line on standard error.
+        Exit status: 0; 1 where doctor found a problem or detect no mark; 2 for an error, which is then one line on
+        standard error.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
     inspect.add_parser(subparsers, shared)
     evaluate.add_parser(subparsers, model)
+    detect.add_parser(subparsers, shared)
 
     check = subparsers.add_parser("doctor", parents=[shared], help="check that voxclone can work on this machine")
     check.set_defaults(run=doctor.doctor)

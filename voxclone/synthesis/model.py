@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,23 +25,29 @@ from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
+from voxclone.safety.detection import MarkFinder
 from voxclone.speech import Speech
 from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.alignment import Alignment, align
 from voxclone.synthesis.controls import Controls, check_number
-from voxclone.synthesis.outlet import Mark, Origin, model_sha256
+from voxclone.synthesis.outlet import Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.reference import encoder_id, measure_speaker
 from voxclone.synthesis.render import join, plan, render
 from voxclone.synthesis.request import Request, one_for_each
 from voxclone.synthesis.stream import Speaker, SpeechStream
+from voxclone.synthesis.watermark import read_finder
 from voxclone.text.phonemes import warm_up
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
 from voxclone.voice import Voice
 
 BATCH_SIZE = 8  # chunks in one pass of the acoustic model
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
+UNMARKED_WARNING = (
+    "unmarked_for_research: what this model speaks is not looked through for its mark, and may not be told from a "
+    "recording. Do not pass it on"
+)
 
 
 class Options(TypedDict, total=False):
@@ -83,7 +90,8 @@ class VoxClone:
         dtype: torch.dtype,
         voices: Mapping[str, Voice],
         card: str,
-        mark: Mark | None = None,
+        mark: MarkFinder | None = None,
+        unmarked_for_research: bool = False,
     ) -> None:
         self.config = config
         self.device = next(acoustic.parameters()).device
@@ -97,9 +105,12 @@ class VoxClone:
         self._vocoder = vocoder.eval()
         self._aligner = None if aligner is None else aligner.eval()
         self._dtype = dtype
-        parts = self._parts()
-        declares_mark = getattr(config, "watermark", None) is not None
-        self._origin = Origin(config.name, model_sha256(parts), self.sample_rate, declares_mark, mark)
+        self._mark = mark
+        origin = config.name, model_sha256(self._parts()), self.sample_rate
+        if unmarked_for_research:
+            self._origin = Origin(*origin, declares_mark=False, mark=None)
+        else:
+            self._origin = Origin(*origin, declares_mark=config.watermark is not None, mark=mark)
 
     @classmethod
     def from_pretrained(
@@ -112,6 +123,7 @@ class VoxClone:
         cache_dir: str | os.PathLike[str] | None = None,
         token: str | None = None,
         local_files_only: bool = False,
+        unmarked_for_research: bool = False,
     ) -> Self:
         """Load a model.
 
@@ -126,6 +138,9 @@ class VoxClone:
             cache_dir: Where Hub downloads are kept; None is the Hub's own cache.
             token: Hub access token for private and gated repositories.
             local_files_only: Use what the cache holds and no network.
+            unmarked_for_research: Let speech out although the model's mark is not in it, as of a vocoder that was
+                changed. What is spoken then cannot be told from a recording by `voxclone.detect`, and its provenance
+                names no mark: for experiments whose audio is not passed on. Warned of each time.
 
         Raises:
             ModelError: The model is missing, damaged, or does not fit its configuration or this voxclone's symbols.
@@ -156,6 +171,8 @@ class VoxClone:
             hub.load_weights(aligner, folder / "aligner.safetensors")
         if dtype is None:
             vocoder.precision = inference_precision(target)  # type: ignore[assignment]  # a plain attribute
+        if unmarked_for_research:
+            warnings.warn(UNMARKED_WARNING, RuntimeWarning, stacklevel=2)
         card = folder / "card.md"
         model = cls(
             config,
@@ -166,6 +183,8 @@ class VoxClone:
             dtype=dtype or torch.float32,
             voices={path.stem: Voice.load(path) for path in sorted((folder / "voices").glob("*.voice"))},
             card=card.read_text(encoding="utf-8") if card.exists() else "",
+            mark=read_finder(folder, config),
+            unmarked_for_research=unmarked_for_research,
         )
         warm_up(config.text.language)
         return model
@@ -322,8 +341,16 @@ class VoxClone:
         return torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not torch.float32)
 
     def _parts(self) -> dict[str, nn.Module]:
-        parts = {"speaker_encoder": self._speaker_encoder, "acoustic": self._acoustic, "vocoder": self._vocoder}
-        return parts if self._aligner is None else {**parts, "aligner": self._aligner}
+        parts: dict[str, nn.Module] = {
+            "speaker_encoder": self._speaker_encoder,
+            "acoustic": self._acoustic,
+            "vocoder": self._vocoder,
+        }
+        if self._aligner is not None:
+            parts["aligner"] = self._aligner
+        if self._mark is not None:
+            parts["detector"] = self._mark.detector
+        return parts
 
     @property
     def acoustic_id(self) -> str:

@@ -1,0 +1,115 @@
+"""`voxclone.detect`, the command, and the exit, with a random detector and thresholds that decide."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import voxclone
+from voxclone import hub
+from voxclone.audio.io import write_audio
+from voxclone.cli import main
+from voxclone.config import WatermarkConfig
+from voxclone.models.watermark import WatermarkDetector
+
+TEXT = "One two three, four five six seven."
+ALWAYS, NEVER = -1e6, 1e6
+
+
+@pytest.fixture(scope="module")
+def marked(tiny_model: voxclone.VoxClone, tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], Path]:
+    """Folders of the tiny model with a detector of that threshold."""
+    root = tmp_path_factory.mktemp("marked")
+
+    def folder(threshold: float) -> Path:
+        target = root / str(threshold)
+        if not target.exists():
+            watermark = WatermarkConfig(channels=8, dilations=(1, 2), threshold=threshold, doubt=threshold)
+            config = dataclasses.replace(tiny_model.config, watermark=watermark)
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                detector = WatermarkDetector(watermark)
+            voices = {name: target.with_name(f"{name}.voice") for name in tiny_model.voices}
+            for name, voice in tiny_model.voices.items():
+                voice.save(voices[name])
+            hub.save_folder(target, config, tiny_model._parts() | {"detector": detector}, card="", voices=voices)
+        return target
+
+    return folder
+
+
+def test_detects_in_files_and_arrays(marked, recording, tmp_path):
+    samples, rate = recording
+    write_audio(tmp_path / "speech.wav", samples, rate)
+    for audio in (tmp_path / "speech.wav", (samples, rate), (tmp_path / "speech.wav").read_bytes()):
+        assert voxclone.detect(audio, model=marked(ALWAYS)).verdict == "watermarked"
+        found = voxclone.detect(audio, model=marked(NEVER))
+        assert isinstance(found, voxclone.Detection)
+        assert (found.verdict, found.spans, found.payload) == ("not_detected", (), None)
+
+
+def test_a_model_without_a_detector_is_an_error(tiny_folder, recording):
+    with pytest.raises(voxclone.ModelError, match="'tiny' has no watermark detector"):
+        voxclone.detect(recording, model=tiny_folder)
+
+
+def test_the_command_says_it_by_its_exit_status(marked, recording, tmp_path, capsys):
+    samples, rate = recording
+    speech, short, broken = (str(tmp_path / name) for name in ("speech.wav", "short.wav", "broken.wav"))
+    write_audio(speech, samples, rate)
+    write_audio(short, samples[: rate // 4], rate)
+    Path(broken).write_bytes(b"no audio")
+    assert main(["detect", speech, "--model", str(marked(ALWAYS))]) == 0
+    assert main(["detect", speech, "--model", str(marked(NEVER))]) == 1
+    assert main(["detect", short, "--model", str(marked(NEVER))]) == 2
+    capsys.readouterr()
+    assert main(["detect", "--json", broken, speech, "--model", str(marked(NEVER))]) == 2
+    first, second = capsys.readouterr().out.splitlines()
+    assert "broken.wav: error" in first and json.loads(second)["verdict"] == "not_detected"
+
+
+def test_speech_without_the_mark_is_not_let_out(marked):
+    model = voxclone.VoxClone.from_pretrained(marked(NEVER), device="cpu")
+    with pytest.raises(voxclone.UnmarkedError, match="does not carry its mark"):
+        model.generate(" ".join([TEXT] * 3), model.voices["ada"])
+
+
+def test_research_may_let_it_out_loudly(marked, tmp_path):
+    with pytest.warns(RuntimeWarning, match="may not be told from a recording"):
+        model = voxclone.VoxClone.from_pretrained(marked(NEVER), device="cpu", unmarked_for_research=True)
+    speech = model.generate(TEXT, model.voices["ada"])
+    assert speech.provenance.watermark_id is None
+    model.save_pretrained(tmp_path / "copy")
+    assert (tmp_path / "copy" / "detector.safetensors").exists()
+
+
+def test_marked_speech_names_its_mark(marked):
+    model = voxclone.VoxClone.from_pretrained(marked(ALWAYS), device="cpu")
+    speech = model.generate(TEXT, model.voices["ada"])
+    assert speech.provenance.watermark_id == "tiny, one bit"
+
+
+def test_an_hour_is_read_in_little_memory(marked, tmp_path, monkeypatch):
+    """Two minutes at 48 kHz, with a limit on what is ever held at once."""
+    from voxclone.models import watermark
+    from voxclone.synthesis.watermark import load_finder, read_blocks
+
+    held = []
+    original = watermark.WatermarkDetector.forward
+    monkeypatch.setattr(
+        watermark.WatermarkDetector,
+        "forward",
+        lambda self, waveform: (held.append(waveform.shape[1]), original(self, waveform))[1],
+    )
+    rng = np.random.default_rng(0)
+    write_audio(tmp_path / "long.flac", (0.01 * rng.normal(size=120 * 48000)).astype(np.float32), 48000)
+    blocks = read_blocks(tmp_path / "long.flac")
+    assert max(len(block) for block, _ in blocks) <= 1 << 16
+    load_finder(marked(NEVER)).find(read_blocks(tmp_path / "long.flac"))
+    assert len(held) >= 4 and max(held) < 40 * 16000

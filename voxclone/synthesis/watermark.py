@@ -1,0 +1,80 @@
+"""`voxclone.detect`: a model's detector, loaded by itself and put to audio."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxclone import hub
+from voxclone.audio.io import AudioSource, read_audio, stream_audio
+from voxclone.audio.m4a import read_m4a
+from voxclone.config import ModelConfig
+from voxclone.errors import ModelError
+from voxclone.models.watermark import WatermarkDetector
+from voxclone.safety.detection import Detection, MarkFinder
+
+DETECTOR_FILE = "detector.safetensors"
+
+
+def detect(
+    audio: AudioSource,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    revision: str | None = None,
+    local_files_only: bool = False,
+) -> Detection:
+    """Look for the mark that a model's vocoder leaves in all that it speaks.
+
+    Args:
+        audio: A path (read in blocks, however long), a file's bytes, or (samples, sample_rate).
+        model: Folder or Hub repository of the model whose mark is looked for; None for the bundled one.
+        revision: The Hub repository's branch, tag or commit.
+        local_files_only: Use what the cache holds and no network.
+
+    Raises:
+        ModelError: The model is missing or damaged, or has no detector.
+        AudioError: The audio cannot be read.
+    """
+    return load_finder(model, revision=revision, local_files_only=local_files_only).find(read_blocks(audio))
+
+
+def load_finder(
+    model: str | os.PathLike[str] | None = None, *, revision: str | None = None, local_files_only: bool = False
+) -> MarkFinder:
+    """A model's detector, to be used many times. Arguments and errors as for `detect`."""
+    folder = hub.resolve(model, revision=revision, local_files_only=local_files_only)
+    hub.check_integrity(folder)
+    config = hub.read_config(folder)
+    finder = read_finder(folder, config)
+    if finder is None:
+        raise ModelError(
+            f"model {config.name!r} has no watermark detector, so that nothing can be said of a mark; "
+            "name the model that may have made the audio"
+        )
+    return finder
+
+
+def read_finder(folder: Path, config: ModelConfig) -> MarkFinder | None:
+    """The detector in a model folder; None where its configuration has none.
+
+    Raises:
+        ModelError: Its file is missing or does not fit.
+    """
+    if config.watermark is None:
+        return None
+    detector = WatermarkDetector(config.watermark)
+    hub.load_weights(detector, folder / DETECTOR_FILE)
+    return MarkFinder(detector, f"{config.name}, one bit")
+
+
+def read_blocks(audio: AudioSource) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Audio as `MarkFinder.find` takes it: a file in blocks, anything else whole."""
+    if isinstance(audio, (str, os.PathLike)):
+        if Path(audio).suffix.lower() == ".m4a":
+            return iter([read_m4a(audio)])
+        return stream_audio(audio)
+    return iter([read_audio(audio)])
