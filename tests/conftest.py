@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,3 +119,38 @@ def recording() -> tuple[NDArray[np.float32], int]:
     syllables = np.clip(np.sin(2 * np.pi * 2 * time) + 0.6, 0, 1)
     noise = 1e-3 * np.random.default_rng(0).normal(size=len(time))
     return (0.1 * voice * syllables + noise).astype(np.float32), rate
+
+
+class Espeak:
+    """espeak-ng as a synthesiser, from the wheel that phonemes come from."""
+
+    def __init__(self) -> None:
+        import espeakng_loader
+
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        data = Path(espeakng_loader.get_data_path()).parent
+        self.sample_rate = self._library.espeak_Initialize(2, 0, os.fsencode(data), 0)  # 2: synchronous, to a callback
+        assert self.sample_rate > 0
+        kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+        self._callback = kind(self._receive)
+        self._library.espeak_SetSynthCallback(self._callback)
+        self._chunks: list[NDArray[np.int16]] = []
+
+    def _receive(self, samples: Any, count: int, events: Any) -> int:
+        if samples and count:
+            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+    def speak(self, text: str, voice: str, pitch: int) -> NDArray[np.int16]:
+        self._chunks.clear()
+        assert self._library.espeak_SetVoiceByName(voice.encode()) == 0
+        self._library.espeak_SetParameter(3, pitch, 0)  # 3: pitch, 0 to 100
+        spoken = text.encode()
+        assert self._library.espeak_Synth(spoken, ctypes.c_size_t(len(spoken) + 1), 0, 0, 0, 1, None, None) == 0
+        return np.concatenate(self._chunks)
+
+
+@pytest.fixture(scope="session")
+def espeak() -> Espeak:
+    """Speech with known words."""
+    return Espeak()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import subprocess
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 for name in ("accelerate", "torchaudio", "numba", "pyroomacoustics", "tensorboard", "matplotlib"):
     pytest.importorskip(name, reason="the train extra is not installed")
@@ -56,41 +54,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Espeak:
-    """espeak-ng as a synthesiser, from the wheel that phonemes come from."""
-
-    def __init__(self) -> None:
-        import espeakng_loader
-
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        data = Path(espeakng_loader.get_data_path()).parent
-        self.sample_rate = self._library.espeak_Initialize(2, 0, os.fsencode(data), 0)  # 2: synchronous, to a callback
-        assert self.sample_rate > 0
-        kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-        self._callback = kind(self._receive)
-        self._library.espeak_SetSynthCallback(self._callback)
-        self._chunks: list[NDArray[np.int16]] = []
-
-    def _receive(self, samples: Any, count: int, events: Any) -> int:
-        if samples and count:
-            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        return 0
-
-    def speak(self, text: str, voice: str, pitch: int) -> NDArray[np.int16]:
-        self._chunks.clear()
-        assert self._library.espeak_SetVoiceByName(voice.encode()) == 0
-        self._library.espeak_SetParameter(3, pitch, 0)  # 3: pitch, 0 to 100
-        spoken = text.encode()
-        assert self._library.espeak_Synth(spoken, ctypes.c_size_t(len(spoken) + 1), 0, 0, 0, 1, None, None) == 0
-        return np.concatenate(self._chunks)
-
-
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpus(tmp_path_factory: pytest.TempPathFactory, espeak: Any) -> Path:
     """manifest.tsv and its recordings."""
     import soundfile
 
-    espeak = Espeak()
     folder = tmp_path_factory.mktemp("espeak")
     lines = ["path\tspeaker\tcorpus\tsplit\ttext"]
     for speaker, (voice, pitch) in SPEAKERS.items():

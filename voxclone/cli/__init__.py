@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, detect, doctor, evaluate, inspect
+from voxclone.cli import commands, detect, doctor, evaluate, finetune, inspect
 from voxclone.errors import VoxcloneError
 from voxclone.version import __version__
 
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     voices = subparsers.add_parser("voices", parents=[model], help="list a model's example voices")
     voices.set_defaults(run=commands.voices)
 
+    finetune.add_parser(subparsers, shared)
     inspect.add_parser(subparsers, shared)
     evaluate.add_parser(subparsers, model)
     detect.add_parser(subparsers, shared)

@@ -37,6 +37,10 @@ class TrainingStep(nn.Module):
     def validate(self, report: Report, step: int) -> None:
         """Report scalars, figures and audio; called in eval and inference mode, with the averaged weights in place."""
 
+    def is_done(self) -> bool:
+        """Whether the run may end before its configured end: early stopping. Kept in buffers, it outlives a kill."""
+        return False
+
 
 @dataclass(frozen=True)
 class TrainerConfig(Config):

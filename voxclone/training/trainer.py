@@ -64,14 +64,14 @@ class Trainer:
         self._ema = ExponentialMovingAverage(step, config.ema_decay)
 
     def fit(self) -> None:
-        """Train until the configured end; on SIGTERM, save and return early.
+        """Train until the configured end, or the step's own; on SIGTERM, save and return early.
 
         Raises:
             VoxcloneError: The loader is empty, losses stay non-finite, or the folder's checkpoints are damaged or of
                 other networks.
         """
         self._resume()
-        if self._finished():
+        if self._finished() or self.networks.is_done():
             return
         self.networks.train()
         report = Report(self.folder, self.step, enabled=self._accelerator.is_main_process)
@@ -99,7 +99,7 @@ class Trainer:
             self.step += 1
             self._ema.update(self.step)
             bar.update()
-            self.minutes, stopped = self._agree((monotonic() - started) / 60, stop.is_set())
+            self.minutes, stopped = self._agree((monotonic() - started) / 60, stop.is_set() or self.networks.is_done())
             report.step = self.step
             if self.step % config.log_every == 0:
                 values = {"minutes": self.minutes, "learning_rate": rate, **window.means()}

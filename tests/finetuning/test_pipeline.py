@@ -1,0 +1,121 @@
+"""The whole command on a tiny model: recordings in, a voice and a report out, also after a kill."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxclone import Consent, ConsentError, Voice, VoxClone, VoxcloneError
+from voxclone.cli import main
+from voxclone.finetuning import finetune
+
+CONSENT = Consent.attest("Ada", basis="espeak-ng's", scope=("cloning", "adapting"))
+
+
+@pytest.fixture(scope="module")
+def done(recordings: Path, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the command left; among the recordings were silence, noise, a damaged file, one without text."""
+    mixed = tmp_path_factory.mktemp("mixed")
+    shutil.copytree(recordings, mixed, dirs_exist_ok=True)
+    rng = np.random.default_rng(0)
+    soundfile.write(mixed / "silence.wav", np.zeros(32000), 16000)
+    (mixed / "silence.txt").write_text("Nothing.")
+    samples, rate = soundfile.read(mixed / "0.wav")
+    soundfile.write(mixed / "noisy.wav", 0.3 * samples + 0.015 * rng.normal(size=len(samples)), rate)
+    shutil.copy(mixed / "0.txt", mixed / "noisy.txt")
+    shutil.copy(mixed / "1.wav", mixed / "untold.wav")
+    (mixed / "damaged.wav").write_bytes(b"RIFF....")
+    (mixed / "damaged.txt").write_text("Hello.")
+    out = tmp_path_factory.mktemp("out") / "ada"
+    command = ["finetune", str(mixed), "--consent", "espeak-ng's", "--out", str(out), "--model", str(tiny_folder)]
+    assert main([*command, "--depth", "norms", "--minutes", "0.2"]) == 0
+    return out
+
+
+def test_the_voice_speaks_through_the_public_api(done: Path, tiny_model: VoxClone, tmp_path: Path) -> None:
+    voice = Voice.load(done)
+    assert voice.name == "ada" and voice.consent.scope == ("cloning", "adapting")
+    assert voice.adapter is not None and voice.adapter.depth == "norms"
+    assert (done / "ada.voice").stat().st_size < 100_000
+    speech = tiny_model.generate("Hello there.", voice)
+    assert np.isfinite(speech.samples).all() and speech.duration_seconds > 0.2
+
+
+def test_the_report_says_what_was_kept_and_why_not(done: Path) -> None:
+    report = json.loads((done / "report.json").read_text())
+    assert report["utterances_kept"] == 8 and report["held_out"] == 2
+    assert report["held_out_loss_after"] <= report["held_out_loss_before"]
+    reasons = {each["key"]: each["reason"] for each in report["left_out"]}
+    assert reasons["damaged.wav"] == "unreadable"
+    assert reasons["silence.wav"] == "no speech"
+    assert reasons["untold.wav"] == "no text"
+    assert reasons["noisy.wav"] == "noisy"
+    assert set(report["similarity"]) == {"recordings", "clone", "fine-tuned"}
+    assert 0 < report["minutes_kept"] < 1 and report["snr_db"]["median"] > 20
+    prompts = (done / "prompts.txt").read_text().splitlines()
+    assert prompts == report["record_next"] and len(prompts) == 20
+    page = (done / "report.html").read_text()
+    assert page.count("data:image/png;base64,") >= 5 and page.count("<audio") >= 3
+    assert "What to record next" in page and "noisy.wav" in page
+
+
+def test_adapting_needs_its_own_consent(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    narrow = Consent.attest("Ada", basis="espeak-ng's", scope=("cloning",))
+    with pytest.raises(ConsentError, match="adapting"):
+        finetune(recordings, name="Ada", consent=narrow, out=tmp_path / "ada", model=tiny_folder)
+    with pytest.raises(ConsentError, match=r"Consent\.attest"):
+        finetune(recordings, name="Ada", consent=None, out=tmp_path / "ada", model=tiny_folder)  # type: ignore[arg-type]
+    assert not (tmp_path / "ada").exists()
+
+
+def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(3):
+        shutil.copy(recordings / f"{number}.wav", few)
+    with pytest.raises(VoxcloneError, match="none of the 3 recordings has text"):
+        finetune(few, name="Ada", consent=CONSENT, out=tmp_path / "a", model=tiny_folder)
+    for number in range(3):
+        shutil.copy(recordings / f"{number}.txt", few)
+    with pytest.raises(VoxcloneError, match="3 of 3 utterances can be used; 4 are the least"):
+        finetune(few, name="Ada", consent=CONSENT, out=tmp_path / "b", model=tiny_folder)
+
+
+def test_a_folder_holds_one_speakers_work(done: Path, recordings: Path, tiny_folder: Path) -> None:
+    with pytest.raises(VoxcloneError, match="name 'ada' instead of 'Bob'"):
+        finetune(recordings, name="Bob", consent=CONSENT, out=done, model=tiny_folder)
+
+
+def test_a_killed_run_goes_on(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ada"
+    command = [sys.executable, "-c", "import sys; from voxclone.cli import main; sys.exit(main())", "finetune"]
+    command += [str(recordings), "--consent", "x", "--out", str(out), "--model", str(tiny_folder)]
+    command += ["--depth", "lora", "--minutes", "30"]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    try:
+        deadline = time.monotonic() + 300
+        while not list(out.glob("work/lora-*/log.tsv")) and time.monotonic() < deadline:
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.2)
+        assert list(out.glob("work/lora-*/log.tsv"))
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (out / "ada.voice").exists()
+    cut = (out / "work/utterances/utterances.jsonl").read_bytes()
+    (out / "work/utterances/utterances.jsonl").write_bytes(cut + b'[{"key": "half')  # as a kill may leave it
+    durations = (out / "work/durations/index.jsonl").read_bytes()
+    arguments = [*command[4:-1], "0.05"]
+    assert main(["finetune", *arguments]) == 0
+    assert (out / "work/utterances/utterances.jsonl").read_bytes() == cut
+    assert (out / "work/durations/index.jsonl").read_bytes() == durations
+    assert Voice.load(out).adapter is not None

@@ -1,0 +1,62 @@
+"""finetune: recordings of one speaker in, a fine-tuned voice and a report out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+DEPTHS = ("auto", "embedding", "norms", "lora", "full")
+
+
+def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "finetune",
+        parents=[shared],
+        help="adapt the model to one speaker's recordings",
+        description="Adapt the model to one speaker. The same command goes on where it was stopped or killed.",
+    )
+    parser.add_argument(
+        "recordings",
+        metavar="RECORDINGS",
+        help="folder of audio with or without texts (.txt, .srt), of LJSpeech, Kaldi or a Hugging Face dataset",
+    )
+    parser.add_argument(
+        "--consent", required=True, metavar="BASIS", help='on what ground the speaker agreed to this: "my own voice"'
+    )
+    parser.add_argument("-o", "--out", required=True, help="folder for the voice, the report and the work")
+    parser.add_argument("--name", help="whose voice it is (default: the name of the folder --out)")
+    parser.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
+    parser.add_argument("--revision", help="of the Hub repository")
+    parser.add_argument(
+        "--depth", choices=DEPTHS, default="auto", help="how much is trained (default: by minutes of speech)"
+    )
+    parser.add_argument("--speaker", help="which one, where the recordings name several")
+    parser.add_argument("--transcriber", metavar="FOLDER", help="faster-whisper model, for recordings without text")
+    parser.add_argument("--minutes", type=float, default=8.0, help="the most that training takes (default: 8)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fine-tune, and say what came of it."""
+    from voxclone.finetuning import finetune
+    from voxclone.safety import Consent
+
+    name = options.name or Path(options.out).resolve().name
+    done = finetune(
+        options.recordings,
+        name=name,
+        consent=Consent.attest(name, basis=options.consent, scope=("cloning", "adapting")),
+        out=options.out,
+        model=options.model,
+        revision=options.revision,
+        depth=options.depth,
+        speaker=options.speaker,
+        transcriber=options.transcriber,
+        minutes=options.minutes,
+    )
+    size = done.voice_path.stat().st_size / 1000
+    print(f"{done.voice_path}: {name}, {done.depth}, {done.speech_minutes:.1f} minutes of speech, {size:.1f} kB")
+    print(f"{done.report_path}: what was kept, what was learned, and what to record next")
+    return 0

@@ -1,0 +1,76 @@
+"""A stretch of recorded speech with what is said in it, and its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxclone.audio.io import read_audio
+from voxclone.audio.m4a import read_m4a
+from voxclone.errors import AudioError, ConfigError, VoxcloneError
+
+LIBSNDFILE_SUFFIXES = frozenset(".wav .flac .mp3 .ogg .opus .aif .aiff .au .caf .w64".split())
+OTHER_SUFFIXES = frozenset(".m4a .aac .mp4 .m4b .wma .webm .mkv .mov .amr".split())  # decoded by PyAV
+AUDIO_SUFFIXES = LIBSNDFILE_SUFFIXES | OTHER_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A file, or a part of one.
+
+    Attributes:
+        key: Its name in the report, distinct within a set.
+        audio: Where it is, or a whole audio file's bytes.
+        text: What is said; empty where that is not known.
+        start_seconds: Where it begins in the file.
+        end_seconds: Where it ends; None for the file's end.
+    """
+
+    key: str
+    audio: Path | bytes
+    text: str = ""
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+
+
+class Decoded(NamedTuple):
+    """A clip with its samples (S,) and their rate in Hz, or with the reason why there are none."""
+
+    clip: Clip
+    samples: NDArray[np.float32]
+    sample_rate: int
+    fault: VoxcloneError | None = None
+
+
+def decode(clips: Iterable[Clip]) -> Iterator[Decoded]:
+    """Decode each clip; those of one file that follow one another are cut from one decoding of it."""
+    last: Path | bytes | None = None
+    nothing = np.zeros(0, np.float32)
+    samples, rate = nothing, 0
+    fault: VoxcloneError | None = None
+    for clip in clips:
+        if clip.audio is not last:
+            last, fault = clip.audio, None
+            try:
+                samples, rate = _decode_file(clip.audio)
+            except (AudioError, ConfigError) as error:  # the latter names an extra
+                fault = error
+        if fault is not None:
+            yield Decoded(clip, nothing, 0, fault)
+            continue
+        end = len(samples) if clip.end_seconds is None else round(clip.end_seconds * rate)
+        part = samples[max(0, round(clip.start_seconds * rate)) : end]
+        seconds = len(samples) / rate
+        late = AudioError(f"it starts at {clip.start_seconds:.2f} s of a file of {seconds:.2f} s")
+        yield Decoded(clip, part, rate, None if len(part) else late)
+
+
+def _decode_file(audio: Path | bytes) -> tuple[NDArray[np.float32], int]:
+    if isinstance(audio, Path) and audio.suffix.lower() in OTHER_SUFFIXES:
+        return read_m4a(audio)
+    return read_audio(audio)

@@ -1,0 +1,156 @@
+"""Recordings cut into utterances with text, measured, and kept in a work folder that survives a kill."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from voxclone.audio.io import write_audio
+from voxclone.audio.reference import prepare_reference
+from voxclone.errors import AudioError, TextError, VoxcloneError
+from voxclone.finetuning.clips import Clip, Decoded, decode
+from voxclone.finetuning.segments import MARGIN_SECONDS, SpeechDetector, cut
+from voxclone.finetuning.transcribe import HOW_TO
+from voxclone.text.normalize import normalize
+from voxclone.text.phonemes import phonemize
+
+if TYPE_CHECKING:
+    from voxclone.finetuning.transcribe import Transcriber
+
+MAX_SECONDS = 20.0  # of an utterance whose text is known as a whole
+MIN_SNR_DB = 10.0
+MIN_BANDWIDTH_HZ = 3000.0
+INDEX = "utterances.jsonl"
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What became of a stretch of a recording.
+
+    Attributes:
+        key: Its name: that of the clip, with its number where the clip was cut.
+        source: The clip's key.
+        seconds: Its length.
+        text: What is said.
+        snr_db: See `voxclone.audio.reference.Reference`; None where it could not be measured.
+        bandwidth_hz: Likewise.
+        dropped: Why it is not used, in two or three words; empty where it is.
+        detail: More about that.
+    """
+
+    key: str
+    source: str
+    seconds: float
+    text: str = ""
+    snr_db: float | None = None
+    bandwidth_hz: float | None = None
+    dropped: str = ""
+    detail: str = ""
+
+
+class Material:
+    """Utterances in a folder: `utterances.jsonl` and a flac file for each that is used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.utterances: list[Utterance] = []
+        index = folder / INDEX
+        if index.exists():
+            lines = index.read_text(encoding="utf-8").splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]  # a kill may have cut the last one
+            if len(whole) < len(lines):
+                index.write_text("".join(whole), encoding="utf-8")
+            self.utterances = [Utterance(**each) for line in whole for each in json.loads(line)]
+
+    def used(self) -> list[tuple[Path, Utterance]]:
+        """The utterances that are used, and where the audio of each is."""
+        return [(self._numbered(n), each) for n, each in enumerate(self.utterances) if not each.dropped]
+
+    def _numbered(self, number: int) -> Path:
+        return self.folder / f"{number:05d}.flac"
+
+    def add(
+        self, clips: Sequence[Clip], detector: SpeechDetector, transcriber: Transcriber | None, language: str
+    ) -> None:
+        """Cut and measure the clips that are not here yet.
+
+        Raises:
+            VoxcloneError: No clip has text, and there is no transcriber.
+        """
+        if transcriber is None and not any(clip.text for clip in clips):
+            raise VoxcloneError(f"none of the {len(clips)} recordings has text; {HOW_TO}")
+        done = {utterance.source for utterance in self.utterances}
+        todo = [clip for clip in clips if clip.key not in done]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for decoded in tqdm(decode(todo), total=len(todo), desc="cutting", disable=None, leave=False):
+            made = list(self._cut(decoded, detector, transcriber, language))
+            for number, (_, audio) in enumerate(made, len(self.utterances)):
+                if audio is not None:
+                    write_audio(self._numbered(number), audio, decoded.sample_rate)
+            self.utterances += [utterance for utterance, _ in made]
+            with (self.folder / INDEX).open("a", encoding="utf-8") as file:
+                records = [dataclasses.asdict(utterance) for utterance, _ in made]
+                file.write(json.dumps(records, ensure_ascii=False) + "\n")
+
+    def _cut(
+        self, decoded: Decoded, detector: SpeechDetector, transcriber: Transcriber | None, language: str
+    ) -> Iterator[tuple[Utterance, NDArray[np.float32] | None]]:
+        """A clip's utterances, each with its samples if it is used; at least one."""
+        clip, samples, rate, fault = decoded
+        if fault is not None:
+            yield Utterance(clip.key, clip.key, 0.0, clip.text, dropped="unreadable", detail=str(fault)), None
+            return
+        whole = len(samples) / rate
+        spans = detector.spans(samples, rate)
+        if not spans:
+            yield Utterance(clip.key, clip.key, whole, clip.text, dropped="no speech"), None
+            return
+        if clip.text:
+            bounds = [(max(0.0, spans[0][0] - MARGIN_SECONDS), min(whole, spans[-1][1] + MARGIN_SECONDS))]
+        elif transcriber is None:
+            yield Utterance(clip.key, clip.key, whole, dropped="no text", detail=HOW_TO), None
+            return
+        else:
+            bounds = cut(spans, whole)
+            if not bounds:
+                detail = "no pause in it to cut at"
+                yield Utterance(clip.key, clip.key, whole, dropped="too long", detail=detail), None
+        for number, (start, end) in enumerate(bounds, 1):
+            key = clip.key if len(bounds) == 1 else f"{clip.key}@{number}"
+            part = samples[round(start * rate) : round(end * rate)]
+            text = clip.text or (transcriber.transcribe(part, rate) if transcriber else "")
+            utterance = _judge(Utterance(key, clip.key, len(part) / rate, text), part, rate, language)
+            yield utterance, None if utterance.dropped else part
+
+
+def _judge(utterance: Utterance, samples: NDArray[np.float32], rate: int, language: str) -> Utterance:
+    """With its measures, and why it is dropped if it is."""
+    if utterance.seconds > MAX_SECONDS:
+        detail = f"{utterance.seconds:.0f} s with one text; at most {MAX_SECONDS:.0f} s, or give subtitles"
+        return dataclasses.replace(utterance, dropped="too long", detail=detail)
+    if not utterance.text:
+        return dataclasses.replace(utterance, dropped="no words heard")
+    try:
+        phonemize(normalize(utterance.text), language)
+    except TextError as error:
+        return dataclasses.replace(utterance, dropped="unspeakable text", detail=str(error))
+    try:
+        reference = prepare_reference((samples, rate), rate)
+    except AudioError as error:
+        return dataclasses.replace(utterance, dropped="unfit audio", detail=str(error))
+    measured = dataclasses.replace(utterance, snr_db=reference.snr_db, bandwidth_hz=reference.bandwidth_hz)
+    if reference.snr_db < MIN_SNR_DB:
+        detail = f"speech is {reference.snr_db:.0f} dB above the noise; {MIN_SNR_DB:.0f} dB are needed"
+        return dataclasses.replace(measured, dropped="noisy", detail=detail)
+    if reference.bandwidth_hz < MIN_BANDWIDTH_HZ:
+        detail = f"nothing above {reference.bandwidth_hz:.0f} Hz; {MIN_BANDWIDTH_HZ:.0f} Hz are needed"
+        return dataclasses.replace(measured, dropped="narrow band", detail=detail)
+    return measured

@@ -1,0 +1,183 @@
+"""The one command: recordings in, a fine-tuned voice and a report out. Killed at any point, it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+from torch.utils.data import DataLoader
+
+from voxclone.errors import ConfigError, ConsentError, VoxcloneError
+from voxclone.finetuning.adaptation import DEPTHS, AdaptationStep, Depth
+from voxclone.finetuning.base import BaseModel, load_base
+from voxclone.finetuning.dataset import SpeakerData, prepare
+from voxclone.finetuning.material import Material
+from voxclone.finetuning.plans import PLANS, Plan, choose_depth
+from voxclone.finetuning.report import write_report
+from voxclone.finetuning.segments import SpeechDetector
+from voxclone.finetuning.sources import read_sources
+from voxclone.finetuning.transcribe import Transcriber
+from voxclone.safety.consent import Consent
+from voxclone.synthesis.reference import encoder_id
+from voxclone.training.acoustic import VoicedSpeech, voiced_batch
+from voxclone.training.speech_data import LengthBuckets
+from voxclone.training.trainer import Trainer
+from voxclone.voice import Voice
+
+ADAPTING = "adapting"  # the use that the speaker must have agreed to
+HELD_OUT_BATCH = 8
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What fine-tuning made.
+
+    Attributes:
+        voice: The speaker's voice, with its adapter; also in `voice_path`.
+        voice_path: The voice file.
+        report_path: An HTML page; the same as numbers is in report.json beside it.
+        depth: How deep it went.
+        speech_minutes: Of the utterances that were learned from and held out.
+    """
+
+    voice: Voice
+    voice_path: Path
+    report_path: Path
+    depth: Depth
+    speech_minutes: float
+
+
+def finetune(
+    recordings: str | os.PathLike[str],
+    *,
+    name: str,
+    consent: Consent,
+    out: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    revision: str | None = None,
+    depth: Depth | Literal["auto"] = "auto",
+    speaker: str | None = None,
+    transcriber: str | os.PathLike[str] | None = None,
+    minutes: float = 8.0,
+) -> FineTuned:
+    """Adapt a model to one speaker.
+
+    Started again with the same arguments it goes on where it was killed, and takes in recordings that were added.
+
+    Args:
+        recordings: A folder of audio with or without texts, an LJSpeech, Kaldi or Hugging Face dataset folder, audio
+            with subtitles, or one audio file.
+        name: What to call the voice.
+        consent: The speaker's consent, whose scope names "adapting".
+        out: Folder for `<name>.voice`, `report.html`, `report.json`, `prompts.txt`, and `work/`, which may be deleted
+            afterwards.
+        model: The base model, as for `VoxClone.from_pretrained`.
+        revision: Likewise.
+        depth: "embedding" trains the voice's own numbers; "norms" the conditional layer norms as well, a file below
+            100 kB; "lora" adds low-rank factors of all large weights; "full" trains the whole acoustic model. "auto"
+            takes "lora" from a minute of speech on, else "norms".
+        speaker: Which one, where the recordings name several.
+        transcriber: Folder of a faster-whisper model, for recordings without text.
+        minutes: The most that training takes.
+
+    Raises:
+        ConsentError: There is no consent to adapting.
+        ModelError: The model is missing, damaged, or has no aligner.
+        VoxcloneError: There is too little that can be used, an extra is not installed, or `out` holds another speaker's
+            work.
+    """
+    require_adapting(consent, name)
+    if depth not in ("auto", *DEPTHS):
+        raise ConfigError(f"depth is {depth!r}; it must be one of auto, {', '.join(DEPTHS)}")
+    if not minutes > 0:
+        raise ConfigError(f"minutes is {minutes!r}; it must be above 0")
+    started = monotonic()
+    base = load_base(None if model is None else Path(model) if Path(model).exists() else str(model), revision)
+    folder = Path(out).expanduser()
+    work = folder / "work"
+    layout, clips = read_sources(Path(recordings).expanduser(), speaker)
+    _claim(work, {"name": name, "acoustic_id": base.acoustic_id})
+    material = Material(work / "utterances")
+    detector, scribe = SpeechDetector(), Transcriber(Path(transcriber)) if transcriber else None
+    material.add(clips, detector, scribe, base.config.text.language)
+    data = prepare(material, work, base, name)
+    speech_minutes = data.minutes(base.config.audio)
+    chosen = choose_depth(speech_minutes) if depth == "auto" else depth
+    run = work / f"{chosen}-{data.digest}"  # another one where recordings were added
+    step = train(data, base, chosen, run, PLANS[chosen], minutes)
+    learned = step.learned_voice()
+    voice = Voice(
+        name,
+        learned["speaker_embedding"].numpy(),
+        learned["spectrum"].numpy(),
+        float(step.f0_median),
+        (consent,),
+        encoder_id(base.speaker_encoder),
+        step.adapter(base.acoustic_id, base.config.name),
+    )
+    stem = re.sub(r"[^\w-]+", "-", name.lower()).strip("-") or "voice"
+    path = folder / f"{stem}.voice"
+    voice.save(path)
+    about = {
+        "name": name, "layout": layout, "recordings": len(clips), "depth": chosen, "base": base.config.name,
+        "adapter_numbers": 0 if voice.adapter is None else voice.adapter.size, "file_bytes": path.stat().st_size,
+        "held_out_loss_before": float(step.first_loss), "held_out_loss_after": float(step.best_loss),
+        "seconds": round(monotonic() - started, 1),
+    }  # fmt: skip
+    report = write_report(folder, data, base, voice, run, about)
+    return FineTuned(voice, path, report, chosen, speech_minutes)
+
+
+def require_adapting(consent: object, name: str) -> None:
+    """Refuse to go on without the speaker's consent to adapting.
+
+    Raises:
+        ConsentError: It is no consent record, or its scope does not name adapting.
+    """
+    attest = f'voxclone.Consent.attest("{name}", basis="on what ground", scope=("cloning", "{ADAPTING}"))'
+    if not isinstance(consent, Consent):
+        raise ConsentError(f"fine-tuning needs the speaker's consent; add: consent={attest}")
+    if ADAPTING not in consent.scope:
+        raise ConsentError(
+            f"the consent of {consent.speaker!r} is to {', '.join(consent.scope)}, not to {ADAPTING}: ask the speaker, "
+            f"then record it: {attest}"
+        )
+
+
+def train(data: SpeakerData, base: BaseModel, depth: Depth, folder: Path, plan: Plan, minutes: float) -> AdaptationStep:
+    """Adapt the model in `folder`, going on from a checkpoint there; the step then holds the best weights it had."""
+    train_set = VoicedSpeech(data.store, data.durations, data.train, data.embeddings)
+    held_out = VoicedSpeech(data.store, data.durations, data.held_out, data.embeddings)
+    items = [held_out[index] for index in range(len(held_out))]
+    batches = [voiced_batch(items[at : at + HELD_OUT_BATCH]) for at in range(0, len(items), HELD_OUT_BATCH)]
+    step = AdaptationStep(
+        base.config.acoustic, base.acoustic.state_dict(), data.measured_voice(), depth, batches, plan.patience
+    )
+    lengths = [entry.rows["mel"][1] for entry in train_set.entries]
+    loader = DataLoader(train_set, batch_sampler=LengthBuckets(lengths, plan.batch_frames), collate_fn=voiced_batch)
+    trainer = Trainer(step, loader, folder, plan.trainer(minutes))
+    step.begin()
+    trainer.fit()
+    return step
+
+
+def _claim(work: Path, about: dict[str, str]) -> None:
+    """Note whose work the folder holds.
+
+    Raises:
+        VoxcloneError: It holds another's.
+    """
+    path = work / "about.json"
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found != about:
+            differing = ", ".join(f"{key} {found.get(key)!r} instead of {about[key]!r}" for key in about)
+            raise VoxcloneError(f"{work} holds the work of another fine-tuning ({differing}); take another folder")
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(about), encoding="utf-8")

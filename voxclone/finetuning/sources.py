@@ -1,0 +1,84 @@
+"""Finding the recordings: a folder of audio, LJSpeech's, Kaldi's or Hugging Face's layout, or audio with subtitles."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from voxclone.errors import VoxcloneError
+from voxclone.finetuning.clips import AUDIO_SUFFIXES, Clip
+from voxclone.finetuning.dataset_folder import is_dataset_folder, read_dataset_folder
+from voxclone.finetuning.kaldi import read_kaldi
+from voxclone.finetuning.subtitles import SUBTITLE_SUFFIXES, read_subtitles
+
+TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")
+
+
+def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Clip]]:
+    """The clips of one speaker.
+
+    Args:
+        source: An audio file, or a folder: of Kaldi (`wav.scp`), a Hugging Face dataset (Parquet, Arrow, or
+            `metadata.csv` or `.jsonl` with a `file_name` column), LJSpeech (`metadata.csv` with `id|text|text` lines),
+            or simply with audio anywhere below it, each with its text beside it (.txt, .lab), subtitles (.srt, .vtt),
+            or neither.
+        speaker: Which one, where the layout names speakers and there are several.
+
+    Returns:
+        What layout it is, and the clips in order.
+
+    Raises:
+        VoxcloneError: There is no audio, a table is damaged or names a file that is not there, or it is not clear which
+            speaker is meant.
+    """
+    if source.is_file():
+        if source.suffix.lower() in AUDIO_SUFFIXES:
+            return "audio file", _beside(source, source.name)
+        source = source.parent  # of metadata.csv, wav.scp
+    if not source.is_dir():
+        raise VoxcloneError(f"there is no folder or audio file {str(source)!r}")
+    layouts: list[tuple[str, bool, Callable[[], list[Clip]]]] = [
+        ("Kaldi", (source / "wav.scp").is_file(), lambda: read_kaldi(source, speaker)),
+        ("Hugging Face dataset", is_dataset_folder(source), lambda: read_dataset_folder(source, speaker)),
+        ("LJSpeech", (source / "metadata.csv").is_file(), lambda: _read_ljspeech(source)),
+        ("folder of audio", True, lambda: _read_folder(source)),
+    ]
+    layout, clips = next((name, read()) for name, found, read in layouts if found)
+    if not clips:
+        raise VoxcloneError(f"{source} holds no audio ({' '.join(sorted(AUDIO_SUFFIXES))})")
+    return layout, clips
+
+
+def _read_folder(folder: Path) -> list[Clip]:
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
+    return [clip for path in paths for clip in _beside(path, path.relative_to(folder).as_posix())]
+
+
+def _beside(path: Path, key: str) -> list[Clip]:
+    """A file's clips: by its subtitles if there are some, else the whole with the text that stands beside it."""
+    for suffix in SUBTITLE_SUFFIXES:
+        if (subtitles := path.with_suffix(suffix)).is_file():
+            return read_subtitles(subtitles, path, key)
+    texts = (path.with_suffix(suffix) for suffix in TEXT_SUFFIXES)
+    text = next((file.read_text(encoding="utf-8-sig").strip() for file in texts if file.is_file()), "")
+    return [Clip(key, path, " ".join(text.split()))]
+
+
+def _read_ljspeech(folder: Path) -> list[Clip]:
+    """`metadata.csv`: "id|text" or "id|text|text with numbers written out", without quoting."""
+    table = folder / "metadata.csv"
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE) if row]
+    clips = []
+    for number, row in enumerate(rows, 1):
+        if len(row) < 2:
+            raise VoxcloneError(f"{table}, line {number}: needed is 'id|text', found {'|'.join(row)[:60]!r}")
+        name = row[0].strip()
+        places = [folder / name, folder / "wavs" / name]
+        places += [place.with_name(f"{place.name}{suffix}") for place in places for suffix in (".wav", ".flac")]
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            raise VoxcloneError(f"{table}, line {number}: there is no audio for {name!r} in {folder / 'wavs'}")
+        clips.append(Clip(name, path, (row[2] if len(row) > 2 and row[2].strip() else row[1]).strip()))
+    return clips
