@@ -55,7 +55,5 @@ def test_without_it_the_message_names_the_extra_and_the_other_ways(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(
-        VoxcloneError, match=r"not installed; put its text .*voxclone\[transcribe\].*--transcriber"
-    ):
+    with pytest.raises(VoxcloneError, match=r"not installed; put its text .*voxclone\[transcribe\].*--transcriber"):
         Transcriber(tmp_path)
