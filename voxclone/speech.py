@@ -15,6 +15,8 @@ from voxclone.prosody import Prosody
 from voxclone.safety.provenance import Provenance
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from voxclone.safety.certificate import Signer
 
 
@@ -41,6 +43,8 @@ class Speech:
         f0: (T,) float32 Hz, 0 = unvoiced, frame by frame as the mel; None where it is not known.
         prosody: How each phoneme is spoken: copy it, change it and give it to `VoxClone.generate`; None for a part of
             an utterance.
+        written: One segment for each piece of the text between white space, as it was written: "$3.50".
+        marks: The marks of the text's markup, each with the moment at which it stands.
     """
 
     samples: NDArray[np.float32]
@@ -51,6 +55,8 @@ class Speech:
     provenance: Provenance
     f0: NDArray[np.float32] | None = None
     prosody: Prosody | None = None
+    written: tuple[Segment, ...] = ()
+    marks: tuple[Segment, ...] = ()
 
     @property
     def duration_seconds(self) -> float:
@@ -78,6 +84,29 @@ class Speech:
         from voxclone.safety.labels import save_labelled
 
         save_labelled(path, self.samples, self.sample_rate, self.provenance, signer)
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the times in the format that the suffix names.
+
+        .srt and .vtt are subtitles of the text as written; .TextGrid is Praat's, with words, phonemes and marks; .json
+        has everything.
+
+        Raises:
+            TextError: The suffix names no such format.
+        """
+        from voxclone.timestamps import export
+
+        export(self, path)
+
+    def plot(self) -> Figure:
+        """Waveform, words, mel and f0 as a matplotlib figure; `figure.savefig("speech.png")` writes it.
+
+        Raises:
+            ConfigError: matplotlib is not installed (the extra `plot`).
+        """
+        from voxclone.plots import plot_speech
+
+        return plot_speech(self)
 
     def __repr__(self) -> str:
         text = " ".join(word.text for word in self.words)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from voxclone import ConfigError, Prosody
 from voxclone.synthesis.controls import Controls
-from voxclone.synthesis.shaping import Draft, express, fit, shape, with_pauses
+from voxclone.synthesis.shaping import Draft, express, shape, with_pauses
+from voxclone.synthesis.timing import fit
 from voxclone.text.phonemes import WordSpan
 
 FRAME = 256 / 22050
@@ -97,6 +98,6 @@ def test_a_fit_is_exact(parts: list[tuple[float, float]], factor: float) -> None
     frames = max(len(parts), math.ceil(factor * durations.sum()))
     if frames > 8 * durations.sum():
         return
-    fitted = fit(durations, elasticity, least, frames, FRAME)
+    fitted = fit(durations, elasticity, least, frames, FRAME, 8.0)
     assert fitted.sum() == frames
     assert (fitted >= 1).all()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voxclone.errors import ConfigError
+from voxclone.text import script
 
-RANGES = {"speed": (0.25, 4.0), "pitch": (-24.0, 24.0), "pitch_range": (0.0, 4.0), "energy": (0.25, 4.0)}
+RANGES = {"speed": script.SPEED, "pitch": script.PITCH, "pitch_range": script.PITCH_RANGE, "energy": script.ENERGY}
 MAX_DURATION_SECONDS = 24 * 3600.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +38,7 @@ from voxclone.synthesis.render import join, plan, render
 from voxclone.synthesis.request import Request, one_for_each
 from voxclone.synthesis.stream import Speaker, SpeechStream
 from voxclone.synthesis.watermark import read_finder
+from voxclone.text.markup import Markup
 from voxclone.text.phonemes import warm_up
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
 from voxclone.voice import Voice
@@ -60,6 +61,8 @@ class Options(TypedDict, total=False):
     seed: int | None
     duration_seconds: float | Sequence[float | None] | None
     prosody: Prosody | Sequence[Prosody | None] | None
+    markup: Markup
+    voices: Mapping[str, Voice] | None
     lexicon: Mapping[str, str] | None
     normalize: bool
     progress: bool
@@ -239,6 +242,8 @@ class VoxClone:
         seed: int | None = None,
         duration_seconds: float | Sequence[float | None] | None = None,
         prosody: Prosody | Sequence[Prosody | None] | None = None,
+        markup: Markup = "auto",
+        voices: Mapping[str, Voice] | None = None,
         lexicon: Mapping[str, str] | None = None,
         normalize: bool = True,
         progress: bool = False,
@@ -259,6 +264,10 @@ class VoxClone:
                 more than consonants. For a list of texts, one for each.
             prosody: How each phoneme is spoken, such as `Speech.prosody`, as it was or changed; the other controls
                 change it further. For a list of texts, one for each.
+            markup: "auto" reads a text that begins with `<speak>` as SSML, and in any other `[pause 300ms]`,
+                `[word](/ipa/)`, `[words](speed=0.8 pitch=+2)` and `*emphasis*`; other brackets are text. "inline" and
+                "ssml" insist on one, "plain" reads no markup. See `voxclone.text.markup` and `voxclone.text.ssml`.
+            voices: Voices that the markup may name, beside the model's own.
             lexicon: Words to their pronunciation in IPA.
             normalize: Write out numbers, dates, abbreviations and the like before speaking.
             progress: Show a progress bar where standard error is a terminal.
@@ -267,8 +276,9 @@ class VoxClone:
             A Speech for a text, a list of them in the same order for a list.
 
         Raises:
-            TextError: A text is empty, has nothing to speak, or a character that cannot be spoken.
-            VoiceError: The voice is another speaker encoder's, or was fine-tuned on another acoustic model.
+            TextError: A text is empty, has nothing to speak, a character that cannot be spoken, or wrong markup.
+            VoiceError: A voice is another speaker encoder's, was fine-tuned on another acoustic model, or is asked for
+                by a name that is not there.
             ConfigError: A control is out of range, the time that is asked for too short or too long, or the prosody is
                 that of another text.
             UnmarkedError: The speech does not carry the mark that the model promises.
@@ -283,8 +293,9 @@ class VoxClone:
             strict=True,
         ):
             controls = Controls(speed, pitch, pitch_range, energy, seed, seconds)
-            requests.append(Request(read(each, self.config.text.language, lexicon, normalize), controls, given))
-        speeches = self._speak(requests, voice, progress)
+            chunks = read(each, self.config.text.language, lexicon, normalize, markup)
+            requests.append(Request(chunks, controls, given))
+        speeches = self._speak(requests, voice, voices, progress)
         return speeches[0] if isinstance(text, str) else speeches
 
     def stream(
@@ -297,6 +308,8 @@ class VoxClone:
         pitch_range: float = 1.0,
         energy: float = 1.0,
         seed: int | None = None,
+        markup: Markup = "auto",
+        voices: Mapping[str, Voice] | None = None,
         lexicon: Mapping[str, str] | None = None,
         normalize: bool = True,
         chunk_seconds: float = 1.0,
@@ -305,7 +318,7 @@ class VoxClone:
 
         Args:
             text: One text, whose chunks joined equal `generate`'s; or pieces of it as they arrive, such as a language
-                model's tokens, which are spoken at the ends of sentences and clauses.
+                model's tokens, which are spoken at the ends of sentences and clauses and have no markup.
             voice: As for `generate`, and so are the other arguments.
             chunk_seconds: Longest chunk, 0.1 to 10; a sentence's first is at most 0.3 s.
 
@@ -318,17 +331,37 @@ class VoxClone:
         """
         self._check_voice(voice)
         check_number("chunk_seconds", chunk_seconds, 0.1, 10.0)
-        speaker = Speaker(
-            self._acoustic_models.speaking(voice),
-            self._vocoder,
-            self.config,
-            self._origin,
-            voice,
-            Controls(speed, pitch, pitch_range, energy, seed),
-            self._precision,
-            round(chunk_seconds * self.sample_rate / self.config.audio.hop_length),
-        )
-        return SpeechStream(text, speaker, lexicon, normalize)
+        controls = Controls(speed, pitch, pitch_range, energy, seed)
+
+        def speaker(heard: Voice) -> Speaker:
+            return Speaker(
+                self._acoustic_models.speaking(heard),
+                self._vocoder,
+                self.config,
+                self._origin,
+                heard,
+                controls,
+                self._precision,
+                round(chunk_seconds * self.sample_rate / self.config.audio.hop_length),
+            )
+
+        def cast(name: str) -> Speaker:
+            return speaker(self._named_voice(name, voices))
+
+        return SpeechStream(text, speaker(voice), lexicon, normalize, markup, cast)
+
+    def _named_voice(self, name: str, voices: Mapping[str, Voice] | None) -> Voice:
+        """The voice that a text's markup asks for.
+
+        Raises:
+            VoiceError: There is none of that name, or this model cannot speak it.
+        """
+        known = {**self.voices, **(voices or {})}
+        if name not in known:
+            names = ", ".join(map(repr, known)) or "none"
+            raise VoiceError(f"the text asks for the voice {name!r}; there is {names}. Give others with voices=")
+        self._check_voice(known[name])
+        return known[name]
 
     def _check_voice(self, voice: Voice) -> None:
         if voice.encoder_id != self.encoder_id:
@@ -378,7 +411,7 @@ class VoxClone:
                 f"model {self.config.name!r} has no aligner; export it with one: recipes/bundle/export.py --aligner-run"
             )
         return align(
-            self._aligner, self.config.audio, source, read(text, self.config.text.language, lexicon, normalize)
+            self._aligner, self.config.audio, source, read(text, self.config.text.language, lexicon, normalize, "plain")
         )
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
@@ -402,16 +435,20 @@ class VoxClone:
             self.save_pretrained(folder)
             return hub.push_folder(Path(folder), repo_id, token=token, private=private)
 
-    def _speak(self, requests: Sequence[Request], voice: Voice, progress: bool) -> list[Speech]:
+    def _speak(
+        self, requests: Sequence[Request], voice: Voice, voices: Mapping[str, Voice] | None, progress: bool
+    ) -> list[Speech]:
         """Synthesise the texts of one call. All of it leaves through `outlet.release`."""
-        acoustic = self._acoustic_models.speaking(voice)
         chunks = [chunk for request in requests for chunk in request.chunks]
+        names = [chunk.direction.voice for chunk in chunks]
+        heard = [voice if name is None else self._named_voice(name, voices) for name in names]
         batches = []
         with self._precision():
-            for start in range(0, len(chunks), BATCH_SIZE):
-                batch, seed = chunks[start : start + BATCH_SIZE], requests[0].controls.seed
-                batches.append(plan(acoustic, batch, voice, self.config.audio, seed))
-            drafts = iter([draft for batch in batches for draft in batch.drafts])
+            for start, end in _batches(heard):
+                acoustic = self._acoustic_models.speaking(heard[start])
+                seed = requests[0].controls.seed
+                batches.append((acoustic, plan(acoustic, chunks[start:end], heard[start], self.config.audio, seed)))
+            drafts = iter([draft for _, batch in batches for draft in batch.drafts])
             prosodies = iter(
                 [
                     prosody
@@ -422,16 +459,28 @@ class VoxClone:
             utterances = iter(
                 [
                     utterance
-                    for batch in progress_bar(batches, "passes", progress)
+                    for acoustic, batch in progress_bar(batches, "passes", progress)
                     for utterance in render(
                         acoustic, self._vocoder, batch.plan, list(islice(prosodies, len(batch.drafts)))
                     )
                 ]
             )
-        return [
-            join(list(islice(utterances, len(request.chunks))), self.config.audio, self._origin, voice)
-            for request in requests
-        ]
+        spoken, speeches = iter(heard), []
+        for request in requests:
+            first, *others = dict.fromkeys(islice(spoken, len(request.chunks)))
+            directions = [chunk.direction for chunk in request.chunks]
+            parts = list(islice(utterances, len(request.chunks)))
+            speeches.append(join(parts, self.config.audio, self._origin, first, directions, others))
+        return speeches
+
+
+def _batches(voices: Sequence[Voice]) -> Iterator[tuple[int, int]]:
+    """Stretches [start, end) of chunks that one pass speaks: of one voice, at most `BATCH_SIZE`."""
+    start = 0
+    for index in range(1, len(voices) + 1):
+        if index == len(voices) or voices[index] is not voices[start] or index - start == BATCH_SIZE:
+            yield start, index
+            start = index
 
 
 def _device(name: str | torch.device) -> torch.device:

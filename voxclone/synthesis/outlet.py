@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from torch import nn
 
 from voxclone.errors import ModelError, UnmarkedError
 from voxclone.prosody import Prosody
+from voxclone.safety.consent import Consent
 from voxclone.safety.provenance import Provenance
 from voxclone.speech import Segment, Speech
 from voxclone.voice import Voice
@@ -55,11 +56,14 @@ def release(
     origin: Origin,
     voice: Voice,
     *,
+    others: Sequence[Voice] = (),
     words: tuple[Segment, ...],
     phonemes: tuple[Segment, ...],
     mel: NDArray[np.float32],
     f0: NDArray[np.float32] | None = None,
     prosody: Prosody | None = None,
+    written: tuple[Segment, ...] = (),
+    marks: tuple[Segment, ...] = (),
     earlier: NDArray[np.float32] | None = None,
 ) -> Speech:
     """Let samples out: check them, look for the mark, attach their provenance.
@@ -68,11 +72,14 @@ def release(
         samples: (S,) in [-1, 1].
         origin: The model that made them.
         voice: Whose voice it is.
+        others: Further voices that are heard in it.
         words: See `Speech`.
         phonemes: See `Speech`.
         mel: See `Speech`.
         f0: See `Speech`.
         prosody: See `Speech`.
+        written: See `Speech`.
+        marks: See `Speech`.
         earlier: For a chunk of a stream, (S,) what was let out before it, at least its last `EARLIER_SECONDS`: a mark
             is not found in a few milliseconds.
 
@@ -87,8 +94,29 @@ def release(
     if float(np.abs(samples).max()) > 1.0:
         raise ModelError("the model made samples beyond full scale")
     watermark_id = _require_mark(samples if earlier is None else _joined(earlier, samples, origin), origin)
-    provenance = Provenance.of(origin.model, origin.model_sha256, voice.voice_id, voice.consents, watermark_id)
-    return Speech(np.asarray(samples, np.float32), origin.sample_rate, words, phonemes, mel, provenance, f0, prosody)
+    voice_id, consents = _speakers((voice, *others))
+    provenance = Provenance.of(origin.model, origin.model_sha256, voice_id, consents, watermark_id)
+    return Speech(
+        np.asarray(samples, np.float32),
+        origin.sample_rate,
+        words,
+        phonemes,
+        mel,
+        provenance,
+        f0,
+        prosody,
+        written,
+        marks,
+    )
+
+
+def _speakers(voices: Sequence[Voice]) -> tuple[str, tuple[Consent, ...]]:
+    """The id and the consents of all voices; that of several is of the SHA-256 over their sorted ids, 16 hex digits."""
+    if len(voices) == 1:
+        return voices[0].voice_id, voices[0].consents
+    ids = sorted({voice.voice_id for voice in voices})
+    consents = dict.fromkeys(consent for voice in voices for consent in voice.consents)
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16], tuple(consents)
 
 
 def _joined(earlier: NDArray[np.float32], samples: NDArray[np.float32], origin: Origin) -> NDArray[np.float32]:

@@ -3,68 +3,110 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping
 
 from voxclone.errors import TextError
+from voxclone.synthesis.directing import Director, pronounced_in
 from voxclone.text.chunks import split_sentences
-from voxclone.text.normalize import normalize as to_spoken_form
+from voxclone.text.markup import Markup, parse
 from voxclone.text.phonemes import Phonemes, phonemize
+from voxclone.text.script import Script
 from voxclone.text.sentences import Passage, PassageEnd, passages
+from voxclone.text.tracking import TrackedText, normalize_tracked
 
 MAX_CHUNK_CHARS = 200
 PAUSE_SECONDS: dict[PassageEnd, float] = {"clause": 0.0, "sentence": 0.25, "paragraph": 0.6}  # beside the chunks' own
 
 
-def read(text: str, language: str, lexicon: Mapping[str, str] | None, normalize: bool) -> list[Phonemes]:
-    """Phonemes of a text, chunk by chunk.
+def read(
+    text: str, language: str, lexicon: Mapping[str, str] | None, normalize: bool, markup: Markup = "auto"
+) -> list[Phonemes]:
+    """Phonemes of a text, chunk by chunk, each with what the markup asks of it and the pause that belongs after it.
 
     Raises:
-        TextError: The text is empty, has nothing to speak, or a character that cannot be spoken; its position is that
-            in `text`.
+        TextError: The text is empty, has nothing to speak, a character that cannot be spoken, or wrong markup; its
+            position is that in `text`.
     """
-    return list(read_through(text, language, lexicon, normalize))
+    return list(read_through(text, language, lexicon, normalize, markup))
 
 
-def read_through(text: str, language: str, lexicon: Mapping[str, str] | None, normalize: bool) -> Iterator[Phonemes]:
+def read_through(
+    text: str, language: str, lexicon: Mapping[str, str] | None, normalize: bool, markup: Markup = "auto"
+) -> Iterator[Phonemes]:
     """As `read`, lazily: a chunk is read when it is asked for."""
-    for passage in passages(text, MAX_CHUNK_CHARS) if text else [Passage(text, 0, "paragraph")]:
-        yield from read_passage(passage, language, lexicon, normalize)
+    script = parse(text, markup)
+    director = Director(script)
+    for passage in _passages(script):
+        yield from _read(passage, script, director, language, lexicon, normalize)
 
 
 def read_passage(
     passage: Passage, language: str, lexicon: Mapping[str, str] | None, normalize: bool
 ) -> Iterator[Phonemes]:
-    """The chunks of one passage, each with the pause that belongs after it.
+    """The chunks of one passage of a text that has no markup.
 
     Raises:
         TextError: As `read`'s; the position is that in the text that the passage is from.
     """
-    spoken = to_spoken_form(passage.text) if normalize else passage.text
-    if passage.end == "clause" and spoken.rstrip()[-1:].isalnum():
-        spoken += ","  # which normalisation takes off a text's end
-    pieces = split_sentences(spoken, MAX_CHUNK_CHARS) or [spoken]
+    script = Script(passage.text, range(passage.start, passage.start + len(passage.text) + 1))
+    yield from _read(passage._replace(start=0), script, Director(script), language, lexicon, normalize)
+
+
+def _passages(script: Script) -> Iterator[Passage]:
+    """The script's text in passages, none across a boundary; what has nothing to speak is left out beside what has."""
+    if not script.boundaries:
+        yield from passages(script.text, MAX_CHUNK_CHARS) if script.text else [Passage("", 0, "paragraph")]
+        return
+    ends = {point.position: point.value for point in script.boundaries if point.value == "sentence"}
+    ends |= {point.position: point.value for point in script.boundaries if point.value == "paragraph"}
+    spoken = False
+    edges = sorted({0, *ends, len(script.text)})
+    for start, end in itertools.pairwise(edges):
+        section = script.text[start:end]
+        if not any(map(str.isalnum, section)):
+            continue
+        spoken = True
+        parts = list(passages(section, MAX_CHUNK_CHARS))
+        last: PassageEnd = "paragraph" if ends.get(end, "paragraph") == "paragraph" else "sentence"
+        parts[-1] = parts[-1]._replace(end=last)
+        for part in parts:
+            yield part._replace(start=start + part.start)
+    if not spoken:
+        yield Passage(script.text, 0, "paragraph")
+
+
+def _read(
+    passage: Passage,
+    script: Script,
+    director: Director,
+    language: str,
+    lexicon: Mapping[str, str] | None,
+    normalize: bool,
+) -> Iterator[Phonemes]:
+    """The chunks of one passage of a script."""
+    spoken = TrackedText(passage.text, tuple(range(passage.start, passage.start + len(passage.text) + 1)))
+    if normalize:
+        spoken = normalize_tracked(spoken)
+    if passage.end == "clause" and spoken.text.rstrip()[-1:].isalnum():
+        spoken = spoken.with_end(",")  # which normalisation takes off a text's end
+    pieces = split_sentences(spoken.text, MAX_CHUNK_CHARS) or [spoken.text]
     start = 0
-    for index, piece in enumerate(pieces):
+    for index, text in enumerate(pieces):
+        piece = spoken[start : start + len(text)]
+        start += len(text)
         try:
-            phonemes = phonemize(piece, language, lexicon)
+            phonemes = phonemize(piece.text, language, lexicon, pronounced_in(script, piece))
         except TextError as error:
-            raise _placed(error, passage, spoken, start) from error
-        start += len(piece)
-        inside: PassageEnd = "sentence" if piece.rstrip().endswith((".", "?", "!", ";")) else "clause"
+            raise _placed(error, piece, script) from error
+        inside: PassageEnd = "sentence" if text.rstrip().endswith((".", "?", "!", ";")) else "clause"
         end = passage.end if index == len(pieces) - 1 else inside
-        yield dataclasses.replace(phonemes, pause_seconds=PAUSE_SECONDS[end])
+        yield director.direct(dataclasses.replace(phonemes, pause_seconds=PAUSE_SECONDS[end]), piece)
 
 
-def _placed(error: TextError, passage: Passage, spoken: str, start: int) -> TextError:
-    """The error of the piece at `start` of the passage's spoken form, with its position in the text as it was given.
-
-    Normalisation leaves a character that cannot be spoken as it is, so that its first occurrence is the fault.
-    """
+def _placed(error: TextError, piece: TrackedText, script: Script) -> TextError:
+    """The error with its position in the text as it was given."""
     if error.position is None:
         return error
-    at = start + error.position
-    position = at if spoken == passage.text else passage.text.find(spoken[at : at + 1])
-    if position < 0:
-        return TextError(str(error))
-    position += passage.start
+    position = script.sources[piece.origins[error.position]]
     return TextError(str(error).replace(f"position {error.position}:", f"position {position}:"), position)

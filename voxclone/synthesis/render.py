@@ -19,6 +19,7 @@ from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
 from voxclone.synthesis.outlet import Origin, release
 from voxclone.synthesis.shaping import Draft
+from voxclone.text.direction import Direction
 from voxclone.text.phonemes import Phonemes
 from voxclone.text.symbols import symbol_ids
 from voxclone.voice import Voice
@@ -74,7 +75,7 @@ def plan(
             frame_seconds=audio.hop_length / audio.sample_rate,
             **columns,
         )
-        drafts.append(Draft(prosody, durations))
+        drafts.append(Draft(prosody, durations, phonemes.direction))
     return PlannedBatch(planned, drafts)
 
 
@@ -110,7 +111,14 @@ def _padded(columns: Sequence[NDArray[np.generic]], mask: Tensor) -> Tensor:
     return torch.from_numpy(padded).to(mask.device)
 
 
-def join(utterances: Sequence[Utterance], audio: AudioConfig, origin: Origin, voice: Voice) -> Speech:
+def join(
+    utterances: Sequence[Utterance],
+    audio: AudioConfig,
+    origin: Origin,
+    voice: Voice,
+    directions: Sequence[Direction] = (),
+    others: Sequence[Voice] = (),
+) -> Speech:
     """Lay the chunks of one text after one another, with the pauses that their prosody asks for, and let them out.
 
     Raises:
@@ -129,15 +137,21 @@ def join(utterances: Sequence[Utterance], audio: AudioConfig, origin: Origin, vo
     samples /= max(1.0, float(np.abs(samples).max()))
     prosody = Prosody.concatenate([utterance.prosody for utterance in utterances])
     words, phonemes = segments(prosody, audio)
+    written, marks = directed_segments(
+        directions, [utterance.prosody for utterance in utterances], words, phonemes, len(samples) / audio.sample_rate
+    )
     return release(
         samples,
         origin,
         voice,
+        others=others,
         words=words,
         phonemes=phonemes,
         mel=np.concatenate(mels, axis=1),
         f0=np.concatenate(contours),
         prosody=prosody,
+        written=written,
+        marks=marks,
     )
 
 
@@ -149,3 +163,25 @@ def segments(prosody: Prosody, audio: AudioConfig) -> tuple[tuple[Segment, ...],
     )
     words = tuple(Segment(word.text, first[word.start], last[word.end - 1]) for word in prosody.words)
     return words, tuple(map(Segment, prosody.symbols, first, last))
+
+
+def directed_segments(
+    directions: Sequence[Direction],
+    prosodies: Sequence[Prosody],
+    words: Sequence[Segment],
+    phonemes: Sequence[Segment],
+    end_seconds: float,
+) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+    """When each piece of the text as written is spoken, and each mark reached; of chunks after one another."""
+    written: list[Segment] = []
+    marks: list[Segment] = []
+    word = phoneme = 0
+    for direction, prosody in zip(directions, prosodies, strict=False):
+        for text, first, last in direction.written:
+            written.append(Segment(text, words[word + first].start_seconds, words[word + last].end_seconds))
+        for name, index in direction.marks:
+            at = phoneme + index
+            seconds = phonemes[at].start_seconds if at < len(phonemes) else end_seconds
+            marks.append(Segment(name, seconds, seconds))
+        word, phoneme = word + len(prosody.words), phoneme + len(prosody.symbols)
+    return tuple(written), tuple(marks)

@@ -25,9 +25,11 @@ from voxclone.speech import Segment, Speech
 from voxclone.synthesis.controls import Controls
 from voxclone.synthesis.outlet import EARLIER_SECONDS, Origin, release
 from voxclone.synthesis.reading import MAX_CHUNK_CHARS, read_passage, read_through
-from voxclone.synthesis.render import make_frames, plan, segments
+from voxclone.synthesis.render import directed_segments, make_frames, plan, segments
 from voxclone.synthesis.shaping import shape
 from voxclone.text.arriving import ArrivingText
+from voxclone.text.direction import Direction
+from voxclone.text.markup import Markup
 from voxclone.text.normalize import normalize as to_spoken_form
 from voxclone.text.phonemes import Phonemes
 from voxclone.text.sentences import Passage
@@ -56,9 +58,12 @@ class Speaker:
         """Run the acoustic model over one chunk of the text."""
         with torch.inference_mode(), self.precision():
             planned = plan(self.acoustic, [phonemes], self.voice, self.config.audio, self.controls.seed)
+            natural = planned.drafts[0].prosody
+            natural.pauses[-1] = round(phonemes.pause_seconds / natural.frame_seconds)
             prosody = shape(planned.drafts, self.controls)[0]
             mel, f0 = make_frames(self.acoustic, planned.plan, [prosody])[0]
-            return Utterance(prosody, mel, f0, make_source(self.vocoder, self.config.vocoder, mel, f0))
+            source = make_source(self.vocoder, self.config.vocoder, mel, f0)
+            return Utterance(prosody, phonemes.direction, mel, f0, source)
 
     def sound(self, utterance: Utterance, start: int, end: int) -> NDArray[np.float32]:
         """The samples of some of its frames."""
@@ -73,6 +78,7 @@ class Utterance:
     """One pass of the acoustic model, not yet heard."""
 
     prosody: Prosody
+    direction: Direction
     mel: Tensor  # (1, n_mels, T)
     f0: Tensor  # (1, T)
     source: Tensor  # (1, K, T * hop_length)
@@ -90,14 +96,22 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
         duration_seconds: Of the chunks so far.
     """
 
-    def __init__(self, text: TextSource, speaker: Speaker, lexicon: Mapping[str, str] | None, normalize: bool) -> None:
+    def __init__(
+        self,
+        text: TextSource,
+        speaker: Speaker,
+        lexicon: Mapping[str, str] | None,
+        normalize: bool,
+        markup: Markup,
+        cast: Callable[[str], Speaker],
+    ) -> None:
         if not isinstance(text, str | Iterable | AsyncIterable):
             raise ConfigError(f"a text, or an iterable of its pieces, can be streamed; this is {type(text).__name__}")
         self.words: list[Segment] = []
         self.duration_seconds = 0.0
         self._text, self._speaker = text, speaker
         self._language = speaker.config.text.language
-        self._lexicon, self._normalize = lexicon, normalize
+        self._lexicon, self._normalize, self._markup, self._cast = lexicon, normalize, markup, cast
         self._arriving = ArrivingText(MAX_CHUNK_CHARS, to_spoken_form if normalize else str)
         self._earlier = np.zeros(0, np.float32)
         self._pause = 0  # frames of silence before the next utterance
@@ -149,7 +163,7 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
 
     def _chunks(self, text: str | Iterable[str]) -> Iterator[Speech]:
         if isinstance(text, str):
-            yield from self._speak(read_through(text, self._language, self._lexicon, self._normalize))
+            yield from self._speak(read_through(text, self._language, self._lexicon, self._normalize, self._markup))
             return
         for piece in text:
             yield from self._speak(self._read(self._arriving.add(piece)))
@@ -175,16 +189,18 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
 
     def _speak(self, readings: Iterable[Phonemes]) -> Iterator[Speech]:
         for phonemes in readings:
-            utterance = self._speaker.read(phonemes)
-            for start, end in spans(utterance.mel.shape[2], self._speaker.chunk_frames):
+            voice = phonemes.direction.voice
+            speaker = self._speaker if voice is None else self._cast(voice)
+            utterance = speaker.read(phonemes)
+            for start, end in spans(utterance.mel.shape[2], speaker.chunk_frames):
                 if self._closed.is_set():
                     return
-                yield self._release(utterance, start, end)
-            self._pause = round(phonemes.pause_seconds / utterance.prosody.frame_seconds)
+                yield self._release(speaker, utterance, start, end)
+            self._pause = int(utterance.prosody.pauses[-1])
 
-    def _release(self, utterance: Utterance, start: int, end: int) -> Speech:
+    def _release(self, speaker: Speaker, utterance: Utterance, start: int, end: int) -> Speech:
         """Let some frames of an utterance out, after the pause that is due."""
-        speaker, audio, pause = self._speaker, self._speaker.config.audio, self._pause
+        audio, pause = speaker.config.audio, self._pause
         self._pause = 0
         seconds = audio.hop_length / audio.sample_rate
         samples = speaker.sound(utterance, start, end)
@@ -194,9 +210,13 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
             samples = np.concatenate([np.zeros(pause * audio.hop_length, np.float32), samples])
             mel = np.concatenate([np.full((len(mel), pause), math.log(audio.mel_floor), np.float32), mel], axis=1)
             f0 = np.concatenate([np.zeros(pause, np.float32), f0])
-        words, phonemes = (
+        whole = segments(utterance.prosody, audio)
+        directed = directed_segments(
+            [utterance.direction], [utterance.prosody], *whole, utterance.mel.shape[2] * seconds
+        )
+        words, phonemes, written, marks = (
             _beginning_in(found, start * seconds, end * seconds, (pause - start) * seconds)
-            for found in segments(utterance.prosody, audio)
+            for found in (*whole, *directed)
         )
         speech = release(
             samples,
@@ -206,6 +226,8 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
             phonemes=phonemes,
             mel=mel,
             f0=f0,
+            written=written,
+            marks=marks,
             earlier=self._earlier,
         )
         self.words += [_moved(word, self.duration_seconds) for word in words]

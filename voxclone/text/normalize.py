@@ -37,7 +37,7 @@ RULES: tuple[Rule, ...] = (
     *CLOSING_RULES,
 )
 
-_PASSES = 5  # the table is applied until nothing changes: a word may come free of its neighbours late in a pass
+PASSES = 5  # the table is applied until nothing changes: a word may come free of its neighbours late in a pass
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def normalize(text: str) -> str:
     Args:
         text: Written English of any length; "" gives "".
     """
-    for _ in range(_PASSES):
+    for _ in range(PASSES):
         before = text
         for rule in RULES:
             text = rule.apply(text)
@@ -72,7 +72,7 @@ def normalize(text: str) -> str:
 def explain(text: str) -> list[Change]:
     """What `normalize` does to a text: every replacement, in order, with the rule that made it."""
     changes: list[Change] = []
-    for _ in range(_PASSES):
+    for _ in range(PASSES):
         known = len(changes)
         for rule in RULES:
             text = rule.apply(text, lambda rule, before, after: changes.append(Change(rule.name, before, after)))

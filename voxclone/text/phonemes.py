@@ -6,11 +6,12 @@ import functools
 import re
 import threading
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from voxclone.errors import TextError
+from voxclone.text.direction import UNDIRECTED, Direction
 from voxclone.text.symbols import END, SPACE, START, VOWELS, parse_ipa
 
 if TYPE_CHECKING:
@@ -40,21 +41,31 @@ class Phonemes:
     Attributes:
         symbols: The silences, phonemes, spaces and punctuation.
         words: Which of them are which word's.
+        positions: Of each word the index of its first character in the text that was read.
         pause_seconds: Silence after it, where more of a text follows.
+        direction: What markup asks of it.
     """
 
     symbols: tuple[str, ...]
     words: tuple[WordSpan, ...]
+    positions: tuple[int, ...] = field(default=(), compare=False)
     pause_seconds: float = 0.0
+    direction: Direction = UNDIRECTED
 
 
-def phonemize(text: str, language: str = "en-us", lexicon: Mapping[str, str] | None = None) -> Phonemes:
+def phonemize(
+    text: str,
+    language: str = "en-us",
+    lexicon: Mapping[str, str] | None = None,
+    pronounced: Sequence[tuple[int, int, str]] = (),
+) -> Phonemes:
     """Turn normalised text into phoneme symbols.
 
     Args:
         text: Spoken-form text; , . ? ! ; : are kept as prosody marks.
         language: A key of `BACKENDS`.
         lexicon: Word (any case) to IPA pronunciation; goes before G2P.
+        pronounced: (start, end, IPA) of characters that sound so, in order; the words that begin there become one.
 
     Raises:
         TextError: The text is empty, has nothing to speak, or has a character that no rule can speak; or (position
@@ -62,7 +73,7 @@ def phonemize(text: str, language: str = "en-us", lexicon: Mapping[str, str] | N
     """
     if language not in BACKENDS:
         raise TextError(f"no G2P for language {language!r}; there is one for {', '.join(sorted(BACKENDS))}")
-    words, marks = _tokenize(text)
+    words, marks, positions = _tokenize(text)
     own = _pronunciations(lexicon or {})
     spoken: list[Word] = []
     phrase: list[str] = []
@@ -73,17 +84,46 @@ def phonemize(text: str, language: str = "en-us", lexicon: Mapping[str, str] | N
             phrase = []
     if phrase:
         spoken += BACKENDS[language](tuple(phrase))
+    sounds = [own.get(word.lower()) or phones for word, phones in zip(words, spoken, strict=True)]
+    if pronounced:
+        words, marks, positions, sounds = _pronounce(text, words, marks, positions, sounds, pronounced)
     symbols: list[str] = [START]
     spans = []
-    for index, (word, mark) in enumerate(zip(words, marks, strict=True)):
-        phones = own.get(word.lower()) or spoken[index]
+    for index, (word, mark, phones) in enumerate(zip(words, marks, sounds, strict=True)):
         spans.append(WordSpan(word, len(symbols), len(symbols) + len(phones)))
         symbols += phones
         if mark:
             symbols.append(mark)
         elif index + 1 < len(words):
             symbols.append(SPACE)
-    return Phonemes((*symbols, END), tuple(spans))
+    return Phonemes((*symbols, END), tuple(spans), positions=tuple(positions))
+
+
+def _pronounce(
+    text: str,
+    words: list[str],
+    marks: list[str],
+    positions: list[int],
+    sounds: list[Word],
+    pronounced: Sequence[tuple[int, int, str]],
+) -> tuple[list[str], list[str], list[int], list[Word]]:
+    """Words, marks, positions and sounds with the words inside each stretch as one, which sounds as told."""
+    rows: list[tuple[str, str, int, Word]] = []
+    stretches = iter(pronounced)
+    start, end, ipa = next(stretches)
+    begun = False
+    for word, mark, position, phones in zip(words, marks, positions, sounds, strict=True):
+        while position >= end and (following := next(stretches, None)):
+            (start, end, ipa), begun = following, False
+        if not start <= position < end:
+            rows.append((word, mark, position, phones))
+        elif begun:
+            rows[-1] = (rows[-1][0], mark, *rows[-1][2:])
+        else:
+            told = tuple(symbol for part in ipa.split() for symbol in (SPACE, *parse_ipa(part)))[1:]
+            rows.append((text[start:end].strip(" ,.?!;:"), mark, position, told))
+            begun = True
+    return tuple(map(list, zip(*rows, strict=True)))  # type: ignore[return-value]
 
 
 def warm_up(language: str = "en-us") -> None:
@@ -109,10 +149,11 @@ def _pronunciations(lexicon: Mapping[str, str]) -> dict[str, Word]:
     return own
 
 
-def _tokenize(text: str) -> tuple[list[str], list[str]]:
-    """Words, and for each the strongest prosody mark that follows it ("" for none)."""
+def _tokenize(text: str) -> tuple[list[str], list[str], list[int]]:
+    """Words, for each the strongest prosody mark that follows it ("" for none), and where it begins."""
     words: list[str] = []
     marks: list[str] = []
+    positions: list[int] = []
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
@@ -124,13 +165,14 @@ def _tokenize(text: str) -> tuple[list[str], list[str]]:
         if match["word"]:
             words.append(match["word"].replace("’", "'"))
             marks.append("")
+            positions.append(position)
         elif match["mark"] and words:
             marks[-1] = max(marks[-1], match["mark"], key=lambda mark: ("", *",;:.!?").index(mark))
         position = match.end()
     if not words:
         what = "the text is empty" if not text.strip() else f"there is nothing to speak in {text[:40]!r}"
         raise TextError(f"{what}: give at least one word", 0)
-    return words, marks
+    return words, marks, positions
 
 
 def _letter(character: str) -> bool:

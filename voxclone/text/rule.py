@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 _DIGIT = re.compile(r"\d")
@@ -29,6 +29,15 @@ class Rule:
     def pattern(self) -> re.Pattern[str]:
         """Compiled at the first use, since all rules together take a good part of a second."""
         return re.compile(self.source, self.flags)
+
+    def changes(self, text: str) -> Iterator[tuple[re.Match[str], str]]:
+        """Every match that is to be replaced by something else, and by what."""
+        if self.needs_digit and not _DIGIT.search(text):
+            return
+        for match in self.pattern.finditer(text):
+            after = self.speak(match)
+            if after != match[0]:
+                yield match, after
 
     def apply(self, text: str, record: Callable[[Rule, str, str], None] | None = None) -> str:
         """Rewrite text; `record(rule, before, after)` is told each replacement that changes something."""

@@ -1,0 +1,102 @@
+"""Inline markup: what is markup, what is text, and what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from voxclone import TextError
+from voxclone.text.markup import Markup, parse
+from voxclone.text.script import EMPHASIS, PLAIN, Manner, Script
+
+
+def manner_of(script: Script, word: str) -> Manner:
+    position = script.text.index(word)
+    return next(run.manner for run in reversed(script.runs) if run.start <= position)
+
+
+def test_all_of_it() -> None:
+    text = "Say *this* [pause 300ms] to [Siobhan](/ʃɪvˈɔːn/), [quite **so**](speed=0.8 pitch=+2 duration=1.5s).[pause]"
+    script = parse(text)
+    assert script.text == "Say this  to Siobhan, quite so."
+    assert manner_of(script, "Say") == PLAIN
+    assert manner_of(script, "this") == EMPHASIS["moderate"]
+    assert manner_of(script, "quite") == Manner(speed=0.8, pitch=2.0)
+    assert manner_of(script, "so.") == EMPHASIS["strong"].within(Manner(speed=0.8, pitch=2.0))
+    assert [(p.position, p.value) for p in script.pauses] == [(9, 0.3), (len(script.text), 0.5)]
+    ((start, end, ipa),) = script.pronunciations
+    assert (script.text[start:end], ipa) == ("Siobhan", "ʃɪvˈɔːn")
+    ((start, end, seconds),) = script.durations
+    assert (script.text[start:end], seconds) == ("quite so", 1.5)
+
+
+def test_every_character_knows_where_it_was_given() -> None:
+    text = r"a *b* [c](/k/) \[d\] [e *f*](pitch=1) \\ g"
+    script = parse(text)
+    assert script.text == "a b c [d] e f \\ g"
+    assert [text[source] for source in script.sources[:-1]] == list(script.text)
+    assert script.sources[-1] == len(text)
+
+
+@pytest.mark.parametrize("markup", ["auto", "inline", "plain"])
+@pytest.mark.parametrize(
+    "text", ["", "Nothing here.", "It was [sic] so.", "2*3*4", "a * b * c", "snake_case_word", "[", "]", "*", "[[]]"]
+)
+def test_what_is_no_markup_is_text(text: str, markup: Markup) -> None:
+    script = parse(text, markup)
+    assert script.text == text
+    assert len(script.runs) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["[link](https://example.com)", "[a](b)", "[pause for effect]", "[pauses 3s]", "[x](colour=red)"]
+)
+def test_auto_lets_other_brackets_be(text: str) -> None:
+    assert parse(text).text == text
+
+
+def test_plain_has_no_markup() -> None:
+    text = "*a* [pause 1s] [b](/b/) <speak>"
+    assert parse(text, "plain").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "markup", "message"),
+    [
+        ("Well, [pause 5] so", "inline", "in the bracket at position 6: pause is '5'; give it as 300ms or 1.5s"),
+        ("Well, [pause for it] so", "inline", "at position 6: a pause is written"),
+        ("[pause 61s]", "auto", "it can be 60s at most"),
+        ("[pause -1s]", "auto", "pause is '-1s'"),
+        ("[pause ٣s]", "auto", "pause is"),
+        ("ab [c](/ʘ/)", "auto", "at position 3: 'ʘ' in the pronunciation 'ʘ' is no known IPA sound"),
+        ("[c](//)", "auto", "at position 0: the pronunciation '' has no sound"),
+        ("[.](/b/)", "auto", "no word that could be pronounced"),
+        ("[c](speed=9)", "auto", "speed is '9'; it must be a number from 0.25 to 4"),
+        ("[c](pitch=nan)", "auto", "pitch is 'nan'"),
+        ("[c](duration=3)", "auto", "duration is '3'; give it as"),
+        ("[c](colour=red)", "inline", "'colour=red' sets none of speed, pitch, pitch_range, energy, duration"),
+        ("[link](https://x)", "inline", "at position 0: what follows is no pronunciation"),
+        ("a *b [c](speed=0)* d", "auto", "in the bracket at position 5: speed is '0'"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(text: str, markup: Markup, message: str) -> None:
+    with pytest.raises(TextError) as caught:
+        parse(text, markup)
+    assert message in str(caught.value)
+    assert caught.value.position == text.index("[")
+
+
+def test_long_text_without_an_end_takes_no_long() -> None:
+    import time
+
+    times = []
+    for size in (2000, 16000):
+        start = time.process_time()
+        for text in ("[" * size, "[a" * size + "](pitch=1)" * 9, "*a" * size, "[*" * size, "\\" * size, "[]" * size):
+            parse(text)
+        times.append(time.process_time() - start)
+    assert times[1] < 40 * max(times[0], 0.01)
+
+
+def test_nesting_ends() -> None:
+    with pytest.raises(TextError, match="nested more than 16 deep"):
+        parse("[" * 20 + "a" + "](pitch=1)" * 20)
