@@ -198,11 +198,12 @@ class AlignerConfig(Config):
     n_mels: int = 80
     dim: int = 192  # of the phoneme embedding
     cepstra: int = 20  # of the mel; their slopes are features too
-    components: int = 2  # Gaussians of each pause; a sound has one
+    states: int = 1  # of a sound, each of a frame or more; a pause has one
+    components: int = 2  # Gaussians of a pause's state; a sound's has one
     pause_ids: tuple[int, ...] = ()  # symbols that may be silent
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "n_symbols", "n_mels", "dim", "cepstra", "components")
+        _at_least(self, 1, "n_symbols", "n_mels", "dim", "cepstra", "states", "components")
         if any(not 0 <= each < self.n_symbols for each in self.pause_ids):
             raise ConfigError(f"AlignerConfig.pause_ids has {self.pause_ids}; there are {self.n_symbols} symbols")
         if self.cepstra > self.n_mels:

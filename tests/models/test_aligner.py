@@ -14,7 +14,7 @@ from voxclone.config import AlignerConfig
 from voxclone.errors import ConfigError
 from voxclone.models.aligner import RANGE, Aligner
 
-CONFIG = AlignerConfig(n_symbols=9, n_mels=12, dim=6, cepstra=5, components=3, pause_ids=(2, 5))
+CONFIG = AlignerConfig(n_symbols=9, n_mels=12, dim=6, cepstra=5, states=2, components=3, pause_ids=(2, 5))
 
 
 @pytest.fixture
@@ -34,22 +34,45 @@ def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def test_scores_are_the_mixture_s_log_likelihood(aligner: Aligner) -> None:
     ids, n, mel, t = batch()
-    features, mixture = aligner.features(mel, t), aligner.components(ids)
+    states = aligner.states(ids, n)
+    features, mixture = aligner.features(mel, t), aligner.components(ids, states)
     means, deviations = mixture.means[0].double(), mixture.log_deviations[0].double().exp()
     weights = Categorical(logits=mixture.log_weights[0].double())
-    density = MixtureSameFamily(weights, Independent(Normal(means, deviations), 1))  # of the first item's 4 phonemes
+    density = MixtureSameFamily(weights, Independent(Normal(means, deviations), 1))  # of the first item's states
     wanted = density.log_prob(features[0].double()[:, None])
     scores = aligner(ids, n, mel, t)
-    assert scores.shape == (2, 11, 4)
-    assert (scores[1, :, 3] == -1e4).all()
+    assert scores.shape == (2, 11, 6)
     torch.testing.assert_close(scores[0], wanted.float(), rtol=1e-4, atol=1e-3)
 
 
-def test_the_path_s_likelihood_is_that_of_its_cells(aligner: Aligner) -> None:
+def test_a_pause_is_one_state_and_a_sound_several(aligner: Aligner) -> None:
+    ids, n, _, _ = batch()  # 2 and 5 are pauses
+    states = aligner.states(ids, n)
+    assert states.lengths.tolist() == [6, 6]
+    assert states.owners[0].tolist() == [0, 0, 1, 2, 3, 3]
+    assert states.numbers[0].tolist() == [0, 1, 0, 0, 0, 1]
+    assert states.owners[1].tolist() == [0, 0, 1, 1, 2, 2]
+    weights = aligner.components(ids, states).log_weights[0].exp()
+    torch.testing.assert_close(weights[0], torch.tensor([1.0, 0.0, 0.0]))
+    assert (weights[2] > 0.01).all()
+
+
+def test_the_path_s_likelihood_is_that_of_its_cells_and_the_best(aligner: Aligner) -> None:
     ids, n, mel, t = batch()
-    owners = torch.tensor([[0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 3], [0, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]])
-    cells = aligner(ids, n, mel, t).gather(2, owners[:, :, None])[:, :, 0]
-    torch.testing.assert_close(aligner.path_likelihood(ids, mel, t, owners), cells, rtol=1e-4, atol=1e-3)
+    found = aligner.align(ids, n, mel, t)
+    assert found.durations.sum(1).tolist() == [11, 7] and (found.durations[0] >= 1).all()
+    assert found.durations[1, 3] == 0
+    own = aligner.path_likelihood(ids, n, mel, t, found.states)
+    torch.testing.assert_close(own, found.likelihoods, rtol=1e-4, atol=1e-3)
+    even = aligner.path_likelihood(ids, n, mel, t, aligner.even_path(ids, n, found.durations))
+    assert float(own[0].sum()) >= float(even[0].sum()) - 1e-3
+
+
+def test_an_even_path_shares_a_phoneme_s_frames_among_its_states(aligner: Aligner) -> None:
+    ids, n, _, _ = batch()
+    path = aligner.even_path(ids, n, torch.tensor([[4, 2, 1, 4], [2, 2, 3, 0]]))
+    assert path[0].tolist() == [0, 0, 1, 1, 2, 2, 3, 4, 4, 5, 5]
+    assert path[1].tolist() == [0, 1, 2, 3, 4, 4, 5, 5, 5, 5, 5]
 
 
 def test_features_are_cosines_of_the_mel_and_their_slopes(aligner: Aligner) -> None:
@@ -72,7 +95,7 @@ def test_padding_and_loudness_do_not_count(aligner: Aligner) -> None:
     alone = aligner(ids[1:, :3], n[1:], mel[1:, :, :7], t[1:])
     padded = mel.clone()
     padded[1, :, 7:] = 50.0
-    torch.testing.assert_close(aligner(ids, n, padded, t)[1, :7, :3], alone[0], rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(aligner(ids, n, padded, t)[1, :7], alone[0], rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(aligner(ids, n, mel + 2.0, t), aligner(ids, n, mel, t), rtol=1e-4, atol=1e-3)
 
 
@@ -80,24 +103,25 @@ def test_every_symbol_is_scored_between_its_own_kind(aligner: Aligner) -> None:
     _, _, mel, t = batch()
     scores = aligner.sound_scores(mel, t)
     assert scores.shape == (2, 11, 8)
-    three = aligner(torch.tensor([[5, 5, 5]]).expand(2, -1), torch.tensor([3, 3]), mel, t)[:, :, 1]
-    torch.testing.assert_close(scores[:, :, 4], three, rtol=1e-4, atol=1e-3)
+    three = aligner(torch.tensor([[4, 4, 4], [5, 5, 5]]), torch.tensor([3, 3]), mel, t)
+    torch.testing.assert_close(scores[0, :, 3], three[0, :, 2:4].amax(1), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(scores[1, :, 4], three[1, :, 1], rtol=1e-4, atol=1e-3)
 
 
 def test_it_learns_where_sounds_are_from_a_path() -> None:
     torch.manual_seed(0)
-    aligner = Aligner(AlignerConfig(n_symbols=5, n_mels=8, dim=8, cepstra=6))
+    aligner = Aligner(AlignerConfig(n_symbols=5, n_mels=8, dim=8, cepstra=6, states=2))
     ids, n, t = torch.tensor([[1, 2, 3, 4]]), torch.tensor([4]), torch.tensor([12])
     mel = 3 * torch.eye(8)[:, :4].repeat_interleave(3, 1)[None]
-    owners = torch.arange(4).repeat_interleave(3)[None]
+    path = aligner.even_path(ids, n, torch.tensor([[3, 3, 3, 3]]))
     optimizer = torch.optim.Adam(aligner.parameters(), lr=0.02)
-    for _ in range(60):
+    for _ in range(40):
         optimizer.zero_grad()
-        (-aligner.path_likelihood(ids, mel, t, owners).mean()).backward()
+        (-aligner.path_likelihood(ids, n, mel, t, path).mean()).backward()
         optimizer.step()
     for name, parameter in aligner.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all() and parameter.grad.any(), name
-    assert torch.equal(aligner(ids, n, mel, t)[0].argmax(1), owners[0])
+    assert aligner.align(ids, n, mel, t).durations.tolist() == [[3, 3, 3, 3]]
 
 
 def test_more_cepstra_than_bands_are_refused() -> None:

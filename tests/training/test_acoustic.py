@@ -25,7 +25,7 @@ from voxclone.training.acoustic import (
 from voxclone.training.features import FeatureStore
 
 CONFIG = AcousticConfig(
-    n_symbols=12, speaker_embedding_dim=8, hidden_dim=16, attention_heads=2, encoder_layers=1, decoder_layers=1,
+    n_symbols=20, speaker_embedding_dim=8, hidden_dim=16, attention_heads=2, encoder_layers=1, decoder_layers=1,
     predictor_layers=1, dropout=0.0, predictor_dropout=0.0, quality_dims=QUALITY_DIMS, calibrated=True,
 )  # fmt: skip
 
@@ -40,7 +40,7 @@ def speech(tmp_path: Path) -> VoicedSpeech:
         own = rng.integers(2, 6, phonemes)
         arrays = {
             "mel": rng.normal(-2, 0.5, (own.sum(), 80)), "f0": np.full(own.sum(), f0),
-            "phoneme_ids": rng.integers(1, 12, phonemes),
+            "phoneme_ids": rng.integers(1, 20, phonemes),
         }  # fmt: skip
         store.append(key, {"speaker": speaker}, arrays)
         durations.append(key, {"confidence": -1.0}, {"durations": own})
@@ -114,11 +114,11 @@ def test_validation_measures_the_spread_and_the_next_update_stores_it(speech: Vo
     step, report = AcousticStep(CONFIG, [batch]), Scalars()
     spread = step.model.spread
     assert spread is not None
-    spread.average.copy_(speech.average_prosody(12))
+    spread.average.copy_(speech.average_prosody(20))
     step.eval()
     with torch.inference_mode():
         step.validate(report, 1)  # type: ignore[arg-type]
-    assert torch.equal(spread.stretch, torch.ones(4))
+    assert torch.equal(spread.stretch, torch.ones(4)) and report.values["valid_global_variance"] > 0
     step.train()(batch, "model")
     names = ("pitch", "voiced_share", "energy", "duration")
     found = [report.values[f"valid_stretch_{name}"] for name in names]
@@ -128,8 +128,8 @@ def test_validation_measures_the_spread_and_the_next_update_stores_it(speech: Vo
 
 
 def test_the_average_is_that_of_each_symbol(speech: VoicedSpeech) -> None:
-    average = speech.average_prosody(12)
-    logs = {symbol: [] for symbol in range(12)}
+    average = speech.average_prosody(20)
+    logs = {symbol: [] for symbol in range(20)}
     for index in range(3):
         for symbol, frames in zip(speech[index]["phoneme_ids"].tolist(), speech[index]["durations"], strict=True):
             logs[symbol].append(float(torch.log(frames.float())))

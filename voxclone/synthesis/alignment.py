@@ -15,7 +15,6 @@ from voxclone.audio.mel import MelSpectrogram
 from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError
-from voxclone.kernels.monotonic_alignment import monotonic_alignment
 from voxclone.models.aligner import Aligner
 from voxclone.speech import Segment
 from voxclone.text.phonemes import Phonemes, WordSpan
@@ -72,21 +71,20 @@ def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Seq
     first, last = (at / audio.hop_length for at in sound_bounds(waveform, audio.sample_rate))
     start, end = min(int(first), total), min(int(np.ceil(last)), total)  # training has heard little more than speech
     phonemes = joined(chunks)
-    count = len(phonemes.symbols)
-    if end - start < count:
+    ids = torch.tensor(symbol_ids(phonemes.symbols), device=device)[None]
+    counts = torch.tensor([ids.shape[1]], device=device)
+    if end - start < (needed := int(aligner.states(ids, counts).lengths)):
         sound = (end - start) * audio.hop_length / audio.sample_rate
         raise AudioError(
-            f"{sound:.1f} s of sound are too short for {count} phonemes: the recording does not hold the whole text"
+            f"{sound:.1f} s of sound are too short for {ids.shape[1]} phonemes, which take {needed} frames at least: "
+            "the recording does not hold the whole text"
         )
-    lengths = (torch.tensor([count], device=device), torch.tensor([end - start], device=device))
-    ids = torch.tensor(symbol_ids(phonemes.symbols), device=device)[None]
-    heard = mel[:, :, start:end].to(device)
-    scores = aligner(ids, lengths[0], heard, lengths[1])
-    durations = monotonic_alignment(scores, *lengths)[0].cpu()
-    path = torch.repeat_interleave(durations)
-    own = scores[0].cpu().gather(1, path[:, None])[:, 0]
-    gap = own - aligner.sound_scores(heard, lengths[1])[0].cpu().amax(1)
-    spoken = torch.tensor([symbol not in SILENCES for symbol in phonemes.symbols])[path]
+    heard, frames = mel[:, :, start:end].to(device), torch.tensor([end - start], device=device)
+    path = aligner.align(ids, counts, heard, frames)
+    durations = path.durations[0].cpu()
+    gap = (path.likelihoods - aligner.sound_scores(heard, frames).amax(2))[0].cpu()
+    spoken = torch.tensor([symbol not in SILENCES for symbol in phonemes.symbols])
+    spoken = torch.repeat_interleave(spoken, durations)
     durations[0] += start
     durations[-1] += total - end
     edges = np.concatenate([[0], np.cumsum(durations)]) * audio.hop_length / audio.sample_rate

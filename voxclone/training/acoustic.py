@@ -21,6 +21,7 @@ from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.model import MEL_SPREAD
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.text.symbols import SPACE, symbol_ids
+from voxclone.training.calibration import VALUES, calibrate, spoken_values
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.plots import compare_mels
 from voxclone.training.speech_data import fits_monotonic, pad_batch
@@ -32,7 +33,6 @@ LOSS_WEIGHTS = {
 QUALITY_DIMS = 2
 PAUSE_FRAMES = 10  # 0.12 s; a shorter silence between words is a stop's closure or careful speech
 _SPACE, _COMMA = symbol_ids((SPACE, ","))
-MAX_STRETCH = 2.0
 UNVOICED_F0_MEDIAN = 160.0  # Hz, for a speaker without any voiced frame
 
 
@@ -161,19 +161,6 @@ def with_heard_pauses(
     return heard
 
 
-def spoken_values(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """What was spoken: (B, N, 4) pitch, voiced share, energy, log duration; and (B, N, 4) weights, 1 where it counts.
-
-    Pitch counts where something is voiced.
-    """
-    durations = batch["durations"]
-    prosody = phoneme_prosody(batch["mel"], batch["f0"], durations, batch["f0_median"])
-    values = torch.cat([prosody, torch.log(durations.clamp(min=1))[:, :, None]], 2)
-    weights = (durations > 0).float()[:, :, None].repeat(1, 1, 4)
-    weights[:, :, 0] *= prosody[:, :, 1] > 0
-    return values, weights
-
-
 def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
     """`pad_batch` with speaker_embedding (B, D), spectrum (B, n_mels), f0_median (B,) and quality (B, QUALITY_DIMS)."""
     return pad_batch(items) | {
@@ -196,10 +183,7 @@ class AcousticStep(TrainingStep):
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `voiced_batch`."""
         model, durations = self.model, batch["durations"]
-        if self.training and model.spread is not None and self._calibration is not None:
-            model.spread.stretch.copy_(self._calibration[0])
-            model.spread.residual.copy_(self._calibration[1])
-            self._calibration = None
+        self.store_calibration()
         mel, f0, median = batch["mel"], batch["f0"], batch["f0_median"]
         target = phoneme_prosody(mel, f0, durations, median)
         quality = batch["quality"] if model.config.quality_dims else None
@@ -225,31 +209,33 @@ class AcousticStep(TrainingStep):
         losses["total"] = torch.stack([LOSS_WEIGHTS[name] * value for name, value in losses.items()]).sum()
         return losses
 
-    def _calibrate(self, held_out: Sequence[dict[str, Tensor]]) -> dict[str, tuple[float, float]]:
-        """Stretch and residual of each value, see `ProsodySpread`; the next update of the model stores them."""
-        if self.model.spread is None:
-            return {}
-        columns: list[list[Tensor]] = [[], [], []]
+    @torch.no_grad()
+    def store_calibration(self) -> None:
+        """Put what validation measured into the model; not there and then, since it ran on averaged weights."""
+        if self.training and self.model.spread is not None and self._calibration is not None:
+            self.model.spread.stretch.copy_(self._calibration[0])
+            self.model.spread.residual.copy_(self._calibration[1])
+            self._calibration = None
+
+    def _global_variance(self, held_out: Sequence[dict[str, Tensor]]) -> float:
+        """Variance over time of made mels by that of natural ones, with natural durations and prosody; 1 is real."""
+        ratios = []
         for batch in held_out:
-            model, quality = self.model, batch["quality"] if self.model.config.quality_dims else None
-            condition = model.condition(batch["speaker_embedding"], batch["f0_median"], batch["spectrum"], quality)
-            prosody, log_durations = model.predict(
-                *model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition), condition
-            )
-            predicted = torch.cat([prosody, log_durations[:, :, None]], 2).float()
-            real, weights = spoken_values(batch)
-            average = self.model.spread.average[batch["phoneme_ids"]]
-            for column, squares in zip(columns, (real - average, predicted - average, real - predicted), strict=True):
-                column.append((squares.square() * weights).sum((0, 1)))
-        real_square, predicted_square, residual_square = (torch.stack(column).sum(0) for column in columns)
-        counts = torch.stack([spoken_values(batch)[1].sum((0, 1)) for batch in held_out]).sum(0).clamp(min=1)
-        stretch = (real_square / predicted_square.clamp(min=1e-6)).sqrt().clamp(1.0, MAX_STRETCH)
-        residual = (residual_square / counts).sqrt()
-        names = ("pitch", "voiced_share", "energy", "duration")
-        found = dict(zip(names, zip(stretch.tolist(), residual.tolist(), strict=True), strict=True))
-        stretch[1], residual[1] = 1.0, 0.0  # the voiced share is what the phonemes are, not how they are said
-        self._calibration = stretch, residual
-        return found
+            made, inside = self._teacher_forced(batch)
+            for own, natural, frames in zip(made, batch["mel"], inside.sum(1).tolist(), strict=True):
+                ratios.append((own[:, :frames].var(1) / natural[:, :frames].var(1).clamp(min=1e-3)).mean())
+        return float(torch.stack(ratios).mean())
+
+    def _teacher_forced(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Mels (B, n_mels, T) with natural durations and prosody, and the mask (B, T) of their frames."""
+        model, durations, median = self.model, batch["durations"], batch["f0_median"]
+        quality = batch["quality"] if model.config.quality_dims else None
+        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality)
+        encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
+        target = phoneme_prosody(batch["mel"], batch["f0"], durations, median)
+        frames, lengths = model.expand(encodings, target, durations)
+        inside = length_mask(lengths, frames.shape[1])
+        return model.decode(frames, inside, condition, batch["spectrum"])[0], inside
 
     def validate(self, report: Report, step: int) -> None:
         """Losses on held-out speakers with their own durations and prosody; predicted mels beside natural ones."""
@@ -262,9 +248,12 @@ class AcousticStep(TrainingStep):
                 sums[name] += float(value) / len(held_out)
         for name, mean in sums.items():
             report.scalar(f"valid_{name}", mean)
-        for name, (stretch, residual) in self._calibrate(held_out).items():
-            report.scalar(f"valid_stretch_{name}", stretch)
-            report.scalar(f"valid_residual_{name}", residual)
+        if self.model.spread is not None:
+            self._calibration = calibrate(self.model, self.model.spread.average, held_out)
+            for name, stretch, residual in zip(VALUES, *(each.tolist() for each in self._calibration), strict=True):
+                report.scalar(f"valid_stretch_{name}", stretch)
+                report.scalar(f"valid_residual_{name}", residual)
+        report.scalar("valid_global_variance", self._global_variance(held_out))
         batch = {name: value[:4] for name, value in held_out[0].items()}
         made = self.model.infer(
             batch["phoneme_ids"],

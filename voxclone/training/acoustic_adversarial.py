@@ -56,6 +56,7 @@ class AdversarialAcousticStep(AcousticStep):
         """Named losses for a batch from `voiced_batch`; "model" gives the regression losses over whole utterances."""
         if phase == "model":
             return super().forward(batch, phase)
+        self.store_calibration()
         with torch.set_grad_enabled(phase == "generator"):
             made, natural, losses = self._make(batch)
         speaker = batch["speaker_embedding"]

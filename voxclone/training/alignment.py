@@ -13,9 +13,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from voxclone.config import AlignerConfig
-from voxclone.kernels.monotonic_alignment import monotonic_alignment
 from voxclone.layers.masks import length_mask
-from voxclone.models.acoustic.length_regulator import frame_owners
 from voxclone.models.aligner import Aligner
 from voxclone.text.symbols import SILENCES, SYMBOLS, symbol_ids
 from voxclone.training.features import FeatureStore
@@ -26,7 +24,7 @@ from voxclone.training.trainer import Report, TrainingStep
 
 def aligner_config() -> AlignerConfig:
     """The aligner of this symbol table."""
-    return AlignerConfig(n_symbols=len(SYMBOLS), pause_ids=tuple(symbol_ids(SILENCES[1:])))
+    return AlignerConfig(n_symbols=len(SYMBOLS), states=2, pause_ids=tuple(symbol_ids(SILENCES[1:])))
 
 
 class AlignmentStep(TrainingStep):
@@ -51,22 +49,22 @@ class AlignmentStep(TrainingStep):
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `pad_batch`, in nats per frame and feature."""
-        ids, mel, lengths = batch["phoneme_ids"], batch["mel"], batch["mel_lengths"]
-        durations = self._path(batch)
+        mel, lengths, path = batch["mel"], batch["mel_lengths"], self._path(batch)
         if self.training:
             mel = with_noise(mel)
             self.updates += 1
         inside = length_mask(lengths, mel.shape[2])
-        likelihood = self.aligner.path_likelihood(ids, mel, lengths, frame_owners(durations))
+        likelihood = self.aligner.path_likelihood(batch["phoneme_ids"], batch["phoneme_lengths"], mel, lengths, path)
         return {"total": -(likelihood * inside).sum() / inside.sum() / (2 * self.aligner.config.cepstra)}
 
     @torch.no_grad()
     def _path(self, batch: dict[str, Tensor]) -> Tensor:
-        """Durations (B, N) that the update takes for true."""
+        """(B, T) the states that the update takes for true."""
+        ids, counts = batch["phoneme_ids"], batch["phoneme_lengths"]
         if self.training and int(self.updates) < self.first_updates:
-            return batch["durations"] if "durations" in batch else equal_durations(batch)
-        inputs = (batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"])
-        return monotonic_alignment(self.aligner(*inputs), batch["phoneme_lengths"], batch["mel_lengths"])
+            durations = batch["durations"] if "durations" in batch else equal_durations(batch)
+            return self.aligner.even_path(ids, counts, durations)
+        return self.aligner.align(ids, counts, batch["mel"], batch["mel_lengths"]).states
 
     def validate(self, report: Report, step: int) -> None:
         """The sample's loss, and pictures of its likelihoods with the path over them."""
@@ -75,8 +73,9 @@ class AlignmentStep(TrainingStep):
         batch = send_to_device(self.sample, self.aligner.scale.device)
         report.scalar("valid_total", float(self(batch, "model")["total"]))
         inputs = (batch["phoneme_ids"], batch["phoneme_lengths"], batch["mel"], batch["mel_lengths"])
-        scores = self.aligner(*inputs)
-        report.figure("alignment", draw_alignments(scores, self._path(batch), batch["mel_lengths"]))
+        by_state = torch.nn.functional.one_hot(self._path(batch)).sum(1)
+        by_state[:, -1] -= batch["mel"].shape[2] - batch["mel_lengths"]
+        report.figure("alignment", draw_alignments(self.aligner(*inputs), by_state, batch["mel_lengths"]))
 
 
 @torch.no_grad()
@@ -121,11 +120,10 @@ def store_durations(aligner: Aligner, store: FeatureStore, target: FeatureStore)
     for batch in tqdm(loader, desc="aligning", disable=None):
         batch = send_to_device(batch, aligner.scale.device)
         mel, lengths = batch["mel"], batch["mel_lengths"]
-        scores = aligner(batch["phoneme_ids"], batch["phoneme_lengths"], mel, lengths)
-        durations = monotonic_alignment(scores, batch["phoneme_lengths"], lengths)
-        own = torch.gather(scores, 2, frame_owners(durations)[:, :, None])[:, :, 0]
-        gap = (own - aligner.sound_scores(mel, lengths).amax(2)) * length_mask(lengths, mel.shape[2])
+        path = aligner.align(batch["phoneme_ids"], batch["phoneme_lengths"], mel, lengths)
+        gap = path.likelihoods - aligner.sound_scores(mel, lengths).amax(2)[:, : path.states.shape[1]]
+        gap = gap * length_mask(lengths, gap.shape[1])
         confidences = (gap.sum(1) / lengths).tolist()
         for item, index in enumerate(batch["index"].tolist()):
-            found = durations[item, : int(batch["phoneme_lengths"][item])].cpu().numpy()
+            found = path.durations[item, : int(batch["phoneme_lengths"][item])].cpu().numpy()
             target.append(todo.entries[index].key, {"confidence": confidences[item]}, {"durations": found})

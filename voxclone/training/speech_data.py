@@ -61,9 +61,9 @@ def corpus_weights(entries: Sequence[Entry], weights: Mapping[str, float]) -> di
 
 
 def fits_monotonic(entry: Entry) -> bool:
-    """Whether there is a frame for every phoneme, and not absurdly many for each."""
+    """Whether there are two frames for every phoneme, and not absurdly many for each."""
     frames, phonemes = entry.rows["mel"][1], entry.rows["phoneme_ids"][1]
-    return phonemes + 4 <= frames <= 40 * phonemes
+    return 2 * phonemes <= frames <= 40 * phonemes
 
 
 def pad_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:

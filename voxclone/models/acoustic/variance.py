@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from voxclone.layers.norm import ConditionalLayerNorm
+from voxclone.text.symbols import SILENCES
 
 
 class VariancePredictor(nn.Module):
@@ -57,7 +58,8 @@ class ProsodySpread(nn.Module):
         """
         if noise is None:
             average = self.average[phoneme_ids]
-            return average + (values - average) * self.stretch
+            sounds = (phoneme_ids >= len(SILENCES))[:, :, None]  # a pause is there or not: no matter of more or less
+            return torch.where(sounds, average + (values - average) * self.stretch, values)
         smooth = (noise + functional.pad(noise, (0, 0, 1, -1)) + functional.pad(noise, (0, 0, -1, 1))) / 3**0.5
         return values + self.residual * smooth
 

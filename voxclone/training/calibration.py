@@ -1,0 +1,61 @@
+"""How far an acoustic model's predicted prosody falls short of the spread of real speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic.variance import phoneme_prosody
+from voxclone.text.symbols import SILENCES
+
+VALUES = ("pitch", "voiced_share", "energy", "duration")
+VARIANCE_RATIO = 0.9  # of stretched predictions to real speech that is aimed at
+MAX_STRETCH = 2.0
+
+
+def spoken_values(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """What was spoken: (B, N, 4) pitch, voiced share, energy, log duration; and (B, N, 4) weights, 1 where it counts.
+
+    Pitch counts where something is voiced.
+    """
+    durations = batch["durations"]
+    prosody = phoneme_prosody(batch["mel"], batch["f0"], durations, batch["f0_median"])
+    values = torch.cat([prosody, torch.log(durations.clamp(min=1))[:, :, None]], 2)
+    weights = (durations > 0).float()[:, :, None].repeat(1, 1, 4)
+    weights[:, :, 0] *= prosody[:, :, 1] > 0
+    return values, weights
+
+
+def calibrate(model: AcousticModel, average: Tensor, batches: Sequence[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:
+    """What `ProsodySpread` needs to know, on speech that the model was not trained on.
+
+    Args:
+        model: In eval mode.
+        average: (n_symbols, 4) each symbol's average, see `VoicedSpeech.average_prosody`.
+        batches: From `voiced_batch`, on the model's device.
+
+    Returns:
+        Stretch (4,), 1 or more, and residual (4,), each over the sounds alone. The voiced share is left as it is
+        predicted: it is what sounds are, not how they are said.
+    """
+    squares = torch.zeros(4, 4, device=average.device)  # real, predicted, residual, count
+    for batch in batches:
+        quality = batch["quality"] if model.config.quality_dims else None
+        condition = model.condition(batch["speaker_embedding"], batch["f0_median"], batch["spectrum"], quality)
+        encodings, mask = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
+        prosody, log_durations = model.predict(encodings, mask, condition)
+        predicted = torch.cat([prosody, log_durations[:, :, None]], 2).float()
+        real, weights = spoken_values(batch)
+        weights = weights * (batch["phoneme_ids"] >= len(SILENCES))[:, :, None]
+        own = average[batch["phoneme_ids"]]
+        for row, difference in enumerate((real - own, predicted - own, real - predicted)):
+            squares[row] += (difference.square() * weights).sum((0, 1))
+        squares[3] += weights.sum((0, 1))
+    real_square, predicted_square, residual_square, count = squares
+    stretch = (VARIANCE_RATIO * real_square / predicted_square.clamp(min=1e-6)).sqrt().clamp(1.0, MAX_STRETCH)
+    residual = (residual_square / count.clamp(min=1)).sqrt()
+    stretch[1], residual[1] = 1.0, 0.0
+    return stretch, residual
