@@ -56,7 +56,7 @@ def test_say_passes_its_options_on(model: list[str], tiny_model: object) -> None
 
 def test_say_reads_standard_input(model: list[str], tiny_model: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("One two three.\n"))
-    assert main(["say", "-", *model]) == 0
+    assert main(["say", "-", "-o", "speech.wav", *model]) == 0
     expected = tiny_model.generate("One two three.", tiny_model.voices["ada"])  # type: ignore[attr-defined]
     assert len(soundfile.read("speech.wav")[0]) == len(expected.samples)
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, detect, doctor, evaluate, finetune, inspect
+from voxclone.cli import commands, detect, doctor, evaluate, finetune, inspect, narrate
 from voxclone.errors import VoxcloneError
 from voxclone.version import __version__
 
@@ -48,12 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--device", default="auto", help="torch device (default: CUDA where there is one, else cpu)")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    say = subparsers.add_parser("say", parents=[model], help="speak a text to an audio file")
-    say.add_argument("text", metavar="TEXT", help='the text; "-" reads it from standard input')
+    say = subparsers.add_parser("say", parents=[model], help="speak a text to an audio file, a loudspeaker or a pipe")
+    say.add_argument("text", metavar="TEXT", help='the text; "-" speaks what standard input brings, as it comes')
     say.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
     say.add_argument(
-        "-o", "--output", default="speech.wav", help="wav, flac, mp3, ogg, opus or m4a (default: speech.wav)"
+        "-o",
+        "--output",
+        help='wav, flac, mp3, ogg, opus or m4a; "-" for raw 16-bit mono samples on standard output (default: '
+        'speech.wav; for the text "-", the loudspeaker, or standard output where that is a pipe)',
     )
+    say.add_argument("--play", action="store_true", help='play it (needs pip install "voxclone[play]")')
     say.add_argument(
         "--sign",
         nargs="*",
@@ -79,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     voices.set_defaults(run=commands.voices)
 
     finetune.add_parser(subparsers, shared)
+    narrate.add_parser(subparsers, model)
     inspect.add_parser(subparsers, shared)
     evaluate.add_parser(subparsers, model)
     detect.add_parser(subparsers, shared)

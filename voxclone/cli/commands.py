@@ -18,25 +18,31 @@ if TYPE_CHECKING:
 
 
 def say(options: argparse.Namespace) -> int:
-    """Speak a text to a file."""
+    """Speak a text to a file, a loudspeaker or a pipe."""
     signer = _signer(options.sign)
-    model = _load(options)
-    voice = _voice(model, options.voice)
+    model = load(options)
+    voice = choose_voice(model, options.voice)
+    delivery = {name: getattr(options, name) for name in ("speed", "pitch", "energy", "seed")}
+    piped = options.text == "-" and options.output is None and not options.play and not sys.stdout.isatty()
+    raw = options.output == "-" or piped
+    if raw or options.play or (options.text == "-" and options.output is None):
+        from voxclone.cli.play import arriving_text, play
+
+        if options.play and options.output is not None:
+            raise ConfigError("--play and --output cannot go together; save first, or play first")
+        if signer is not None:
+            raise ConfigError("what is played or piped cannot be signed; write a file with -o FILE")
+        text = arriving_text(sys.stdin.buffer) if options.text == "-" else options.text
+        play(model.stream(text, voice, **delivery), model.sample_rate, raw)
+        return 0
+    output = options.output or "speech.wav"
     text = sys.stdin.read() if options.text == "-" else options.text
     start = time.perf_counter()
-    speech = model.generate(
-        text,
-        voice,
-        speed=options.speed,
-        pitch=options.pitch,
-        energy=options.energy,
-        seed=options.seed,
-        progress=True,
-    )
+    speech = model.generate(text, voice, progress=True, **delivery)
     seconds = time.perf_counter() - start
-    speech.save(options.output, signer=signer)
+    speech.save(output, signer=signer)
     factor = seconds / speech.duration_seconds
-    print(f"{options.output}: {speech.duration_seconds:.2f} s of {voice.name} in {seconds:.2f} s (RTF {factor:.3f})")
+    print(f"{output}: {speech.duration_seconds:.2f} s of {voice.name} in {seconds:.2f} s (RTF {factor:.3f})")
     return 0
 
 
@@ -45,7 +51,7 @@ def clone(options: argparse.Namespace) -> int:
     from voxclone.safety import Consent
 
     consent = Consent.attest(options.name, basis=options.consent)
-    voice = _load(options).clone(list(options.clips), name=options.name, consent=consent, progress=True)
+    voice = load(options).clone(list(options.clips), name=options.name, consent=consent, progress=True)
     output = options.output or re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") + ".voice"
     voice.save(output)
     print(f"{output}: {voice.name}, median f0 {voice.f0_median:.0f} Hz, consent: {consent.basis}")
@@ -54,7 +60,7 @@ def clone(options: argparse.Namespace) -> int:
 
 def voices(options: argparse.Namespace) -> int:
     """List a model's example voices."""
-    for name, voice in _load(options).voices.items():
+    for name, voice in load(options).voices.items():
         print(f"{name}\tmedian f0 {voice.f0_median:.0f} Hz\t{'; '.join(c.basis for c in voice.consents)}")
     return 0
 
@@ -72,13 +78,14 @@ def _signer(files: list[str] | None) -> Signer | None:
     return Signer.load(*files)
 
 
-def _load(options: argparse.Namespace) -> VoxClone:
+def load(options: argparse.Namespace) -> VoxClone:
+    """The model that the options name."""
     from voxclone.synthesis import VoxClone
 
     return VoxClone.from_pretrained(options.model, device=options.device)
 
 
-def _voice(model: VoxClone, wanted: str | None) -> Voice:
+def choose_voice(model: VoxClone, wanted: str | None) -> Voice:
     """A voice file, one of the model's voices by name, or its first."""
     from voxclone.voice import Voice
 

@@ -30,6 +30,7 @@ from voxclone.speech import Speech
 from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.alignment import Alignment, align
 from voxclone.synthesis.controls import Controls, check_number
+from voxclone.synthesis.narration import Narration, narrate
 from voxclone.synthesis.outlet import Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
 from voxclone.synthesis.reading import read
@@ -362,6 +363,51 @@ class VoxClone:
             raise VoiceError(f"the text asks for the voice {name!r}; there is {names}. Give others with voices=")
         self._check_voice(known[name])
         return known[name]
+
+    def narrate(
+        self,
+        text: str | os.PathLike[str],
+        voice: Voice,
+        folder: str | os.PathLike[str],
+        *,
+        suffix: str = ".flac",
+        part_minutes: float = 10.0,
+        **options: Unpack[Options],
+    ) -> Narration:
+        """Read a book aloud into a folder, one file for each chapter, or several where it is long.
+
+        Memory does not grow with the book. Called again with the same arguments, after whatever stopped it, it makes
+        only what is not there yet. `index.json` says which file holds what and when it begins; beside each file are the
+        times of its words.
+
+        Args:
+            text: The text, or the path of a UTF-8 file. Chapters begin at headings: "# One", or "Chapter 1" between
+                blank lines.
+            voice: As for `generate`.
+            folder: Made if it is not there.
+            suffix: ".wav", ".flac", ".mp3", ".ogg", ".opus" or ".m4a".
+            part_minutes: Longest file, about, 0.1 to 60.
+            options: As for `generate`, but neither duration_seconds nor prosody.
+
+        Raises:
+            TextError: The file is no text, there is nothing to speak, or a character that cannot be spoken; it has
+                the place and line, and what was finished before it stays.
+            ConfigError: An argument is out of range, or the folder holds another program's index.json.
+        """
+        if {"duration_seconds", "prosody"} & set(options):
+            raise ConfigError("a book takes neither duration_seconds nor prosody; they belong to single texts")
+        check_number("part_minutes", part_minutes, 0.1, 60.0)
+        progress = options.pop("progress", False)
+        settings = (self._origin.model_sha256, str(self._dtype), voice.voice_id, sorted(map(repr, options.items())))
+        return narrate(
+            lambda part: self.generate(part, voice, **options),
+            text,
+            folder,
+            suffix=suffix,
+            part_minutes=part_minutes,
+            identity=repr(settings),
+            progress=progress,
+        )
 
     def _check_voice(self, voice: Voice) -> None:
         if voice.encoder_id != self.encoder_id:

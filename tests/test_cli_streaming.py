@@ -1,0 +1,113 @@
+"""What is said while it is made: to a pipe, to a sound device, and a book into a folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voxclone import VoxClone
+from voxclone.cli import main
+from voxclone.cli.play import arriving_text
+
+TEXT = "The boats went out. Nobody saw them again."
+
+
+class Pipe(io.BytesIO):
+    """Standard input or output with bytes below it."""
+
+    @property
+    def buffer(self) -> Pipe:
+        return self
+
+    def isatty(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def model(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    return ["--model", str(tiny_folder), "--device", "cpu"]
+
+
+def pcm(data: bytes) -> np.ndarray[Any, Any]:
+    return np.frombuffer(data, "<i2") / 32767
+
+
+@pytest.mark.parametrize("output", [["-o", "-"], []])
+def test_a_pipe_is_read_and_raw_samples_written(
+    model: list[str], tiny_model: VoxClone, monkeypatch: pytest.MonkeyPatch, output: list[str]
+) -> None:
+    pipe = Pipe()
+    monkeypatch.setattr(sys, "stdin", Pipe(TEXT.encode()))
+    monkeypatch.setattr(sys, "stdout", pipe)
+    assert main(["say", "-", *output, *model]) == 0
+    spoken = np.concatenate([c.samples for c in tiny_model.stream(iter([TEXT]), tiny_model.voices["ada"])])
+    np.testing.assert_allclose(pcm(pipe.getvalue()), spoken, atol=2e-3)
+
+
+class Device:
+    """A sound device that keeps what it is given."""
+
+    heard: list[bytes]
+    events: list[str]
+
+    def __init__(self, samplerate: int, channels: int, dtype: str) -> None:
+        assert (samplerate, channels, dtype) == (22050, 1, "int16")
+        Device.heard, Device.events = [], []
+
+    def write(self, data: bytes) -> None:
+        Device.heard.append(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: Device.events.append(name)
+
+
+def test_it_is_played_on_a_device(model: list[str], tiny_model: VoxClone, monkeypatch: pytest.MonkeyPatch) -> None:
+    sounddevice = SimpleNamespace(RawOutputStream=Device, PortAudioError=RuntimeError)
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice)
+    assert main(["say", TEXT, "--play", "--voice", "bob", *model]) == 0
+    expected = tiny_model.generate(TEXT, tiny_model.voices["bob"]).samples
+    np.testing.assert_allclose(pcm(b"".join(Device.heard)), expected, atol=2e-3)
+    assert len(Device.heard) > 1
+    assert Device.events == ["start", "stop", "close"]
+
+
+def test_without_a_device_the_way_on_is_told(
+    model: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(**_: object) -> None:
+        raise RuntimeError("Error querying device -1")
+
+    sounddevice = SimpleNamespace(RawOutputStream=none, PortAudioError=RuntimeError)
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice)
+    assert main(["say", TEXT, "--play", *model]) == 2
+    assert "-o FILE" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main(["say", TEXT, "--play", *model]) == 2
+    assert "voxclone[play]" in capsys.readouterr().err
+    assert main(["say", TEXT, "--play", "-o", "x.wav", *model]) == 2
+
+
+def test_text_arrives_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxclone.cli.play.READ_BYTES", 3)  # in the middle of a letter
+    pieces = list(arriving_text(io.BytesIO("Größe. Ende.".encode())))
+    assert "".join(pieces) == "Größe. Ende."
+    assert len(pieces) > 3
+    with pytest.raises(ValueError, match="UTF-8"):
+        list(arriving_text(io.BytesIO(b"\xff\xfe")))
+
+
+def test_a_book_is_narrated(model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "book.txt").write_text("# One\n\nIt began.\n\n# Two\n\nIt ended.\n", encoding="utf-8")
+    assert main(["narrate", "book.txt", "-o", "spoken", "--format", "wav", *model]) == 0
+    assert "0:00:00\tOne" in (told := capsys.readouterr().out)
+    assert "2 files, read by ada" in told
+    index = json.loads((tmp_path / "spoken" / "index.json").read_text())
+    assert [part["file"] for part in index["parts"]] == ["000-00-one.wav", "001-00-two.wav"]

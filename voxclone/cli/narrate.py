@@ -1,0 +1,49 @@
+"""narrate: a book, read aloud into a folder."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from voxclone.cli import commands
+
+
+def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
+    """Teach the command line `narrate`."""
+    parser = subparsers.add_parser(
+        "narrate",
+        parents=[model],
+        help="read a book aloud into a folder, chapter by chapter; go on where an earlier call stopped",
+    )
+    parser.add_argument(
+        "book", metavar="FILE", help="UTF-8 text; chapters begin at headings such as `Chapter 1`, `# One`"
+    )
+    parser.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
+    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="where the audio files go")
+    parser.add_argument("--format", default="flac", help="wav, flac, mp3, ogg, opus or m4a (default: flac)")
+    parser.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
+    parser.add_argument("--part-minutes", type=float, default=10.0, help="longest file, about (default: 10)")
+    parser.set_defaults(run=narrate)
+
+
+def narrate(options: argparse.Namespace) -> int:
+    """Read a book aloud."""
+    from pathlib import Path
+
+    model = commands.load(options)
+    voice = commands.choose_voice(model, options.voice)
+    narration = model.narrate(
+        Path(options.book),
+        voice,
+        options.output,
+        suffix=f".{options.format}",
+        part_minutes=options.part_minutes,
+        speed=options.speed,
+        progress=True,
+    )
+    for number, title in enumerate(narration.chapters):
+        minutes, seconds = divmod(round(narration.chapter_start_seconds(number)), 60)
+        print(f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}\t{title or '(no heading)'}")
+    length = f"{narration.duration_seconds / 60:.1f} min in {len(narration.parts)} files"
+    print(f"{options.output}: {length}, read by {voice.name}")
+    return 0

@@ -1,0 +1,102 @@
+"""Speech as it is made: to the loudspeaker, or as raw samples to standard output."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from voxclone.errors import AudioError, TextError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from voxclone.synthesis.stream import SpeechStream
+
+READ_BYTES = 4096
+
+
+def arriving_text(source: BinaryIO) -> Iterator[str]:
+    """UTF-8 text as it comes through a pipe.
+
+    Raises:
+        TextError: It is not UTF-8.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    read: Callable[[int], bytes] = getattr(source, "read1", source.read)
+    try:
+        while data := read(READ_BYTES):
+            yield decode(data)
+        yield decode(b"", True)
+    except UnicodeDecodeError as error:
+        raise TextError(f"standard input is not UTF-8 text: {error}") from error
+
+
+def play(stream: SpeechStream, sample_rate: int, raw: bool) -> None:
+    """Let a stream be heard, chunk by chunk.
+
+    Args:
+        stream: The speech.
+        sample_rate: Hz.
+        raw: Write 16-bit little-endian mono samples to standard output in place of playing them.
+
+    Raises:
+        AudioError: There is no device, or the extra that talks to it is not installed.
+    """
+    player: AbstractContextManager[Callable[[bytes], object]]
+    player = nullcontext(_write_out) if raw else Player(sample_rate)
+    with player as write, stream:
+        for chunk in stream:
+            try:
+                write(_pcm16(chunk.samples))
+            except BrokenPipeError:  # whoever listened has left
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return
+
+
+def _write_out(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _pcm16(samples: NDArray[np.float32]) -> bytes:
+    return (samples * 32767).round().astype("<i2").tobytes()
+
+
+class Player:
+    """The default output device; writing waits until the device takes the samples.
+
+    Args:
+        sample_rate: Hz.
+
+    Raises:
+        AudioError: There is no device, or the extra that talks to it is not installed.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        advice = "write to a file with -o FILE, or raw 16-bit samples to a pipe with -o -"
+        try:
+            import sounddevice
+        except (ImportError, OSError) as error:  # OSError: its wheel found no PortAudio library
+            raise AudioError(f'playing needs: pip install "voxclone[play]" ({error}); or {advice}') from error
+        try:
+            self._stream: Any = sounddevice.RawOutputStream(samplerate=sample_rate, channels=1, dtype="int16")
+        except sounddevice.PortAudioError as error:
+            raise AudioError(f"no sound device can be played on ({error}); {advice}") from error
+
+    def __enter__(self) -> Callable[[bytes], object]:
+        self._stream.start()
+        write: Callable[[bytes], object] = self._stream.write
+        return write
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._stream.stop()  # after what was written has been heard
+        self._stream.close()

@@ -1,0 +1,191 @@
+"""A book read aloud into a folder, part by part, so that memory does not grow and nothing is done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from voxclone.errors import ConfigError, TextError
+from voxclone.files import replace_file
+from voxclone.speech import Speech
+from voxclone.synthesis.progress import progress_bar
+from voxclone.text.book import Chapter, Part, chapters, parts
+
+INDEX = "index.json"
+FORMAT = "voxclone.narration"
+FORMAT_VERSION = 1
+CHARS_PER_MINUTE = 900.0  # about 150 words
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
+
+
+@dataclass(frozen=True)
+class NarratedPart:
+    """One file of a narration.
+
+    Attributes:
+        file: Its name in the folder.
+        timestamps: The file with the times of its words, from its own start.
+        chapter: Number of its chapter, from 0.
+        start_seconds: From the beginning of the narration.
+        duration_seconds: Of the file.
+        start_char: Place in the text of what it begins with.
+        words: How many it has.
+        digest: Of its text and of all that its sound depends on, 64 hex digits.
+    """
+
+    file: str
+    timestamps: str
+    chapter: int
+    start_seconds: float
+    duration_seconds: float
+    start_char: int
+    words: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Narration:
+    """What `VoxClone.narrate` wrote.
+
+    Attributes:
+        folder: Where.
+        chapters: Their titles, in order; "" for what has no heading.
+        parts: The files, in order.
+    """
+
+    folder: Path
+    chapters: tuple[str, ...]
+    parts: tuple[NarratedPart, ...]
+
+    @property
+    def duration_seconds(self) -> float:
+        return sum(part.duration_seconds for part in self.parts)
+
+    def chapter_start_seconds(self, chapter: int) -> float:
+        """When a chapter begins, from the beginning of the narration."""
+        return next(part.start_seconds for part in self.parts if part.chapter == chapter)
+
+
+def narrate(
+    speak: Callable[[str], Speech],
+    text: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    suffix: str,
+    part_minutes: float,
+    identity: str,
+    progress: bool,
+) -> Narration:
+    """Write a text's speech into a folder; see `VoxClone.narrate`.
+
+    Args:
+        speak: What makes the speech of a part's text.
+        text: The book, or the UTF-8 file that holds it.
+        folder: Made if it is not there; what an earlier call has finished in it is kept.
+        suffix: Of the audio files.
+        part_minutes: Longest part, about.
+        identity: Of all besides the text that the sound depends on.
+        progress: Show a bar.
+    """
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"suffix is {suffix!r}; it must be one of {', '.join(SUFFIXES)}")
+    whole = text if isinstance(text, str) else _read(Path(text))
+    found = chapters(whole)
+    if not found:
+        raise TextError("there is nothing to speak in the text: give at least one word", 0)
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    done = {part.digest: part for part in _read_index(target) if (target / part.file).is_file()}
+    planned = [
+        (number, index, part)
+        for number, chapter in enumerate(found)
+        for index, part in enumerate(parts(chapter, round(part_minutes * CHARS_PER_MINUTE)))
+    ]
+    written: list[NarratedPart] = []
+    seconds = 0.0
+    for number, index, part in progress_bar(planned, "parts", progress):
+        stem = _stem(number, index, found[number])
+        digest = hashlib.sha256(f"{identity}\n{stem}{suffix}\n{part.text}".encode()).hexdigest()
+        kept = done.get(digest)
+        if kept is None:
+            speech = _spoken(speak, part, whole)
+            speech.save(target / f"{stem}{suffix}")
+            _write_times(target / f"{stem}.json", speech)
+            length, words = speech.duration_seconds, len(speech.words)
+        else:
+            length, words = kept.duration_seconds, kept.words
+        written.append(
+            NarratedPart(f"{stem}{suffix}", f"{stem}.json", number, seconds, length, part.start, words, digest)
+        )
+        seconds += length
+        if kept is None:
+            unreached = [each for each in done.values() if each.digest not in {w.digest for w in written}]
+            _write_index(target, found, written, unreached)
+    _write_index(target, found, written, [])
+    return Narration(target, tuple(chapter.title for chapter in found), tuple(written))
+
+
+def _spoken(speak: Callable[[str], Speech], part: Part, whole: str) -> Speech:
+    try:
+        return speak(part.text)
+    except TextError as error:
+        if error.position is None:
+            raise
+        place = part.start + error.position
+        line = whole.count("\n", 0, place) + 1
+        message = re.sub(r"position \d+", f"position {place} (line {line})", str(error), count=1)
+        raise TextError(f"{message}; what was finished before it is kept", place) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TextError(f"{path} is not a UTF-8 text: {error}") from error
+    except OSError as error:
+        raise TextError(f"{path} cannot be read: {error}") from error
+
+
+def _stem(number: int, index: int, chapter: Chapter) -> str:
+    title = re.sub(r"[^\w]+", "-", chapter.title.lower()).strip("-")[:40]
+    return f"{number:03d}-{index:02d}" + (f"-{title}" if title else "")
+
+
+def _write_times(path: Path, speech: Speech) -> None:
+    words = [[word.text, round(word.start_seconds, 4), round(word.end_seconds, 4)] for word in speech.words]
+    replace_file(path, json.dumps({"words": words}, ensure_ascii=False).encode())
+
+
+def _write_index(
+    folder: Path, found: Iterable[Chapter], written: list[NarratedPart], earlier: list[NarratedPart]
+) -> None:
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "chapters": [chapter.title for chapter in found],
+        "duration_seconds": sum(part.duration_seconds for part in written),
+        "parts": [asdict(part) for part in written],
+        "earlier": [asdict(part) for part in earlier],  # finished by an earlier call, not reached yet by this one
+    }
+    replace_file(folder / INDEX, json.dumps(content, indent=1, ensure_ascii=False).encode())
+
+
+def _read_index(folder: Path) -> list[NarratedPart]:
+    path = folder / INDEX
+    if not path.exists():
+        return []
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        known = (content["format"], content["format_version"]) == (FORMAT, FORMAT_VERSION)
+        found = [NarratedPart(**part) for part in [*content["parts"], *content["earlier"]]] if known else []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is no narration's index ({error!r}); choose another folder") from error
+    if not known:
+        raise ConfigError(f"{path} is no narration of this voxclone; choose another folder")
+    return found
