@@ -144,6 +144,7 @@ class SpeakerEncoderConfig(Config):
     pooled_channels: int = 384
     attention_channels: int = 128
     embedding_dim: int = 192
+    same_speaker_threshold: float | None = None  # cosine that 1 % of pairs of different speakers reach, measured
 
     def __post_init__(self) -> None:
         _check_mel(self)

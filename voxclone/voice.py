@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from voxclone import hub
 from voxclone.errors import ConsentError, ModelError, VoiceError
+from voxclone.json_limits import parse_json
 from voxclone.models.adapter import Adapter
 from voxclone.safety.consent import Consent
+from voxclone.safety.validity import require_valid
 from voxclone.sphere import spherical_mean
 
 FILE_FORMAT = "voxclone.voice"
@@ -111,6 +113,7 @@ class Voice:
         Raises:
             VoiceError: There is no such file, it is no voice file, is truncated, of a newer format, carries no consent,
                 or its embedding is not finite and of unit length.
+            ConsentError: A speaker's consent has expired or was revoked.
         """
         path = _only_voice(Path(path)) if Path(path).is_dir() else Path(path)
         try:
@@ -124,7 +127,7 @@ class Voice:
             version = int(metadata["format_version"])
             if version > FILE_VERSION:
                 raise VoiceError(f"has voice format {version}, this voxclone reads {FILE_VERSION}; upgrade voxclone")
-            return cls(
+            voice = cls(
                 name=metadata["name"],
                 **{field: tensors[field].to(torch.float32).numpy() for field in TENSORS},
                 f0_median=float(metadata["f0_median"]),
@@ -136,6 +139,8 @@ class Voice:
             raise VoiceError(f"{path} lacks {error} in its metadata; save the voice again") from error
         except (VoiceError, ConsentError, ModelError, ValueError) as error:
             raise VoiceError(f"{path}: {error}") from error
+        require_valid(voice.consents)
+        return voice
 
     @staticmethod
     def mix(weights: Mapping[Voice, float], name: str | None = None) -> Voice:
@@ -210,10 +215,23 @@ class Voice:
         return f"Voice({self.name!r}, f0_median={self.f0_median:.0f} Hz, voice_id={self.voice_id!r}{tuned})"
 
 
+def stored_consents(path: str | os.PathLike[str]) -> tuple[Consent, ...]:
+    """The consent records of a voice file, whether they hold or not: to show them, or to revoke them.
+
+    Raises:
+        VoiceError: It is no voice file, or its records are damaged.
+    """
+    try:
+        _, metadata = hub.read_tensors(Path(path))
+        return _read_consents(metadata.get("consents", "[]"))
+    except (ModelError, ConsentError, OSError, ValueError) as error:
+        raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error
+
+
 def _read_consents(text: str) -> tuple[Consent, ...]:
-    records = json.loads(text)
+    records = parse_json(text)
     if not isinstance(records, list):
-        raise VoiceError(f"consents must be a JSON list, got {text[:40]}")
+        raise VoiceError(f"consents must be a JSON list, got {text[:40]!r}")
     return tuple(map(Consent.from_dict, records))
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, detect, doctor, evaluate, finetune, inspect, narrate
+from voxclone.cli import commands, consent, detect, doctor, evaluate, finetune, inspect, narrate
 from voxclone.errors import VoxcloneError
 from voxclone.version import __version__
 
@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     clone.add_argument("clips", metavar="CLIP", nargs="+", help="audio file")
     clone.add_argument("--name", required=True, help="whose voice it is")
     clone.add_argument(
-        "--consent", required=True, metavar="BASIS", help='on what ground the speaker agreed: "my own voice"'
+        "--consent",
+        required=True,
+        metavar="BASIS|FILE",
+        help='on what ground the speaker agreed ("my own voice"), or a record that `voxclone consent verify` wrote',
     )
     clone.add_argument("-o", "--output", help="voice file (default: NAME.voice)")
     clone.set_defaults(run=commands.clone)
@@ -82,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     voices = subparsers.add_parser("voices", parents=[model], help="list a model's example voices")
     voices.set_defaults(run=commands.voices)
 
+    consent.add_parser(subparsers, shared, model)
     finetune.add_parser(subparsers, shared)
     narrate.add_parser(subparsers, model)
     inspect.add_parser(subparsers, shared)

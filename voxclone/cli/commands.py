@@ -48,9 +48,11 @@ def say(options: argparse.Namespace) -> int:
 
 def clone(options: argparse.Namespace) -> int:
     """Make a voice file."""
+    from voxclone.cli.consent import read_record
     from voxclone.safety import Consent
 
-    consent = Consent.attest(options.name, basis=options.consent)
+    is_record = options.consent.endswith(".json")
+    consent = read_record(options.consent) if is_record else Consent.attest(options.name, basis=options.consent)
     voice = load(options).clone(list(options.clips), name=options.name, consent=consent, progress=True)
     output = options.output or re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") + ".voice"
     voice.save(output)

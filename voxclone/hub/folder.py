@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from voxclone.config import MODEL_KIND, ModelConfig
 from voxclone.errors import ConfigError, ModelError
 from voxclone.hub.weights import write_tensors
+from voxclone.json_limits import read_json
 
 PARTS = ("speaker_encoder", "acoustic", "vocoder")
 # part -> the key of the configuration with which it is there
@@ -44,7 +45,7 @@ def read_config(folder: Path) -> ModelConfig:
     if not path.is_file():
         raise ModelError(f"{folder} is not a voxclone model: it holds no {CONFIG_FILE}")
     try:
-        return ModelConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return ModelConfig.from_dict(read_json(path))
     except ConfigError as error:
         raise ModelError(f"{path} is not a configuration that this voxclone can use: {error}") from error
     except ValueError as error:  # JSON or UTF-8

@@ -5,13 +5,64 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from voxclone.errors import ConsentError
+from voxclone.safety.challenge import Challenge
 from voxclone.version import __version__
+
+if TYPE_CHECKING:
+    from voxclone.audio.io import AudioSource
+    from voxclone.safety.verification import Model
+
+LEVELS = ("attested", "verified")
+USES = {
+    "cloning": "make the voice and speak with it",
+    "adapting": "fine-tune a model on the recordings",
+    "sharing": "pass the voice file on, or publish it",
+    "commercial": "use the speech for commercial ends",
+}
+MAX_TEXT = 1000  # characters of one field
+MAX_USES = 20
+_OPTIONAL = ("expires", "evidence")  # fields that records before 0.2 lack; left out of JSON where they are None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What `Consent.verify` measured.
+
+    Attributes:
+        phrase_sha256: Of the challenge's phrase.
+        recording_sha256: Of the recording's samples as 16-bit integers: to know it again, without keeping it.
+        similarity: Cosine of the speaker embeddings of recording and reference.
+        phrase_margin: By how many standard deviations the phrase fits better than others of its kind.
+        words_heard: Share of the phrase's drawn words that a speech recogniser heard; None where none was used.
+        mark_checked: Whether the recording was searched for the model's own mark.
+    """
+
+    phrase_sha256: str
+    recording_sha256: str
+    similarity: float
+    phrase_margin: float
+    words_heard: float | None
+    mark_checked: bool
+
+    def __post_init__(self) -> None:
+        for name in ("phrase_sha256", "recording_sha256"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or len(value) != 64:
+                raise ConsentError(f"consent evidence {name} is no SHA-256")
+        for name in ("similarity", "phrase_margin", "words_heard"):
+            value = getattr(self, name)
+            if value is None and name == "words_heard":
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 1e6:
+                raise ConsentError(f"consent evidence {name} is {value!r:.80}; it must be a number")
+        if not isinstance(self.mark_checked, bool):
+            raise ConsentError("consent evidence mark_checked must be true or false")
 
 
 @dataclass(frozen=True)
@@ -22,57 +73,126 @@ class Consent:
         speaker: The person whose voice it is.
         basis: The ground, in words: "my own voice", "contract of 2 May 2025", "LibriTTS-R, CC BY 4.0".
         by: Who attests it, where that is not the speaker.
-        level: How well it is known. "attested": somebody's word.
-        scope: What was agreed to.
+        level: How well it is known. "attested": somebody's word. "verified": a fresh phrase was spoken by the speaker
+            of the reference, see `verify`.
+        scope: What was agreed to: keys of `USES`, or other words, which permit nothing here.
         created: When it was recorded, UTC, ISO 8601.
         voxclone_version: The voxclone that recorded it.
+        expires: Until when it holds, ISO 8601 with a time zone; None: until it is revoked.
+        evidence: What was measured, for a verified record.
 
     Raises:
-        ConsentError: A field is empty or of another type, or `created` is not an ISO 8601 time with a time zone.
+        ConsentError: A field is empty, too long or of another type, or a time is not ISO 8601 with a time zone.
     """
 
     speaker: str
     basis: str
     by: str | None
-    level: Literal["attested"]
+    level: Literal["attested", "verified"]
     scope: tuple[str, ...]
     created: str
     voxclone_version: str
+    expires: str | None = None
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         for name in ("speaker", "basis", "created", "voxclone_version"):
             _require_text(name, getattr(self, name))
         if self.by is not None:
             _require_text("by", self.by)
-        if self.level != "attested":
-            raise ConsentError(f"consent level is {self.level!r}; this voxclone knows 'attested'")
-        if not isinstance(self.scope, tuple) or not self.scope:
-            raise ConsentError(f"consent scope is {self.scope!r}; it must be a tuple that names at least one use")
+        if self.level not in LEVELS:
+            raise ConsentError(f"consent level is {self.level!r:.80}; this voxclone knows {', '.join(LEVELS)}")
+        if (self.level == "verified") != isinstance(self.evidence, Evidence):
+            raise ConsentError("a verified consent, and no other, carries the evidence of its verification")
+        if not isinstance(self.scope, tuple) or not 1 <= len(self.scope) <= MAX_USES:
+            raise ConsentError(f"consent scope is {self.scope!r:.80}; it must be a tuple that names at least one use")
         for use in self.scope:
             _require_text("scope", use)
-        try:
-            zone = datetime.fromisoformat(self.created).tzinfo
-        except ValueError as error:
-            raise ConsentError(f"consent created is {self.created!r}; it must be an ISO 8601 time") from error
-        if zone is None:
-            raise ConsentError(f"consent created is {self.created!r}; it must carry its time zone")
+        created = _require_time("created", self.created)
+        if self.expires is not None and _require_time("expires", self.expires) <= created:
+            raise ConsentError(f"consent expires {self.expires}, which is not after it was created, {self.created}")
 
     @classmethod
     def attest(
-        cls, speaker: str, basis: str, by: str | None = None, scope: tuple[str, ...] | list[str] = ("cloning",)
+        cls,
+        speaker: str,
+        basis: str,
+        by: str | None = None,
+        scope: Sequence[str] = ("cloning",),
+        expires: datetime | timedelta | str | None = None,
     ) -> Self:
         """Record now that the speaker agreed, on somebody's word.
 
+        Args:
+            speaker: The person whose voice it is.
+            basis: On what ground.
+            by: Who says so, where that is not the speaker.
+            scope: What was agreed to, of `USES`.
+            expires: Until when, or how long from now; None: until it is revoked.
+
         Raises:
-            ConsentError: Speaker, basis, `by` or scope is empty.
+            ConsentError: Speaker, basis, `by` or scope is empty, or `expires` is not in the future.
         """
-        uses = tuple(scope) if isinstance(scope, list) else scope
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(speaker, basis, by, "attested", uses, created, __version__)
+        return cls(speaker, basis, by, "attested", _uses(scope), _now(), __version__, _expiry(expires))
+
+    @staticmethod
+    def challenge() -> Challenge:
+        """A fresh phrase for the speaker to say, with words drawn for this moment; see `verify`."""
+        return Challenge.draw()
+
+    @classmethod
+    def verify(
+        cls,
+        recording: AudioSource,
+        challenge: Challenge,
+        reference: AudioSource | list[AudioSource],
+        *,
+        model: Model,
+        speaker: str,
+        basis: str = "spoken consent to a fresh phrase",
+        by: str | None = None,
+        scope: Sequence[str] = ("cloning",),
+        expires: datetime | timedelta | str | None = None,
+    ) -> Self:
+        """Check that the speaker of the reference said the challenge's phrase just now, and record it.
+
+        What passes all the same: benchmarks/results/consent.json, and RESPONSIBLE_USE.md in words.
+
+        Args:
+            recording: The speaker saying `challenge.phrase`.
+            challenge: From `challenge`, not yet expired; it serves once within a process.
+            reference: What the voice will be cloned from.
+            model: A `VoxClone` with an aligner and a calibrated speaker encoder.
+            speaker: The person whose voice it is.
+            basis: On what ground, in words.
+            by: Who recorded it, where that is not the speaker.
+            scope: What was agreed to, of `USES`.
+            expires: Until when, or how long from now; None: until it is revoked.
+
+        Raises:
+            ConsentError: The challenge expired or was used before, another phrase was said, by another speaker, or the
+                recording carries the model's mark, that is, was synthesised.
+            ModelError: The model has no aligner, or its speaker encoder was not calibrated.
+            AudioError: Recording or reference cannot be used.
+        """
+        from voxclone.safety.verification import examine
+
+        evidence = Evidence(**examine(recording, challenge, reference, model)._asdict())
+        return cls(speaker, basis, by, "verified", _uses(scope), _now(), __version__, _expiry(expires), evidence)
+
+    def permits(self, use: str) -> bool:
+        """Whether the scope names a use, and the record has not expired."""
+        return use in self.scope and not self.expired
+
+    @property
+    def expired(self) -> bool:
+        """Whether `expires` has passed."""
+        return self.expires is not None and datetime.fromisoformat(self.expires) <= datetime.now(UTC)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `from_dict` reads back to an equal record."""
-        return dataclasses.asdict(self) | {"scope": list(self.scope)}
+        values = dataclasses.asdict(self) | {"scope": list(self.scope)}
+        return {name: value for name, value in values.items() if name not in _OPTIONAL or value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -83,13 +203,14 @@ class Consent:
         """
         if not isinstance(values, Mapping):
             raise ConsentError(f"a consent record must be a JSON object, got {type(values).__name__}")
-        names = {field.name for field in dataclasses.fields(cls)}
-        if names != set(values):
-            faults = [f"lacks {name!r}" for name in sorted(names - set(values))]
-            faults += [f"has unknown {name!r}" for name in sorted(map(str, set(values) - names))]
-            raise ConsentError(f"a consent record {', '.join(faults)}")
-        scope = values["scope"]
-        return cls(**{**values, "scope": tuple(scope) if isinstance(scope, list) else scope})
+        _require_keys("a consent record", values, cls, _OPTIONAL)
+        scope, evidence = values["scope"], values.get("evidence")
+        if evidence is not None:
+            if not isinstance(evidence, Mapping):
+                raise ConsentError("a consent record's evidence must be a JSON object")
+            _require_keys("a consent record's evidence", evidence, Evidence)
+            evidence = Evidence(**evidence)
+        return cls(**{**values, "scope": tuple(scope) if isinstance(scope, list) else scope, "evidence": evidence})
 
     @property
     def digest(self) -> str:
@@ -98,6 +219,49 @@ class Consent:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _uses(scope: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(scope, str):
+        raise ConsentError(f"consent scope is {scope!r:.80}; it must be a list of uses")
+    return tuple(scope)
+
+
+def _expiry(expires: datetime | timedelta | str | None) -> str | None:
+    if isinstance(expires, timedelta):
+        expires = datetime.now(UTC) + expires
+    if not isinstance(expires, datetime):
+        return expires
+    if expires.tzinfo is None:
+        raise ConsentError(f"consent expires is {expires.isoformat()}; it must carry its time zone")
+    return expires.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _require_keys(what: str, values: Mapping[str, Any], kind: type, optional: tuple[str, ...] = ()) -> None:
+    names = {field.name for field in dataclasses.fields(kind)}
+    missing, unknown = names - set(values) - set(optional), set(values) - names
+    if missing or unknown:
+        faults = [f"lacks {name!r}" for name in sorted(missing)]
+        faults += [f"has unknown {name!r:.80}" for name in sorted(map(str, unknown))[:5]]
+        raise ConsentError(f"{what} {', '.join(faults)}")
+
+
 def _require_text(name: str, value: object) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise ConsentError(f"consent {name} is {value!r}; it must be a text that says something")
+        raise ConsentError(f"consent {name} is {value!r:.80}; it must be a text that says something")
+    if len(value) > MAX_TEXT or not value.isprintable():
+        raise ConsentError(f"consent {name} must be at most {MAX_TEXT} printable characters")
+
+
+def _require_time(name: str, value: object) -> datetime:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        time = None
+    if time is None:
+        raise ConsentError(f"consent {name} is {value!r:.80}; it must be an ISO 8601 time")
+    if time.tzinfo is None:
+        raise ConsentError(f"consent {name} is {value!r}; it must carry its time zone")
+    return time

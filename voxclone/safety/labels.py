@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxclone.errors import AudioError, ProvenanceError
+from voxclone.json_limits import parse_json
 from voxclone.safety.manifest import sign_file
 from voxclone.safety.provenance import Provenance
 
@@ -58,11 +59,9 @@ class Label:
         Raises:
             ProvenanceError: It is too long, no JSON object, or not a label that this voxclone reads.
         """
-        if len(text) > MAX_LABEL_BYTES:
-            raise ProvenanceError(f"a label of {len(text)} characters is none; at most {MAX_LABEL_BYTES} are read")
         try:
-            content: Any = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            content: Any = parse_json(text, MAX_LABEL_BYTES)
+        except ValueError as error:
             raise ProvenanceError(f"the label is not JSON: {error}") from error
         if not isinstance(content, dict) or content.pop("voxclone_label", None) != LABEL_VERSION:
             raise ProvenanceError(f"no voxclone label of version {LABEL_VERSION}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,16 +61,9 @@ def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Seq
     Raises:
         AudioError: The recording is unreadable, silent, too long, or too short for the text.
     """
-    waveform, rate = read_audio(source)
-    waveform = level(resample(waveform, rate, audio.sample_rate), audio.sample_rate)
-    seconds = len(waveform) / audio.sample_rate
-    if seconds > MAX_SECONDS:
-        raise AudioError(f"the recording is {seconds:.0f} s long; cut it into parts of {MAX_SECONDS:.0f} s at most")
     device = aligner.embedding.weight.device
-    mel = MelSpectrogram(audio)(torch.from_numpy(waveform)[None])
+    mel, start, end = _listen(audio, source)
     total = mel.shape[2]
-    first, last = (at / audio.hop_length for at in sound_bounds(waveform, audio.sample_rate))
-    start, end = min(int(first), total), min(int(np.ceil(last)), total)  # training has heard little more than speech
     phonemes = joined(chunks)
     ids = torch.tensor(symbol_ids(phonemes.symbols), device=device)[None]
     counts = torch.tensor([ids.shape[1]], device=device)
@@ -98,6 +92,48 @@ def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Seq
         float(gap.mean()),
         float(gap[spoken].mean()),
     )
+
+
+@torch.inference_mode()
+def match_texts(
+    aligner: Aligner, audio: AudioConfig, source: AudioSource, texts: Sequence[Sequence[Phonemes]]
+) -> list[float]:
+    """`Alignment.match` of one recording with each of many texts; -inf where it is too short for a text.
+
+    Raises:
+        AudioError: The recording is unreadable, silent, or too long.
+    """
+    device = aligner.embedding.weight.device
+    mel, start, end = _listen(audio, source)
+    heard, frames = mel[:, :, start:end].to(device), torch.tensor([end - start], device=device)
+    best = aligner.sound_scores(heard, frames).amax(2)
+    matches = []
+    for chunks in texts:
+        symbols = joined(chunks).symbols
+        ids, counts = (
+            torch.tensor(symbol_ids(symbols), device=device)[None],
+            torch.tensor([len(symbols)], device=device),
+        )
+        if end - start < int(aligner.states(ids, counts).lengths):
+            matches.append(-math.inf)
+            continue
+        path = aligner.align(ids, counts, heard, frames)
+        spoken = torch.tensor([symbol not in SILENCES for symbol in symbols])
+        gap = (path.likelihoods - best)[0].cpu()
+        matches.append(float(gap[torch.repeat_interleave(spoken, path.durations[0].cpu())].mean()))
+    return matches
+
+
+def _listen(audio: AudioConfig, source: AudioSource) -> tuple[torch.Tensor, int, int]:
+    """A recording's mel (1, n_mels, T) at -23 LUFS, and the frames at which its sound begins and ends."""
+    waveform, rate = read_audio(source)
+    seconds = len(waveform) / rate
+    if seconds > MAX_SECONDS:
+        raise AudioError(f"the recording is {seconds:.0f} s long; cut it into parts of {MAX_SECONDS:.0f} s at most")
+    waveform = level(resample(waveform, rate, audio.sample_rate), audio.sample_rate)
+    mel = MelSpectrogram(audio)(torch.from_numpy(waveform)[None])
+    first, last = (at / audio.hop_length for at in sound_bounds(waveform, audio.sample_rate))
+    return mel, min(int(first), mel.shape[2]), min(int(np.ceil(last)), mel.shape[2])  # training heard little but speech
 
 
 def joined(chunks: Sequence[Phonemes]) -> Phonemes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import warnings
@@ -26,10 +27,12 @@ from voxclone.models.vocoder import build_vocoder
 from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
 from voxclone.safety.detection import MarkFinder
+from voxclone.safety.validity import require_valid
 from voxclone.speech import Speech
 from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.alignment import Alignment, align
 from voxclone.synthesis.controls import Controls, check_number
+from voxclone.synthesis.listening import Listening
 from voxclone.synthesis.narration import Narration, narrate
 from voxclone.synthesis.outlet import Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
@@ -69,7 +72,7 @@ class Options(TypedDict, total=False):
     progress: bool
 
 
-class VoxClone:
+class VoxClone(Listening):
     """A model that clones voices and speaks with them: it keeps no state between calls, and threads may share it.
 
     Make one with `from_pretrained`.
@@ -185,7 +188,7 @@ class VoxClone:
             vocoder.to(target),
             None if aligner is None else aligner.to(target),
             dtype=dtype or torch.float32,
-            voices={path.stem: Voice.load(path) for path in sorted((folder / "voices").glob("*.voice"))},
+            voices=_example_voices(folder),
             card=card.read_text(encoding="utf-8") if card.exists() else "",
             mark=read_finder(folder, config),
             unmarked_for_research=unmarked_for_research,
@@ -199,6 +202,7 @@ class VoxClone:
         *,
         name: str,
         consent: Consent | None = None,
+        spoken_by: Voice | None = None,
         progress: bool = False,
     ) -> Voice:
         """Make a voice from recordings of one speaker.
@@ -208,10 +212,13 @@ class VoxClone:
                 of shape (S,) or (S, C).
             name: What to call the voice.
             consent: The record of the speaker's consent; there is no voice without one.
+            spoken_by: Where voxclone synthesised the recordings: the voice that spoke them, of the same speaker.
+                Without it, recordings that carry the model's mark are refused.
             progress: Show a progress bar where standard error is a terminal.
 
         Raises:
-            ConsentError: There is no consent record.
+            ConsentError: There is no consent record, it has expired, was revoked, or is not to cloning, or a recording
+                carries the model's mark.
             AudioError: A recording is unreadable or unfit, or none has a voiced sound.
         """
         if not isinstance(consent, Consent):
@@ -219,7 +226,9 @@ class VoxClone:
                 "cloning needs the speaker's consent; add: "
                 f'consent=voxclone.Consent.attest("{name}", basis="on what ground, such as: my own voice")'
             )
+        require_valid((consent,), "cloning")
         recordings = sources if isinstance(sources, list) else [sources]
+        self.require_natural(recordings, consent, spoken_by)
         measures = measure_speaker(
             self._speaker_encoder, self.config.audio, progress_bar(recordings, "clips", progress)
         )
@@ -410,6 +419,7 @@ class VoxClone:
         )
 
     def _check_voice(self, voice: Voice) -> None:
+        require_valid(voice.consents)
         if voice.encoder_id != self.encoder_id:
             raise VoiceError(
                 f"voice {voice.name!r} was made by speaker encoder {voice.encoder_id}, this model has "
@@ -527,6 +537,15 @@ def _batches(voices: Sequence[Voice]) -> Iterator[tuple[int, int]]:
         if index == len(voices) or voices[index] is not voices[start] or index - start == BATCH_SIZE:
             yield start, index
             start = index
+
+
+def _example_voices(folder: Path) -> dict[str, Voice]:
+    """A model folder's voices by name, without those whose consent has expired or was revoked."""
+    voices = {}
+    for path in sorted((folder / "voices").glob("*.voice")):
+        with contextlib.suppress(ConsentError):
+            voices[path.stem] = Voice.load(path)
+    return voices
 
 
 def _device(name: str | torch.device) -> torch.device:

@@ -15,6 +15,7 @@ from voxclone.errors import ModelError, UnmarkedError
 from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
 from voxclone.safety.provenance import Provenance
+from voxclone.safety.validity import require_valid
 from voxclone.speech import Segment, Speech
 from voxclone.voice import Voice
 
@@ -85,8 +86,10 @@ def release(
 
     Raises:
         ModelError: There are no samples, or some are not finite or beyond full scale.
+        ConsentError: The voice's consent has expired or was revoked.
         UnmarkedError: The model declares a mark and has no detector, or the mark is not in the samples.
     """
+    require_valid(voice.consents)
     if samples.ndim != 1 or samples.size == 0:
         raise ModelError(f"the model made samples of shape {samples.shape}; one axis that is not empty is needed")
     if not np.isfinite(samples).all():

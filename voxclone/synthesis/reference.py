@@ -68,6 +68,27 @@ def measure_speaker(encoder: SpeakerEncoder, audio: AudioConfig, sources: Iterab
     )
 
 
+@torch.inference_mode()
+def embed_speaker(
+    encoder: SpeakerEncoder, sample_rate: int, sources: AudioSource | list[AudioSource]
+) -> NDArray[np.float32]:
+    """One speaker's embedding (D,) of unit length, as `measure_speaker` makes it of recordings at `sample_rate`.
+
+    Raises:
+        AudioError: A recording is unreadable or unfit.
+    """
+    device = next(encoder.parameters()).device
+    total = np.zeros(encoder.project.out_features)
+    for source in sources if isinstance(sources, list) else [sources]:
+        reference = prepare_reference(source, sample_rate)
+        narrow = resample(reference.waveform, sample_rate, encoder.sample_rate)
+        embedding = encoder.embed(torch.tensor(narrow[None], device=device))[0].cpu().numpy()
+        total += reference.speech_seconds * embedding
+    if not total.any():
+        raise AudioError("there is no recording to compare; give at least one")
+    return np.asarray(total / np.linalg.norm(total), np.float32)
+
+
 def encoder_id(encoder: nn.Module) -> str:
     """Which speaker encoder it is, see `weights_id`; voices carry it."""
     return weights_id(encoder)

@@ -1,0 +1,167 @@
+"""Verified consent: the phrase, the speaker, and no mark; each can fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from voxclone import AudioError, Consent, ConsentError, ModelError, VoxClone
+from voxclone.safety import verification
+from voxclone.safety.challenge import Challenge, vocabulary
+from voxclone.safety.recogniser import transcribe
+from voxclone.safety.verification import MIN_PHRASE_MARGIN, phrase_margin
+
+Recording = tuple[NDArray[np.float32], int]
+
+
+class Listener:
+    """A model that hears what it is told to."""
+
+    def __init__(self, spoken: str, similarity: float = 0.9, mark: str | None = "not_detected") -> None:
+        self.spoken, self.alike, self.mark = spoken, similarity, mark
+        self.same_speaker_threshold: float | None = 0.5
+
+    def similarity(self, one: object, other: object) -> float:
+        return self.alike
+
+    def match_texts(self, source: object, texts: Sequence[str]) -> list[float]:
+        spoken = self.spoken.split()
+        noise = np.random.default_rng(len(texts)).normal(size=len(texts)) * 0.05
+        return [
+            -4 + sum(a == b for a, b in zip(text.split(), spoken, strict=False)) / 10 + float(each)
+            for text, each in zip(texts, noise, strict=True)
+        ]
+
+    def find_mark(self, source: object) -> Any:
+        return self.mark
+
+
+@pytest.fixture(autouse=True)
+def _no_recogniser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "transcribe", lambda *_: None)
+
+
+def verify(recording: Recording, challenge: Challenge, model: Any, **options: Any) -> Consent:
+    return Consent.verify(recording, challenge, recording, model=model, speaker="Ada", **options)
+
+
+def test_the_right_phrase_by_the_right_speaker_is_verified(recording: Recording) -> None:
+    challenge = Consent.challenge()
+    consent = verify(
+        recording, challenge, Listener(challenge.phrase), scope=("cloning", "sharing"), expires=timedelta(days=30)
+    )
+    assert (consent.level, consent.speaker, consent.scope) == ("verified", "Ada", ("cloning", "sharing"))
+    assert consent.evidence is not None
+    assert consent.evidence.phrase_sha256 == challenge.sha256
+    assert consent.evidence.similarity == 0.9
+    assert consent.evidence.phrase_margin > MIN_PHRASE_MARGIN
+    assert consent.evidence.words_heard is None
+    assert consent.evidence.mark_checked
+    assert Consent.from_dict(json.loads(json.dumps(consent.to_dict()))) == consent
+    assert not consent.expired
+
+
+def test_another_phrase_is_refused(recording: Recording) -> None:
+    spoken = Consent.challenge().phrase
+    with pytest.raises(ConsentError, match="does not hold the phrase"):
+        verify(recording, Consent.challenge(), Listener(spoken))
+
+
+def test_another_speaker_is_refused(recording: Recording) -> None:
+    challenge = Consent.challenge()
+    with pytest.raises(ConsentError, match="another speaker"):
+        verify(recording, challenge, Listener(challenge.phrase, similarity=0.49))
+
+
+def test_synthetic_speech_is_refused(recording: Recording) -> None:
+    challenge = Consent.challenge()
+    with pytest.raises(ConsentError, match="mark of synthetic speech"):
+        verify(recording, challenge, Listener(challenge.phrase, mark="watermarked"))
+
+
+def test_nan_passes_no_threshold(recording: Recording) -> None:
+    challenge = Consent.challenge()
+    with pytest.raises(ConsentError, match="another speaker"):
+        verify(recording, challenge, Listener(challenge.phrase, similarity=float("nan")))
+
+
+def test_a_challenge_verifies_once(recording: Recording) -> None:
+    challenge = Consent.challenge()
+    verify(recording, challenge, Listener(challenge.phrase))
+    with pytest.raises(ConsentError, match="used before"):
+        verify(recording, challenge, Listener(challenge.phrase))
+    old = Challenge(challenge.words, (datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    with pytest.raises(ConsentError, match="10 minutes"):
+        verify(recording, old, Listener(old.phrase))
+
+
+def test_a_recogniser_that_hears_other_words_refuses(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    challenge = Consent.challenge()
+    monkeypatch.setattr(verification, "transcribe", lambda samples, rate, words: " ".join(challenge.words[:3]))
+    with pytest.raises(ConsentError, match="heard 38%"):
+        verify(recording, challenge, Listener(challenge.phrase))
+    again = Consent.challenge()
+    monkeypatch.setattr(verification, "transcribe", lambda samples, rate, words: " ".join(again.words[:7]))
+    evidence = verify(recording, again, Listener(again.phrase)).evidence
+    assert evidence is not None
+    assert evidence.words_heard == 0.875
+
+
+def test_the_recogniser_is_given_decoys(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    challenge, given = Consent.challenge(), []
+    monkeypatch.setattr(
+        verification, "transcribe", lambda samples, rate, words: given.extend(words) or challenge.phrase
+    )
+    verify(recording, challenge, Listener(challenge.phrase))
+    assert len(set(given)) == 64
+    assert set(challenge.words) < set(given) < set(vocabulary())
+
+
+def test_a_model_without_calibration_or_aligner_cannot_verify(tiny_model: VoxClone, recording: Recording) -> None:
+    challenge = Consent.challenge()
+    with pytest.raises(ModelError, match="not calibrated"):
+        verify(recording, challenge, tiny_model)
+    verify(recording, challenge, Listener(challenge.phrase))  # a refusal before listening does not use it up
+
+
+def test_no_audio_is_refused(recording: Recording, tmp_path: Path) -> None:
+    challenge = Consent.challenge()
+    with pytest.raises(AudioError):
+        Consent.verify(tmp_path / "none.wav", challenge, recording, model=Listener(challenge.phrase), speaker="Ada")
+
+
+def test_the_margin_is_that_of_the_words(recording: Recording) -> None:
+    challenge = Consent.challenge()
+    assert phrase_margin(Listener(challenge.phrase), recording, challenge.words) > 4  # type: ignore[arg-type]
+    assert phrase_margin(Listener("nothing of it"), recording, challenge.words) < 4  # type: ignore[arg-type]
+
+    class Short(Listener):
+        def match_texts(self, source: object, texts: Sequence[str]) -> list[float]:
+            return [-np.inf] * len(texts)
+
+    assert phrase_margin(Short(""), recording, challenge.words) == 0.0  # type: ignore[arg-type]
+
+
+def test_a_speaker_is_similar_to_itself(tiny_model: VoxClone, recording: Recording) -> None:
+    assert tiny_model.similarity(recording, [recording, recording]) == pytest.approx(1.0, abs=1e-5)
+    noise = (np.random.default_rng(0).normal(size=48000) * recording[0]).astype(np.float32)
+    assert -1.0 <= tiny_model.similarity(recording, (noise, 16000)) < 0.9999
+    with pytest.raises(AudioError):
+        tiny_model.similarity(recording, [])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="the asr extra is not installed")
+def test_pocketsphinx_takes_every_word_of_the_vocabulary(recording: Recording) -> None:
+    assert isinstance(transcribe(*recording, vocabulary()[:64]), str)
+    import pocketsphinx
+
+    decoder = pocketsphinx.Decoder(lm=None, loglevel="FATAL")
+    assert [word for word in vocabulary() if decoder.lookup_word(word) is None] == []

@@ -1,0 +1,112 @@
+"""Whether a recording is the speaker of a reference, saying a phrase that was drawn for the moment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from voxclone.audio.io import AudioSource, read_audio
+from voxclone.errors import ConsentError, ModelError
+from voxclone.safety.challenge import Challenge, heard_words, phrase_of, vocabulary
+from voxclone.safety.fingerprint import pcm_sha256
+from voxclone.safety.recogniser import transcribe
+
+COMPETING = 40  # phrases of other words that the spoken one is compared with
+MIN_PHRASE_MARGIN = 2.5  # standard deviations; both thresholds: benchmarks/results/consent.json
+MIN_WORDS_HEARD = 0.5
+DECOYS = 56  # words that the recogniser may hear besides those drawn
+
+
+class Model(Protocol):
+    """What verification asks of a `VoxClone`."""
+
+    @property
+    def same_speaker_threshold(self) -> float | None:
+        """Similarity from which two recordings count as of one speaker; None where it was not measured."""
+
+    def similarity(self, one: AudioSource | list[AudioSource], other: AudioSource | list[AudioSource]) -> float:
+        """Cosine of the speaker embeddings of two speakers' recordings."""
+
+    def match_texts(self, source: AudioSource, texts: Sequence[str]) -> list[float]:
+        """How well each text fits a recording, in nats per frame; -inf where the recording is too short for it."""
+
+    def find_mark(self, source: AudioSource) -> Literal["watermarked", "not_detected", "inconclusive"] | None:
+        """Whether a recording carries the model's mark; None where the model has no detector."""
+
+
+class Examination(NamedTuple):
+    """What was measured; see `voxclone.safety.consent.Evidence`."""
+
+    phrase_sha256: str
+    recording_sha256: str
+    similarity: float
+    phrase_margin: float
+    words_heard: float | None
+    mark_checked: bool
+
+
+def examine(
+    recording: AudioSource, challenge: Challenge, reference: AudioSource | list[AudioSource], model: Model
+) -> Examination:
+    """Measure a recording, and refuse it where a check fails.
+
+    Raises:
+        ConsentError: See `voxclone.safety.consent.Consent.verify`.
+        ModelError: The model cannot tell speakers or texts apart.
+        AudioError: Recording or reference cannot be used.
+    """
+    threshold = model.same_speaker_threshold
+    if threshold is None:
+        raise ModelError(
+            "the model's speaker encoder was not calibrated (same_speaker_threshold in its configuration): it cannot "
+            "verify who speaks"
+        )
+    samples, sample_rate = read_audio(recording)
+    challenge.use()
+    mark = model.find_mark((samples, sample_rate))
+    if mark == "watermarked":
+        raise ConsentError("the recording carries the mark of synthetic speech: the speaker has to say the phrase")
+    margin = phrase_margin(model, (samples, sample_rate), challenge.words)
+    if not margin >= MIN_PHRASE_MARGIN:
+        raise ConsentError(
+            f"the recording does not hold the phrase {challenge.phrase!r}: it fits {margin:.1f} standard deviations "
+            f"better than other phrases, {MIN_PHRASE_MARGIN} are needed. Draw a new one and read it word by word"
+        )
+    heard = words_heard((samples, sample_rate), challenge)
+    if heard is not None and heard < MIN_WORDS_HEARD:
+        raise ConsentError(
+            f"a speech recogniser heard {heard:.0%} of the drawn words in the recording, {MIN_WORDS_HEARD:.0%} are "
+            "needed. Draw a new phrase and read it word by word"
+        )
+    similarity = model.similarity((samples, sample_rate), reference)
+    if not similarity >= threshold:
+        raise ConsentError(
+            f"the phrase was said by another speaker than the reference's, as far as can be told: similarity "
+            f"{similarity:.2f}, {threshold:.2f} is needed. Record it with the reference's microphone, in its room"
+        )
+    return Examination(
+        challenge.sha256, pcm_sha256(samples), round(similarity, 4), round(margin, 2), heard, mark is not None
+    )
+
+
+def phrase_margin(model: Model, source: AudioSource, words: tuple[str, ...]) -> float:
+    """By how many of their standard deviations the words' phrase fits better than the mean of competing phrases."""
+    draw = random.Random(" ".join(words))  # the same for a phrase every time
+    others = [word for word in vocabulary() if word not in words]
+    texts = [phrase_of(words), *(phrase_of(tuple(draw.sample(others, len(words)))) for _ in range(COMPETING))]
+    own, *rest = model.match_texts(source, texts)
+    fits = np.array([fit for fit in rest if np.isfinite(fit)])
+    if not np.isfinite(own) or len(fits) < COMPETING // 2:
+        return 0.0  # too short for the phrase
+    return float((own - fits.mean()) / max(float(fits.std()), 1e-6))
+
+
+def words_heard(source: tuple[np.ndarray, int], challenge: Challenge) -> float | None:
+    """Share of the drawn words that a recogniser hears; None where none is installed."""
+    others = [word for word in vocabulary() if word not in challenge.words]
+    decoys = random.Random(challenge.sha256).sample(others, DECOYS)
+    transcript = transcribe(*source, sorted((*challenge.words, *decoys)))
+    return None if transcript is None else heard_words(transcript, challenge.words)

@@ -1,0 +1,100 @@
+"""What a model hears in a recording: who speaks, which text, and whether its own mark is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from voxclone.audio.io import AudioSource, read_audio
+from voxclone.config import ModelConfig
+from voxclone.errors import ConsentError, ModelError
+from voxclone.models.aligner import Aligner
+from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.safety.consent import Consent
+from voxclone.safety.detection import MarkFinder
+from voxclone.safety.validity import require_valid
+from voxclone.synthesis.alignment import match_texts
+from voxclone.synthesis.reading import read
+from voxclone.synthesis.reference import embed_speaker
+from voxclone.voice import Voice
+
+
+class Listening:
+    """The part of `VoxClone` that `Consent.verify` asks."""
+
+    config: ModelConfig
+    sample_rate: int
+    _speaker_encoder: SpeakerEncoder
+    _aligner: Aligner | None
+    _mark: MarkFinder | None
+
+    @property
+    def same_speaker_threshold(self) -> float | None:
+        """`similarity` from which two recordings count as of one speaker; None where it was not measured."""
+        return self.config.speaker_encoder.same_speaker_threshold
+
+    def similarity(self, one: AudioSource | list[AudioSource], other: AudioSource | list[AudioSource]) -> float:
+        """Cosine of the speaker embeddings of two speakers' recordings, -1 to 1; see `same_speaker_threshold`.
+
+        Raises:
+            AudioError: A recording is unreadable or unfit.
+        """
+        embeddings = [embed_speaker(self._speaker_encoder, self.sample_rate, each) for each in (one, other)]
+        return float(np.dot(*embeddings))
+
+    def match_texts(self, source: AudioSource, texts: Sequence[str]) -> list[float]:
+        """How well each of many texts fits a recording: `Alignment.match`; -inf where it is too short for a text.
+
+        Raises:
+            ModelError: The model has no aligner.
+            AudioError: The recording is unreadable, silent, or too long.
+            TextError: A text cannot be spoken.
+        """
+        if self._aligner is None:
+            raise ModelError(
+                f"model {self.config.name!r} has no aligner; export it with one: recipes/bundle/export.py --aligner-run"
+            )
+        chunks = [read(text, self.config.text.language, None, True) for text in texts]
+        return match_texts(self._aligner, self.config.audio, source, chunks)
+
+    def find_mark(self, source: AudioSource) -> Literal["watermarked", "not_detected", "inconclusive"] | None:
+        """Whether a recording carries this model's mark; None where the model has no detector.
+
+        Raises:
+            AudioError: The recording is unreadable.
+        """
+        return None if self._mark is None else self._mark.find([read_audio(source)]).verdict
+
+    def require_natural(self, sources: Sequence[AudioSource], consent: Consent, spoken_by: Voice | None = None) -> None:
+        """Refuse recordings that carry the model's mark: a clone of a clone has no speaker who could be asked.
+
+        Args:
+            sources: The recordings.
+            consent: Of their speaker.
+            spoken_by: The voice that spoke them: whoever holds a voice may make another of its speaker.
+
+        Raises:
+            ConsentError: A recording carries the mark, and `spoken_by` is not given or is of another speaker.
+            AudioError: A recording is unreadable.
+        """
+        if spoken_by is not None:
+            require_valid(spoken_by.consents, "cloning")
+            if {each.speaker for each in spoken_by.consents} != {consent.speaker}:
+                raise ConsentError(
+                    f"the recordings are said to be spoken by voice {spoken_by.name!r}, whose speaker is not "
+                    f"{consent.speaker!r}; only the speaker's own voice may be cloned again"
+                )
+            return
+        if self._mark is None:
+            return
+        for source in sources:
+            if self.find_mark(source) == "watermarked":
+                name = os.path.basename(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "a recording"
+                raise ConsentError(
+                    f"{name} carries the mark of speech that this model made: it is no recording of a person. Clone "
+                    "from recordings of the speaker; where a voice spoke it that you hold of the same speaker, give "
+                    "that voice as spoken_by"
+                )
