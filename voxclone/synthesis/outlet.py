@@ -89,7 +89,8 @@ def release(
         ConsentError: The voice's consent has expired or was revoked.
         UnmarkedError: The model declares a mark and has no detector, or the mark is not in the samples.
     """
-    require_valid(voice.consents)
+    voice_id, consents = _speakers((voice, *others))
+    require_valid(consents)
     if samples.ndim != 1 or samples.size == 0:
         raise ModelError(f"the model made samples of shape {samples.shape}; one axis that is not empty is needed")
     if not np.isfinite(samples).all():
@@ -97,7 +98,6 @@ def release(
     if float(np.abs(samples).max()) > 1.0:
         raise ModelError("the model made samples beyond full scale")
     watermark_id = _require_mark(samples if earlier is None else _joined(earlier, samples, origin), origin)
-    voice_id, consents = _speakers((voice, *others))
     provenance = Provenance.of(origin.model, origin.model_sha256, voice_id, consents, watermark_id)
     return Speech(
         np.asarray(samples, np.float32),
