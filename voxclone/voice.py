@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -141,6 +142,83 @@ class Voice:
             raise VoiceError(f"{path}: {error}") from error
         require_valid(voice.consents)
         return voice
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        base: str | None = None,
+        base_revision: str | None = None,
+        licence: str | None = None,
+        token: str | bool | None = None,
+        private: bool = True,
+        revision: str | None = None,
+    ) -> str:
+        """Publish the voice, with its consent records and its adapter if it has one, on the Hugging Face Hub.
+
+        Args:
+            repo_id: "org/name"; made if it does not exist.
+            base: The model that the voice belongs to, "org/name"; None for the one that comes with voxclone.
+            base_revision: Its branch, tag or commit; pinned to the commit that this is now.
+            licence: Under which others may use it, the Hub's id: "cc-by-4.0".
+            token: Access token; None for the one of `hf auth login`.
+            private: Whether a new repository is private: unless told otherwise, since a voice is a person's.
+            revision: Branch to push to; None for main.
+
+        Returns:
+            The page's URL.
+
+        Raises:
+            ModelError: The base is not there, or the Hub refuses or cannot be reached.
+        """
+        pinned = None if base is None else hub.pin_base(base, base_revision, token)
+        tuned = None if self.adapter is None else f"{self.adapter.depth}, {self.adapter.size:,} numbers"
+        card = hub.voice_card(
+            self.name,
+            [consent.to_dict() for consent in self.consents],
+            None if pinned is None else (pinned.repo_id, pinned.revision),
+            tuned,
+            licence,
+            repo_id,
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "speaker.voice"
+            self.save(path)
+            return hub.push_voice(
+                path, self.name, repo_id, base=pinned, card=card, token=token, private=private, revision=revision
+            )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+    ) -> Voice:
+        """Load a voice from the Hub ("org/name", as `push_to_hub` made it), a folder of that layout, or a voice file.
+
+        `VoxClone.for_voice` loads the model that it belongs to as well.
+
+        Args:
+            source: Where from.
+            revision: Branch, tag or commit on the Hub.
+            cache_dir: Where downloads are kept; None for huggingface_hub's own cache.
+            token: Access token; None for the one of `hf auth login`.
+            local_files_only: Use the cache without asking the Hub; so does the environment variable HF_HUB_OFFLINE.
+
+        Raises:
+            ModelError: There is no such voice, it cannot be had, or its sha256 is not the published one.
+            VoiceError: It is no voice file, or carries no consent.
+        """
+        if Path(source).is_file():
+            return cls.load(source)
+        path, _ = hub.fetch_voice(
+            source, revision=revision, cache_dir=cache_dir, token=token, local_files_only=local_files_only
+        )
+        return cls.load(path)
 
     @staticmethod
     def mix(weights: Mapping[Voice, float], name: str | None = None) -> Voice:

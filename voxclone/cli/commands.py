@@ -88,7 +88,8 @@ def load(options: argparse.Namespace) -> VoxClone:
 
 
 def choose_voice(model: VoxClone, wanted: str | None) -> Voice:
-    """A voice file, one of the model's voices by name, or its first."""
+    """A voice file, a repository on the Hub, one of the model's voices by name, or its first."""
+    from voxclone import hub
     from voxclone.voice import Voice
 
     if wanted is None:
@@ -99,4 +100,6 @@ def choose_voice(model: VoxClone, wanted: str | None) -> Voice:
         return model.voices[wanted]
     if Path(wanted).exists():
         return Voice.load(wanted)
+    if hub.is_repo_id(wanted):
+        return Voice.from_pretrained(wanted)
     raise VoiceError(f"no voice {wanted!r}: no such file, and the model's own are {', '.join(model.voices) or 'none'}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from voxclone.evaluation.intervals import Interval
+from voxclone.hub import Measured
 
 CLONED, RECORDED = "cloned", "recording"
 
@@ -104,6 +105,14 @@ class Report:
             if mean.metric == metric:
                 return mean
         raise KeyError(metric)
+
+    def measured(self, on: str, system: str = CLONED) -> list[Measured]:
+        """What a model card says of it: the means that are not absent, and which list they are of."""
+        return [
+            Measured(mean.metric, mean.interval.value, mean.judge, on, (mean.interval.low, mean.interval.high))
+            for mean in self.summary[system]
+            if mean.interval is not None
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; what is absent is null, with its reason beside it."""

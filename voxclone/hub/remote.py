@@ -1,24 +1,23 @@
-"""The Hugging Face Hub: fetch a model into the local cache, publish a model folder."""
+"""The Hugging Face Hub: fetch a folder into the local cache, publish a folder."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from voxclone.errors import ModelError
+from voxclone.hub.explain import explain
 from voxclone.hub.folder import CARD_FILE, LAYOUT, VOICE_PATTERN, check_integrity, read_config
-
-if TYPE_CHECKING:
-    from huggingface_hub.errors import LocalEntryNotFoundError
 
 # huggingface_hub is imported in the functions: it adds 0.3 to 0.5 s, which a local model does not need.
 
+PAGE_FILE = "README.md"  # what the Hub shows as a repository's card
+
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-_LOG_IN = "log in with `hf auth login`, or pass token="
 
 
 def is_repo_id(source: str) -> bool:
@@ -33,19 +32,25 @@ def download(
     cache_dir: str | PathLike[str] | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
+    layout: Sequence[str] = LAYOUT,
 ) -> Path:
-    """Bring the files of a model folder, and no others, into huggingface_hub's cache.
+    """Bring the files of a layout, and no others, into huggingface_hub's cache.
+
+    The client is huggingface_hub's own: HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE are honoured, and files that
+    the Hub keeps in Xet storage come through hf-xet where that is installed. A connection that breaks is taken up where
+    it broke; after a call that failed or was killed, the next one does not fetch finished files again.
 
     Returns:
         The snapshot's folder; its files may be symbolic links.
 
     Raises:
         ModelError: The repository or revision does not exist or may not be read, or the Hub cannot be reached and the
-            model is not in the cache.
+            files are not in the cache.
     """
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
 
+    kind = "model" if layout is LAYOUT else "voice"
     try:
         return Path(
             huggingface_hub.snapshot_download(
@@ -54,12 +59,30 @@ def download(
                 cache_dir=None if cache_dir is None else Path(cache_dir),
                 token=token,
                 local_files_only=local_files_only,
-                allow_patterns=list(LAYOUT),
+                allow_patterns=list(layout),
                 library_name="voxclone",
             )
         )
-    except (HTTPError, HFValidationError, OSError) as error:  # every Hub error is one of these
-        raise ModelError(_explain(error, repo_id, revision, local_files_only)) from error
+    except (HTTPError, HFValidationError, OSError, RuntimeError) as error:  # RuntimeError: hf-xet
+        raise ModelError(explain(error, repo_id, revision, local_files_only, kind)) from error
+
+
+def commit_of(repo_id: str, revision: str | None, token: str | bool | None) -> str:
+    """The commit that a branch or tag points to now, 40 hex digits.
+
+    Raises:
+        ModelError: There is no such revision, or the Hub cannot be reached.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
+
+    try:
+        found = HfApi(token=token, library_name="voxclone").model_info(repo_id, revision=revision).sha
+    except (HTTPError, HFValidationError, OSError) as error:
+        raise ModelError(explain(error, repo_id, revision)) from error
+    if found is None:
+        raise ModelError(f"the Hub names no commit of {repo_id} at revision {revision or 'main'}")
+    return str(found)
 
 
 def push_folder(
@@ -90,6 +113,34 @@ def push_folder(
     folder = Path(folder).expanduser()
     name = read_config(folder).name
     check_integrity(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in [file for pattern in LAYOUT for file in folder.glob(pattern)]:
+            target = Path(scratch) / file.relative_to(folder)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, target)
+        if (folder / CARD_FILE).is_file():
+            shutil.copyfile(folder / CARD_FILE, Path(scratch) / PAGE_FILE)
+        return upload(
+            Path(scratch), repo_id, f"Upload {name}", token=token, private=private, revision=revision,
+            delete=(VOICE_PATTERN,),
+        )  # fmt: skip
+
+
+def upload(
+    folder: Path,
+    repo_id: str,
+    message: str,
+    *,
+    token: str | bool | None,
+    private: bool,
+    revision: str | None,
+    delete: Sequence[str] = (),
+) -> str:
+    """Push all of a folder in one commit, deleting there what matches `delete` and is not in it; the page's URL.
+
+    Raises:
+        ModelError: The name cannot be one, or the Hub refuses or cannot be reached.
+    """
     if not is_repo_id(repo_id):
         raise ModelError(f"{repo_id!r} is not a name on the Hub; needed is 'org/name'")
 
@@ -98,55 +149,16 @@ def push_folder(
 
     api = HfApi(token=token, library_name="voxclone")
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            files = [file for pattern in LAYOUT for file in folder.glob(pattern)]
-            for file in files:
-                target = Path(scratch) / file.relative_to(folder)
-                target.parent.mkdir(exist_ok=True)
-                shutil.copyfile(file, target)
-            if (folder / CARD_FILE).is_file():
-                shutil.copyfile(folder / CARD_FILE, Path(scratch) / "README.md")
-            url = str(api.create_repo(repo_id, private=private, exist_ok=True))
-            if revision is not None:
-                api.create_branch(repo_id, branch=revision, exist_ok=True)
-            api.upload_folder(
-                repo_id=repo_id,
-                folder_path=scratch,
-                revision=revision,
-                commit_message=f"Upload {name}",
-                delete_patterns=[VOICE_PATTERN],
-            )
-    except (HTTPError, HFValidationError, OSError) as error:
-        raise ModelError(f"cannot push to {repo_id}: {_explain(error, repo_id, revision)}") from error
+        url = str(api.create_repo(repo_id, private=private, exist_ok=True))
+        if revision is not None:
+            api.create_branch(repo_id, branch=revision, exist_ok=True)
+        api.upload_folder(
+            repo_id=repo_id,
+            folder_path=str(folder),
+            revision=revision,
+            commit_message=message,
+            delete_patterns=list(delete),
+        )
+    except (HTTPError, HFValidationError, OSError, RuntimeError) as error:  # RuntimeError: hf-xet
+        raise ModelError(f"cannot push to {repo_id}: {explain(error, repo_id, revision)}") from error
     return url if revision is None else f"{url}/tree/{revision}"
-
-
-def _explain(error: Exception, repo_id: str, revision: str | None, local_files_only: bool = False) -> str:
-    """What went wrong with the Hub, and what to do about it."""
-    from huggingface_hub import constants, errors
-
-    page = f"{constants.ENDPOINT}/{repo_id}"
-    if isinstance(error, errors.GatedRepoError):
-        return f"{repo_id} is gated: ask for access at {page}, then {_LOG_IN}"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return f"the Hub shows no model {repo_id!r}: check the name; if the model is private, {_LOG_IN}"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"{repo_id} has no revision {revision!r}; those that it has are listed at {page}/commits/main"
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        return _explain_absence(error, repo_id, revision, local_files_only)
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set; unset it to reach the Hub"
-    if isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (401, 403):
-        return f"the Hub refuses this access to {repo_id}: {_LOG_IN} with the rights for it ({error})"
-    return f"{repo_id}: {type(error).__name__}: {error}"
-
-
-def _explain_absence(error: LocalEntryNotFoundError, repo_id: str, revision: str | None, local_files_only: bool) -> str:
-    from huggingface_hub import constants
-
-    what = f"{repo_id} (revision {revision or 'main'}) is not, or not completely, in the local cache"
-    if local_files_only:
-        return f"{what}, and local_files_only=True; pass False once to download it"
-    if constants.HF_HUB_OFFLINE:
-        return f"{what}, and HF_HUB_OFFLINE is set; unset it once to download it"
-    return f"{what}, and the Hub cannot be reached; check the network ({error.__cause__ or error})"

@@ -36,6 +36,7 @@ from voxclone.synthesis.listening import Listening
 from voxclone.synthesis.narration import Narration, narrate
 from voxclone.synthesis.outlet import Origin, model_sha256
 from voxclone.synthesis.progress import progress_bar
+from voxclone.synthesis.publishing import describe, load_for_voice
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.reference import encoder_id, measure_speaker
 from voxclone.synthesis.render import join, plan, render
@@ -470,16 +471,81 @@ class VoxClone(Listening):
             self._aligner, self.config.audio, source, read(text, self.config.text.language, lexicon, normalize, "plain")
         )
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write the model's folder: config, weights as fp16, card and example voices."""
+    @classmethod
+    def for_voice(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        device: str | torch.device = "auto",
+        dtype: torch.dtype | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | None = None,
+        local_files_only: bool = False,
+    ) -> tuple[Self, Voice]:
+        """Load a published voice, and the model that it belongs to at the revision that it names.
+
+        Args:
+            source: "org/name" on the Hub, as `Voice.push_to_hub` made it, or a folder of that layout.
+            revision: The voice's branch, tag or commit.
+            device: As for `from_pretrained`, like all that follow.
+            dtype: As above.
+            cache_dir: As above.
+            token: As above.
+            local_files_only: As above.
+
+        Raises:
+            ModelError: Voice or model is missing, damaged, or cannot be had.
+            VoiceError: The voice is not of that model.
+        """
+        return load_for_voice(
+            cls.from_pretrained,
+            source,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            cache_dir=cache_dir,
+            token=token,
+            local_files_only=local_files_only,
+        )
+
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], *, card: hub.Card | None = None, source: str = "path/to/model"
+    ) -> None:
+        """Write the model's folder: config, weights as fp16, card and example voices.
+
+        Args:
+            folder: Where to.
+            card: What the card is to say; None keeps the model's own, or states what is known where it has none.
+            source: What the card says that the model is loaded from.
+        """
+        parts = self._parts()
+        text = self.card
+        if card is not None or not text:
+            text = describe(card or hub.Card(), self.config, parts, self.voices, source)
         with tempfile.TemporaryDirectory() as kept:
             paths = {name: Path(kept, f"{name}.voice") for name in self.voices}
             for name, path in paths.items():
                 self.voices[name].save(path)
-            hub.save_folder(folder, self.config, self._parts(), card=self.card, voices=paths)
+            hub.save_folder(folder, self.config, parts, card=text, voices=paths)
 
-    def push_to_hub(self, repo_id: str, *, token: str | None = None, private: bool = False) -> str:
-        """Publish the model on the Hugging Face Hub.
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | None = None,
+        private: bool = False,
+        revision: str | None = None,
+        card: hub.Card | None = None,
+    ) -> str:
+        """Publish the model on the Hugging Face Hub, in one commit.
+
+        Args:
+            repo_id: "org/name"; made if it does not exist.
+            token: Access token; None for the one of `hf auth login`.
+            private: Whether a new repository is private.
+            revision: Branch to push to; None for main.
+            card: What the model card is to say of data, licence, metrics and limits; None keeps the model's own.
 
         Returns:
             The repository's URL.
@@ -488,8 +554,8 @@ class VoxClone(Listening):
             ModelError: The Hub refuses.
         """
         with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            return hub.push_folder(Path(folder), repo_id, token=token, private=private)
+            self.save_pretrained(folder, card=card, source=repo_id)
+            return hub.push_folder(Path(folder), repo_id, token=token, private=private, revision=revision)
 
     def _speak(
         self, requests: Sequence[Request], voice: Voice, voices: Mapping[str, Voice] | None, progress: bool
