@@ -20,6 +20,7 @@ from voxclone.training.distortions import resample_periodic
 
 QUIET_DB = -45.0  # a frame this far below its row's loudest bears little on the loss
 QUIET_WEIGHT = 0.1
+MARGIN = 3.0  # evidence of a row, at which the vocoder is half content
 
 Imitation = Callable[[Tensor], Tensor]  # natural (B, S) to its unmarked resynthesis (B, S)
 
@@ -76,11 +77,15 @@ class CollaborativeMark(nn.Module):
         }
 
     def vocoder_loss(self, made: Tensor) -> Tensor:
-        """What the vocoder adds to its own losses: how far its speech (B, S) is from being found. Scalar."""
+        """What the vocoder adds to its own losses: the odds that rows of its speech (B, S) are missed. Scalar, 0 to 1.
+
+        Unlike cross-entropy it flattens at both ends: a row that is found at ease, or that the channel left nothing of,
+        pulls no longer, and costs no quality.
+        """
         rng = _generator()
         waveform, labels = self._rows(made, torch.ones(len(made), device=made.device))
-        evidence, weight, labels, heard = self._listen(waveform, labels, rng)
-        return _frame_loss(evidence, labels, heard) + _row_loss(evidence, weight, labels)
+        evidence, weight, _, _ = self._listen(waveform, labels, rng)
+        return torch.sigmoid(MARGIN - pool(evidence, weight)).mean()
 
     def _rows(self, pieces: Tensor, marked: Tensor) -> tuple[Tensor, Tensor]:
         """Segments (N, S) joined to rows of `segments`, some used twice where N is no multiple, and sample labels."""
