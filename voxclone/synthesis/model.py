@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import warnings
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +31,7 @@ from voxclone.safety.validity import require_valid
 from voxclone.speech import Speech
 from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.alignment import Alignment, align
+from voxclone.synthesis.batching import buckets
 from voxclone.synthesis.controls import Controls, check_number
 from voxclone.synthesis.listening import Listening
 from voxclone.synthesis.narration import Narration, narrate
@@ -39,8 +40,9 @@ from voxclone.synthesis.progress import progress_bar
 from voxclone.synthesis.publishing import describe, load_for_voice
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.reference import encoder_id, measure_speaker
-from voxclone.synthesis.render import join, plan, render
+from voxclone.synthesis.render import Utterance, join, plan, render
 from voxclone.synthesis.request import Request, one_for_each
+from voxclone.synthesis.shaping import Draft
 from voxclone.synthesis.stream import Speaker, SpeechStream
 from voxclone.synthesis.watermark import read_finder
 from voxclone.text.markup import Markup
@@ -48,7 +50,6 @@ from voxclone.text.phonemes import warm_up
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
 from voxclone.voice import Voice
 
-BATCH_SIZE = 8  # chunks in one pass of the acoustic model
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
 UNMARKED_WARNING = (
     "unmarked_for_research: what this model speaks is not looked through for its mark, and may not be told from a "
@@ -564,45 +565,33 @@ class VoxClone(Listening):
         chunks = [chunk for request in requests for chunk in request.chunks]
         names = [chunk.direction.voice for chunk in chunks]
         heard = [voice if name is None else self._named_voice(name, voices) for name in names]
-        batches = []
+        batches = buckets(heard, [len(chunk.symbols) for chunk in chunks])
+        seed = requests[0].controls.seed if requests else None
+        drafts: dict[int, Draft] = {}
+        utterances: dict[int, Utterance] = {}
         with self._precision():
-            for start, end in _batches(heard):
-                acoustic = self._acoustic_models.speaking(heard[start])
-                seed = requests[0].controls.seed
-                batches.append((acoustic, plan(acoustic, chunks[start:end], heard[start], self.config.audio, seed)))
-            drafts = iter([draft for _, batch in batches for draft in batch.drafts])
-            prosodies = iter(
-                [
-                    prosody
-                    for request in requests
-                    for prosody in request.shape(list(islice(drafts, len(request.chunks))))
-                ]
-            )
-            utterances = iter(
-                [
-                    utterance
-                    for acoustic, batch in progress_bar(batches, "passes", progress)
-                    for utterance in render(
-                        acoustic, self._vocoder, batch.plan, list(islice(prosodies, len(batch.drafts)))
-                    )
-                ]
-            )
-        spoken, speeches = iter(heard), []
+            plans = []
+            for batch in batches:
+                acoustic, own = self._acoustic_models.speaking(heard[batch[0]]), [chunks[index] for index in batch]
+                planned = plan(acoustic, own, heard[batch[0]], self.config.audio, seed)
+                plans.append((acoustic, planned.plan))
+                drafts |= zip(batch, planned.drafts, strict=True)
+            inside = iter(range(len(chunks)))
+            prosodies = [
+                prosody
+                for request in requests
+                for prosody in request.shape([drafts[index] for index in islice(inside, len(request.chunks))])
+            ]
+            for batch, (acoustic, planned_batch) in zip(progress_bar(batches, "passes", progress), plans, strict=True):
+                shaped = [prosodies[index] for index in batch]
+                utterances |= zip(batch, render(acoustic, self._vocoder, planned_batch, shaped), strict=True)
+        spoken, places, speeches = iter(heard), iter(range(len(chunks))), []
         for request in requests:
             first, *others = dict.fromkeys(islice(spoken, len(request.chunks)))
             directions = [chunk.direction for chunk in request.chunks]
-            parts = list(islice(utterances, len(request.chunks)))
+            parts = [utterances[index] for index in islice(places, len(request.chunks))]
             speeches.append(join(parts, self.config.audio, self._origin, first, directions, others))
         return speeches
-
-
-def _batches(voices: Sequence[Voice]) -> Iterator[tuple[int, int]]:
-    """Stretches [start, end) of chunks that one pass speaks: of one voice, at most `BATCH_SIZE`."""
-    start = 0
-    for index in range(1, len(voices) + 1):
-        if index == len(voices) or voices[index] is not voices[start] or index - start == BATCH_SIZE:
-            yield start, index
-            start = index
 
 
 def _example_voices(folder: Path) -> dict[str, Voice]:
