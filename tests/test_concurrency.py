@@ -68,4 +68,4 @@ def test_a_forked_child_speaks_with_its_parents_model_or_says_why_not(model: Vox
     with open(read, "rb") as pipe:
         data = pipe.read()
     assert ended[1] == 0
-    assert data == expected.tobytes()[:60_000]
+    np.testing.assert_allclose(np.frombuffer(data, np.float32), expected[:15_000], atol=1e-5)  # fewer threads
