@@ -1,0 +1,129 @@
+"""Public corpora as manifests: which recordings there are, whose they are, and what is said."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from voxclone.errors import VoxcloneError
+
+COLUMNS = ("path", "speaker", "text", "corpus", "language", "split")
+VALID_SHARE = 0.02  # of the speakers, at least one where there are several
+
+Row = dict[str, str]
+
+
+def write_manifest(rows: Iterable[Row], corpus: str, folder: Path, language: str = "en") -> Path:
+    """Write `manifest.tsv` as recipes/prepare reads it; whole speakers go to "valid", the same ones every time.
+
+    Args:
+        rows: path (relative to `folder`), speaker (distinct within the corpus) and text.
+        corpus: Its name, which also goes before the speakers' names.
+        folder: Where the manifest goes.
+        language: Of all that has no `language` itself.
+
+    Raises:
+        VoxcloneError: There is no recording.
+    """
+    found = [{"corpus": corpus, "language": language, **row} for row in rows]
+    if not found:
+        raise VoxcloneError(f"{folder} holds no recording of the layout of {corpus}")
+    speakers = sorted({row["speaker"] for row in found}, key=lambda name: hashlib.sha256(name.encode()).digest())
+    count = max(1, round(VALID_SHARE * len(speakers))) if len(speakers) > 1 else 0
+    valid = set(speakers[:count])
+    path = folder / "manifest.tsv"
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8", newline="") as file:
+        file.write("\t".join(COLUMNS) + "\n")
+        for row in found:
+            row |= {
+                "speaker": f"{corpus}-{row['speaker']}",
+                "split": "valid" if row["speaker"] in valid else "train",
+                "text": " ".join(row["text"].split()),
+            }
+            file.write("\t".join(row[name] for name in COLUMNS) + "\n")
+    os.replace(partial, path)
+    return path
+
+
+def libritts(folder: Path) -> Iterator[Row]:
+    """`<part>/<speaker>/<chapter>/<id>.wav` with `<id>.normalized.txt` beside it (arXiv:1904.02882)."""
+    for path in sorted(folder.rglob("*.wav")):
+        text = path.with_suffix(".normalized.txt")
+        if text.is_file():
+            yield _row(folder, path, path.parent.parent.name, text.read_text(encoding="utf-8"))
+
+
+def vctk(folder: Path) -> Iterator[Row]:
+    """`wav48_silence_trimmed/<speaker>/<id>_mic1.flac` and `txt/<speaker>/<id>.txt`, version 0.92."""
+    root = _folder_with(folder, "wav48_silence_trimmed")
+    for path in sorted((root / "wav48_silence_trimmed").glob("*/*_mic1.flac")):
+        text = root / "txt" / path.parent.name / f"{path.stem.removesuffix('_mic1')}.txt"
+        if text.is_file():  # speaker p315 has none
+            yield _row(folder, path, path.parent.name, text.read_text(encoding="utf-8"))
+
+
+def ljspeech(folder: Path) -> Iterator[Row]:
+    """`metadata.csv`, lines of "id|text|text with numbers written out", and `wavs/<id>.wav`."""
+    root = _folder_with(folder, "metadata.csv")
+    with (root / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        for name, *texts in csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE):
+            yield _row(folder, root / "wavs" / f"{name}.wav", "ljspeech", texts[-1])
+
+
+def common_voice(folder: Path) -> Iterator[Row]:
+    """`validated.tsv` with client_id, path and sentence, and `clips/`; an archive holds one language."""
+    root = _folder_with(folder, "validated.tsv")
+    with (root / "validated.tsv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            speaker = row["client_id"][:16]
+            yield _row(folder, root / "clips" / row["path"], speaker, row["sentence"]) | {"language": root.name}
+
+
+def dataset(folder: Path) -> Iterator[Row]:
+    """A Hugging Face dataset's Parquet files, whose recordings are written to `audio/`."""
+    import pyarrow.parquet
+
+    (folder / "audio").mkdir(exist_ok=True)
+    number = 0
+    for path in sorted(folder.rglob("*.parquet")):
+        table = pyarrow.parquet.ParquetFile(path)
+        names = table.schema_arrow.names
+        if "audio" not in names:
+            raise VoxcloneError(f"{path} has no column 'audio'; it has {', '.join(names)}")
+        for batch in table.iter_batches(64):
+            for row in batch.to_pylist():
+                yield _stored(folder, number, row)
+                number += 1
+
+
+def _stored(folder: Path, number: int, row: dict[str, Any]) -> Row:
+    audio = row["audio"]
+    suffix = Path(audio.get("path") or "").suffix or ".wav"
+    path = folder / "audio" / f"{number:08d}{suffix}"
+    if not path.exists() or path.stat().st_size != len(audio["bytes"]):
+        path.write_bytes(audio["bytes"])
+    text = next((row[name] for name in ("text_normalized", "text", "transcription", "sentence") if row.get(name)), "")
+    speaker = next((row[name] for name in ("speaker_id", "speaker", "client_id") if row.get(name) is not None), "one")
+    return _row(folder, path, str(speaker), text)
+
+
+LAYOUTS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "libritts": libritts, "vctk": vctk, "ljspeech": ljspeech, "common_voice": common_voice, "dataset": dataset,
+}  # fmt: skip
+
+
+def _row(folder: Path, path: Path, speaker: str, text: str) -> Row:
+    return {"path": path.relative_to(folder).as_posix(), "speaker": speaker, "text": text}
+
+
+def _folder_with(folder: Path, name: str) -> Path:
+    """The folder itself or one below it that holds `name`: archives differ in how deep they begin."""
+    found = next(iter(sorted(folder.rglob(name), key=lambda path: len(path.parts))), None)
+    if found is None:
+        raise VoxcloneError(f"{folder} holds no {name}: give the folder that the archive was unpacked into")
+    return found.parent
