@@ -137,7 +137,7 @@ def main() -> None:
             place = args.work / f"{speaker}-{amount}"
             paths = lay_out(chosen, args.manifest.parent, place / "recordings")
             clone = model.clone(list(paths), name=speaker, consent=consent)
-            kinds = {"clone": (clone, {})}
+            kinds: dict[str, tuple[voxclone.Voice, dict[str, Any]]] = {"clone": (clone, {})}
             for depth in args.depths:
                 started, worked = monotonic(), process_time()
                 done = finetune(
