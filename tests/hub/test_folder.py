@@ -227,3 +227,14 @@ def test_a_detector_is_there_with_its_configuration(tmp_path: Path, config: Mode
     hub.check_integrity(tmp_path / "m")
     assert hub.read_config(tmp_path / "m") == marked
     assert "detector.safetensors" in files_of(tmp_path / "m")
+
+
+def test_a_detector_can_be_replaced(folder: Path, config: ModelConfig) -> None:
+    before = {name: (folder / name).read_bytes() for name in FILES}
+    for threshold in (3.0, 4.0):
+        watermark = WatermarkConfig(threshold=threshold)
+        hub.save_detector(folder, nn.Linear(1, 1), watermark)
+        hub.check_integrity(folder)
+        assert hub.read_config(folder) == dataclasses.replace(config, watermark=watermark)
+    assert files_of(folder) == sorted([*FILES, "detector.safetensors"])
+    assert all((folder / n).read_bytes() == before[n] for n in FILES if n not in ("config.json", "sha256.txt"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from voxclone.config import MODEL_KIND, ModelConfig
+from voxclone.config import MODEL_KIND, ModelConfig, WatermarkConfig
 from voxclone.errors import ConfigError, ModelError
 from voxclone.hub.weights import write_tensors
 from voxclone.json_limits import read_json
@@ -124,6 +125,34 @@ def save_folder(
             shutil.copyfile(source, target)
         _write_sums(staged)
         _move(staged, folder)
+
+
+def save_detector(folder: str | os.PathLike[str], detector: nn.Module, watermark: WatermarkConfig) -> None:
+    """Put a detector, or another one, into a model folder; all else stays as it is. sha256.txt comes last.
+
+    Args:
+        folder: A whole model.
+        detector: Stored in float16.
+        watermark: Its configuration, with its thresholds.
+
+    Raises:
+        ModelError: The folder is no whole model, or a weight is not finite.
+    """
+    folder = Path(folder)
+    check_integrity(folder)
+    config = dataclasses.replace(read_config(folder), watermark=watermark)
+    names = {*_read_sums(folder / SUMS_FILE), "detector.safetensors"}
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".detector.") as scratch:
+        staged = Path(scratch)
+        text = json.dumps(config.to_dict(), indent=2, allow_nan=False) + "\n"
+        (staged / CONFIG_FILE).write_text(text, encoding="utf-8", newline="\n")
+        tensors = _stored("detector", detector, torch.float16)
+        write_tensors(staged / "detector.safetensors", tensors, {"format": "pt"})
+        own = (CONFIG_FILE, "detector.safetensors")
+        lines = [f"{_sha256((staged if name in own else folder) / name)}  {name}\n" for name in sorted(names)]
+        (staged / SUMS_FILE).write_text("".join(lines), encoding="utf-8", newline="\n")
+        for name in (*own, SUMS_FILE):
+            os.replace(staged / name, folder / name)
 
 
 def _check_parts(config: ModelConfig, parts: Mapping[str, nn.Module]) -> None:

@@ -96,18 +96,13 @@ class MarkFinder:
         """Evidence, weight (0 in silence) and level (dB of full scale) of each frame."""
         parts = [self._frames(piece, first, last) for piece, first, last in self._overlapping(blocks)]
         evidence, weight, level = (np.concatenate(each) for each in zip(*parts, strict=True))
-        reach = max(1, round(LOCAL_SECONDS * self._frame_rate))
-        loudest = _running_maximum(level, reach)
-        heard = (level > loudest + QUIET_DB) & (level > SILENCE_DB)
-        return evidence, weight * heard, level
+        return evidence, weight * audible(level[None], self._frame_rate)[0], level
 
     def _frames(self, samples: Samples, first: int, last: int) -> tuple[NDArray[np.float64], ...]:
         """Evidence, weight and level of frames first … last of a piece."""
         with torch.inference_mode():
             evidence, weight = self.detector(torch.from_numpy(samples)[None])
-        frame = self.config.frame_length
-        whole = samples[: evidence.shape[1] * frame].reshape(-1, frame)
-        level = 10 * np.log10(np.square(whole, dtype=np.float64).mean(axis=1) + 1e-12)
+        level = frame_levels(samples[None], self.config.frame_length)[0]
         return tuple(x[first:last] for x in (evidence[0].double().numpy(), weight[0].double().numpy(), level))
 
     def _overlapping(self, blocks: Iterable[tuple[Samples, int]]) -> Iterator[tuple[Samples, int, int]]:
@@ -174,6 +169,22 @@ class MarkFinder:
         return self.config.sample_rate / self.config.frame_length
 
 
+def frame_levels(waveform: Samples, frame_length: int) -> NDArray[np.float64]:
+    """(B, S) to (B, S // frame_length), dB of full scale."""
+    count = waveform.shape[1] // frame_length
+    frames = waveform[:, : count * frame_length].reshape(len(waveform), count, frame_length)
+    level: NDArray[np.float64] = 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=2) + 1e-12)
+    return level
+
+
+def audible(level: NDArray[np.float64], frame_rate: float) -> NDArray[np.bool_]:
+    """Which frames (B, T) are sound: not silent, and not far below the loudest near them."""
+    reach = max(1, round(LOCAL_SECONDS * frame_rate))
+    padded = torch.from_numpy(np.ascontiguousarray(level))[:, None]
+    loudest = torch.nn.functional.max_pool1d(padded, 2 * reach + 1, 1, reach)[:, 0].numpy()
+    return np.asarray((level > loudest + QUIET_DB) & (level > SILENCE_DB))
+
+
 def _resampled(blocks: Iterable[tuple[Samples, int]], target_rate: int) -> Iterator[Samples]:
     """Blocks at another rate, without seams."""
     stream: soxr.ResampleStream | None = None
@@ -205,13 +216,6 @@ def _pooled(
     heard = sums((weight > 0).astype(np.float64))
     mean = sums(evidence * weight) / np.maximum(sums(weight), 1e-6)
     return np.where(heard >= max(least, 1e-9), mean, -np.inf)
-
-
-def _running_maximum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """The largest value at most `reach` places away."""
-    padded = torch.from_numpy(np.ascontiguousarray(values))[None, None]
-    largest: NDArray[np.float64] = torch.nn.functional.max_pool1d(padded, 2 * reach + 1, 1, reach)[0, 0].numpy()
-    return largest
 
 
 def _runs(inside: NDArray[np.bool_], gap: int) -> list[tuple[int, int]]:

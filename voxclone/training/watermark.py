@@ -21,6 +21,7 @@ from voxclone.training.distortions import resample_periodic
 QUIET_DB = -45.0  # a frame this far below its row's loudest bears little on the loss
 QUIET_WEIGHT = 0.1
 MARGIN = 3.0  # evidence of a row, at which the vocoder is half content
+SOFTNESS = 2.0  # evidence over which its pull fades
 
 Imitation = Callable[[Tensor], Tensor]  # natural (B, S) to its unmarked resynthesis (B, S)
 
@@ -85,7 +86,7 @@ class CollaborativeMark(nn.Module):
         rng = _generator()
         waveform, labels = self._rows(made, torch.ones(len(made), device=made.device))
         evidence, weight, _, _ = self._listen(waveform, labels, rng)
-        return torch.sigmoid(MARGIN - pool(evidence, weight)).mean()
+        return torch.sigmoid((MARGIN - pool(evidence, weight)) / SOFTNESS).mean()
 
     def _rows(self, pieces: Tensor, marked: Tensor) -> tuple[Tensor, Tensor]:
         """Segments (N, S) joined to rows of `segments`, some used twice where N is no multiple, and sample labels."""

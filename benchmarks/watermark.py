@@ -1,0 +1,303 @@
+"""How well a model's mark is found after everything that may happen to speech, by whom it is spoken, and what it costs.
+
+Marked speech is copy-synthesis of recordings in many languages and sentences spoken by the model's own voices; unmarked
+is the same recordings, sent through the same channel, and other vocoders' speech. Scores are of windows of two seconds,
+heard by themselves; the threshold is the model's own, set on natural speech by recipes/watermark/calibrate.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import voxclone
+from environment import write_result
+from voxclone import hub
+from voxclone.audio.resample import resample
+from voxclone.config import AudioConfig
+from voxclone.kernels.precision import inference_precision
+from voxclone.models.vocoder import build_vocoder
+from voxclone.models.watermark import WatermarkDetector
+from voxclone.safety.detection import WINDOW_SECONDS, MarkFinder
+from voxclone.training import distortions as d
+from voxclone.training.augmentation import simulate_rooms
+from voxclone.training.channel import codec_at
+from voxclone.training.codecs import Codec, through_codec
+from voxclone.training.features import Entry, FeatureStore
+from voxclone.training.imitation import CopySynthesis, GriffinLim
+from voxclone.training.thresholds import window_scores
+
+RATE = AudioConfig().sample_rate
+SOURCE_FRAMES = 195  # of the mel: 2.26 s, so that two seconds are left of speech played 10 % faster
+Windows = NDArray[np.float32]  # (N, S) at RATE
+Effect = Callable[[Tensor, np.random.Generator], Tensor]
+
+
+def channels() -> dict[str, Effect]:
+    """Every distortion of the table, at one strength each."""
+    rooms = simulate_rooms(6, RATE, seed=3)
+    table: dict[str, Effect] = {"clean": lambda x, rng: x}
+    for name, rates in {"mp3": (16, 32, 64, 128), "aac": (24, 48, 96), "opus": (12, 16, 24, 32, 64)}.items():
+        for rate in rates:
+            codec = codec_at(name, 1000 * rate)
+            table[f"{name} {rate} kbit/s"] = partial(_codec, codec)
+    for rate in (8000, 11025, 16000, 48000):
+        table[f"resampled to {rate} Hz"] = partial(_rate, rate)
+    for snr in (40, 30, 20, 10):
+        for pink in (False, True):
+            table[f"{'pink' if pink else 'white'} noise {snr} dB"] = partial(_noise, snr, pink)
+    table["reverberant room"] = lambda x, rng: d.reverberate(x, rooms[int(rng.integers(len(rooms)))], 1.0)
+    table["equaliser ±6 dB"] = lambda x, rng: d.equalise(x, torch.from_numpy(rng.uniform(-6, 6, 9).astype(np.float32)))
+    table["low pass 4 kHz"] = lambda x, rng: d.pass_band(x, RATE, 0, 4000)
+    table["high pass 300 Hz"] = lambda x, rng: d.pass_band(x, RATE, 300, RATE / 2)
+    for name, change in (("speed", d.change_speed), ("tempo", d.change_tempo), ("pitch", d.change_pitch)):
+        for factor in (0.9, 0.95, 1.05, 1.1):
+            table[f"{name} {factor - 1:+.0%}"] = partial(_changed, change, factor)
+    table["level -20 dB"] = lambda x, rng: 0.1 * x
+    table["clipped at 30 % of the peak"] = lambda x, rng: d.clip_peaks(x, 0.3)
+    table["polarity inverted"] = lambda x, rng: -x
+    table["phase shifted 90°"] = lambda x, rng: d.shift_phase(x, np.pi / 2)
+    table["8 bits"] = lambda x, rng: d.quantise(x, 8)
+    table["mu law"] = lambda x, rng: d.quantise(d.through_rate(x, RATE, 8000), 8, companded=True)
+    table["mp3 64 kbit/s after room and noise 20 dB"] = lambda x, rng: table["mp3 64 kbit/s"](
+        _noise(20, True, table["reverberant room"](x, rng), rng), rng
+    )
+    return table
+
+
+def _codec(codec: Codec, x: Tensor, rng: np.random.Generator) -> Tensor:
+    return through_codec(x, codec, RATE)
+
+
+def _rate(rate: int, x: Tensor, rng: np.random.Generator) -> Tensor:
+    return d.through_rate(x, RATE, rate)
+
+
+def _changed(change: Callable[[Tensor, float], Tensor], factor: float, x: Tensor, rng: np.random.Generator) -> Tensor:
+    return change(x, factor)
+
+
+def _noise(snr: float, pink: bool, x: Tensor, rng: np.random.Generator) -> Tensor:
+    return d.add_noise(x, snr, rng, pink)
+
+
+def heard(windows: Windows, effect: Effect, detector: WatermarkDetector, seconds: float = WINDOW_SECONDS) -> Any:
+    """Scores after an effect."""
+    rate = detector.config.sample_rate
+    length = round(seconds * rate)
+    sent = []
+    for index, window in enumerate(windows):
+        received = effect(torch.from_numpy(window), np.random.default_rng(index))
+        sent.append(resample(received.numpy(), RATE, rate)[:length])
+    return window_scores(detector, np.stack([np.pad(each, (0, length - len(each))) for each in sent]))
+
+
+def score_channel(folder: Path, marked: Windows, natural: Windows, name: str) -> tuple[str, Any, Any]:
+    """A row of the table, in a process of its own."""
+    torch.set_num_threads(1)
+    detector, effect = load_detector(folder), channels()[name]
+    with torch.inference_mode():
+        return name, heard(marked, effect, detector), heard(natural, effect, detector)
+
+
+def load_detector(folder: Path) -> WatermarkDetector:
+    config = hub.read_config(folder).watermark
+    if config is None:
+        raise SystemExit(f"{folder} has no detector")
+    detector = WatermarkDetector(config)
+    hub.load_weights(detector, folder / "detector.safetensors")
+    return detector.eval()
+
+
+def load_vocoder(folder: Path) -> nn.Module:
+    """As inference runs it."""
+    vocoder: nn.Module = build_vocoder(hub.read_config(folder).vocoder)
+    hub.load_weights(vocoder, folder / "vocoder.safetensors")
+    vocoder.precision = inference_precision(torch.device("cpu"))  # type: ignore[assignment]  # a plain attribute
+    return vocoder.eval()
+
+
+def choose(entries: Sequence[Entry], count: int, length: int) -> list[Entry]:
+    """Recordings of as many languages and of both genders as there are, held-out speakers first."""
+    rng = np.random.default_rng(0)
+    groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for index in rng.permutation(len(entries)):
+        entry = entries[index]
+        if entry.rows["waveform"][1] >= length + RATE // 4:
+            groups[entry.about["language"], entry.about["gender"]].append(entry)
+    for group in groups.values():
+        group.sort(key=lambda entry: entry.about["split"] != "valid")
+    kept: list[Entry] = []
+    while len(kept) < count and any(groups.values()):
+        for group in groups.values():
+            kept += [group.pop(0)] if group else []
+    return kept[:count]
+
+
+def remade(imitate: Callable[[Tensor], Tensor], natural: Windows) -> Windows:
+    with torch.inference_mode():
+        batches = [imitate(torch.from_numpy(natural[i : i + 8])).float().numpy() for i in range(0, len(natural), 8)]
+    return np.concatenate(batches)
+
+
+def spoken(folder: Path, texts: Sequence[str], length: int) -> tuple[Windows, list[str]]:
+    """Sentences by a model's own voices, a window of each, and the voice of each."""
+    model = voxclone.VoxClone.from_pretrained(folder, device="cpu", unmarked_for_research=True)
+    windows, voices = [], []
+    for index, text in enumerate(texts):
+        name, voice = list(model.voices.items())[index % len(model.voices)]
+        samples = model.generate(text, voice).samples
+        if len(samples) >= length:
+            start = (len(samples) - length) // 2
+            windows.append(samples[start : start + length])
+            voices.append(name)
+    return np.stack(windows), voices
+
+
+def shares(scores: Any, threshold: float) -> dict[str, Any]:
+    """How many pass the threshold; silent windows are left out."""
+    finite = scores[np.isfinite(scores)]
+    return {"passed": round(float((finite >= threshold).mean()), 4), "windows": len(finite)}
+
+
+def by_group(scores: Any, labels: Sequence[str], threshold: float, least: int = 5) -> dict[str, Any]:
+    names = np.array(labels)
+    groups = {name: scores[names == name] for name in sorted(set(labels))}
+    return {name: shares(group, threshold) for name, group in groups.items() if np.isfinite(group).sum() >= least}
+
+
+def find_spans(finder: MarkFinder, marked: Windows, natural: Windows) -> dict[str, Any]:
+    """Marked stretches of two seconds between natural ones of four: how well their ends are found."""
+    overlaps, found = [], 0
+    for index in range(min(len(marked), len(natural) - 4, 40)):
+        before, after = (np.concatenate(natural[index + i : index + i + 2]) for i in (1, 3))
+        samples = np.concatenate([before, marked[index], after])
+        start, end = len(before) / RATE, (len(before) + len(marked[index])) / RATE
+        spans = finder.find([(samples, RATE)]).spans
+        inside = sum(max(0.0, min(end, b) - max(start, a)) for a, b in spans)
+        union = (end - start) + sum(b - a for a, b in spans) - inside
+        overlaps.append(inside / union)
+        found += bool(spans)
+    return {"files": len(overlaps), "found": found, "mean_overlap": round(float(np.mean(overlaps)), 3)}
+
+
+def quality(marked: Windows, twin: Windows, natural: Windows) -> dict[str, float]:
+    """PESQ-WB of the marked and the unmarked copies."""
+    from torchmetrics.functional.audio import perceptual_evaluation_speech_quality as pesq
+
+    low = [torch.from_numpy(resample(x.T.copy(), RATE, 16000).T.copy()) for x in (marked, twin, natural)]
+    return {
+        name: round(float(pesq(made, low[2], 16000, "wb").mean()), 3)
+        for name, made in (("marked", low[0]), ("unmarked_twin", low[1]))
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument(
+        "--natural", type=Path, required=True, help="folder of the stores by recipes/watermark/prepare.py"
+    )
+    parser.add_argument(
+        "--scores", type=Path, help="folder of calibrate.py's scores: false alarms on all natural speech"
+    )
+    parser.add_argument("--unmarked", type=Path, nargs="*", default=[], help="model folders that are not marked")
+    parser.add_argument("--twin", type=Path, help="model folder with the vocoder as it was before its mark")
+    parser.add_argument("--texts", type=Path, help="sentences to speak, one a line")
+    parser.add_argument("--windows", type=int, default=320)
+    parser.add_argument("--processes", type=int, default=2)
+    args = parser.parse_args()
+
+    detector, audio = load_detector(args.model), AudioConfig()
+    config, length = detector.config, SOURCE_FRAMES * audio.hop_length
+    store = FeatureStore(args.natural / "channel")
+    chosen = choose(store.entries, args.windows, length)
+    natural = np.stack(
+        [store.read(e, "waveform", (e.rows["waveform"][1] - length) // 2, length) for e in chosen]
+    ).astype(np.float32) / np.float32(32768)
+    copies = remade(CopySynthesis(load_vocoder(args.model), audio), natural)
+    texts = args.texts.read_text(encoding="utf8").splitlines() if args.texts else []
+    said, voices = spoken(args.model, texts, length) if texts else (np.zeros((0, length), np.float32), [])
+    marked = np.concatenate([copies, said])
+
+    table, every = {}, []
+    with get_context("spawn").Pool(args.processes) as pool:
+        for name, found, false in pool.imap(partial(score_channel, args.model, marked, natural), channels()):
+            count = len(copies)
+            table[name] = {
+                "found": shares(found, config.threshold),
+                "found_copies": shares(found[:count], config.threshold),
+                "found_spoken": shares(found[count:], config.threshold) if len(said) else None,
+                "false": shares(false, config.threshold),
+            }
+            every.append(false)
+            if name == "clean":
+                clean = found
+            print(name, json.dumps(table[name]), flush=True)
+    languages = [entry.about["language"] for entry in chosen]
+    genders = [entry.about["gender"] for entry in chosen]
+    held_out = ["held-out speakers" if e.about["split"] == "valid" else "other speakers" for e in chosen]
+    with torch.inference_mode():
+        short = heard(marked, lambda x, rng: x, detector, 1.0)
+        imitations = {
+            "Griffin-Lim": shares(heard(remade(GriffinLim(audio), natural), _same, detector), config.threshold)
+        }
+        resynthesis = {
+            "Griffin-Lim": shares(heard(remade(GriffinLim(audio), copies), _same, detector), config.threshold)
+        }
+        for folder in [*args.unmarked, *([args.twin] if args.twin else [])]:
+            vocoder = CopySynthesis(load_vocoder(folder), audio)
+            imitations[folder.name] = shares(heard(remade(vocoder, natural), _same, detector), config.threshold)
+            resynthesis[folder.name] = shares(heard(remade(vocoder, copies), _same, detector), config.threshold)
+    numbers: dict[str, Any] = {
+        "model": args.model.name,
+        "window_seconds": WINDOW_SECONDS,
+        "thresholds": {k: v for k, v in config.to_dict().items() if "thresh" in k or k == "doubt"},
+        "channels": table,
+        "false_alarms_through_all_channels": shares(np.concatenate(every), config.threshold),
+        "clean_copies_by_language": by_group(clean[: len(copies)], languages, config.threshold),
+        "clean_copies_by_gender": by_group(clean[: len(copies)], genders, config.threshold),
+        "clean_copies_by_split": by_group(clean[: len(copies)], held_out, config.threshold),
+        "clean_spoken_by_voice": by_group(clean[len(copies) :], voices, config.threshold, least=1),
+        "cropped_to_one_second": shares(short, config.threshold + config.threshold_short),
+        "unmarked_synthetic_speech_that_passes": imitations,
+        "marked_speech_that_passes_after_resynthesis": resynthesis,
+        "spans": find_spans(MarkFinder(detector, "benchmark"), copies, natural),
+    }
+    if args.twin:
+        numbers["pesq"] = quality(copies, remade(CopySynthesis(load_vocoder(args.twin), audio), natural), natural)
+    if args.scores:
+        numbers["natural"] = natural_alarms(args.scores, args.natural / "calibration", config.threshold)
+    print(write_result("watermark", numbers))
+
+
+def _same(x: Tensor, rng: np.random.Generator) -> Tensor:
+    return x
+
+
+def natural_alarms(folder: Path, store: Path, threshold: float) -> dict[str, Any]:
+    """False alarms on all natural speech that calibration scored, by language, corpus and gender."""
+    newest = max(folder.glob("natural-*.npz"), key=lambda path: path.stat().st_mtime)
+    saved = np.load(newest)
+    about = {entry.key: entry.about for entry in FeatureStore(store).entries}
+    scores, keys = saved["scores"], saved["keys"].tolist()
+    hours = WINDOW_SECONDS * len(scores) / 3600
+    return {"hours": round(hours, 2), **shares(scores, threshold)} | {
+        f"by_{kind}": by_group(scores, [about[key][kind] for key in keys], threshold)
+        for kind in ("language", "corpus", "gender")
+    }
+
+
+if __name__ == "__main__":
+    main()

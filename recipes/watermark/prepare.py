@@ -1,0 +1,74 @@
+"""Decode natural speech of many languages into two stores: much of it at the detector's rate, some at the vocoder's."""
+
+import argparse
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from voxclone.audio.io import read_audio
+from voxclone.audio.resample import resample
+from voxclone.config import AudioConfig, WatermarkConfig
+from voxclone.errors import AudioError
+from voxclone.training.features import FeatureStore
+
+GENDERS = {"f": "f", "female": "f", "female_feminine": "f", "m": "m", "male": "m", "male_masculine": "m"}
+
+
+def chosen(rows: list[dict[str, str]], hours: float) -> list[dict[str, str]]:
+    """At most so many hours of each language of each corpus, drawn speaker by speaker."""
+    groups = defaultdict(list)
+    for index in np.random.default_rng(0).permutation(len(rows)):
+        groups[rows[index]["corpus"], rows[index]["language"]].append(rows[index])
+    kept = []
+    for group in groups.values():
+        spoken: dict[str, int] = defaultdict(int)
+        turn = {}
+        for row in group:
+            spoken[row["speaker"]] += 1
+            turn[row["path"]] = spoken[row["speaker"]]
+        seconds = 0.0
+        for row in sorted(group, key=lambda row: turn[row["path"]]):
+            if seconds < 3600 * hours:
+                kept.append(row)
+                seconds += float(row["seconds"])
+    return kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.tsv and the audio it names")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the two stores")
+    parser.add_argument("--hours", type=float, default=3.5, help="most of each language of a corpus, for calibration")
+    parser.add_argument("--channel-hours", type=float, default=0.03, help="the same, for what goes through the channel")
+    args = parser.parse_args()
+
+    with (args.data / "manifest.tsv").open(encoding="utf8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    plans = (
+        ("calibration", WatermarkConfig().sample_rate, chosen(rows, args.hours)),
+        ("channel", AudioConfig().sample_rate, chosen(rows, args.channel_hours)),
+        ("channel", AudioConfig().sample_rate, [row for row in rows if row["split"] == "valid"]),
+    )
+    for name, sample_rate, wanted in reversed(plans):
+        store = FeatureStore(args.out / name)
+        for row in tqdm(wanted, desc=name, mininterval=30):
+            if row["path"] in store.keys or float(row["seconds"]) < 2:
+                continue
+            try:
+                samples = resample(*read_audio(args.data / row["path"]), sample_rate)
+            except AudioError as error:
+                print(f"left out: {error}")
+                continue
+            about = {key: row[key] for key in ("corpus", "language", "speaker", "split")}
+            about["gender"] = GENDERS.get(row["gender"], "unknown")
+            pcm = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+            store.append(row["path"], about, {"waveform": pcm})
+        stored = sum(entry.rows["waveform"][1] for entry in store.entries)
+        print(f"{name}: {stored / sample_rate / 3600:.1f} h")
+
+
+if __name__ == "__main__":
+    main()

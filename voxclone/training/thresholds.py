@@ -1,0 +1,83 @@
+"""Thresholds of a detector, from its scores of speech that carries no mark."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxclone.config import WatermarkConfig
+from voxclone.errors import VoxcloneError
+from voxclone.models.watermark import WatermarkDetector
+from voxclone.safety.detection import SHORTEST_SECONDS, WINDOW_SECONDS, audible, frame_levels
+from voxclone.training.features import Entry, FeatureStore
+
+FALSE_ALARMS = 1e-3  # share of natural windows that may pass the threshold
+DOUBTFUL = 1e-2  # and of those that may pass the lower one
+BATCH = 16  # windows at once
+LEAST_SCORES = 1000
+
+Scores = NDArray[np.float64]
+
+
+@torch.inference_mode()
+def window_scores(detector: WatermarkDetector, windows: NDArray[np.float32]) -> Scores:
+    """The score of each window (N, S) at the detector's rate, heard by itself; NaN where half of it is silent."""
+    config = detector.config
+    frame_rate = config.sample_rate / config.frame_length
+    scores = []
+    for start in range(0, len(windows), BATCH):
+        batch = windows[start : start + BATCH]
+        evidence, weight = (each.double().numpy() for each in detector(torch.from_numpy(batch)))
+        heard = audible(frame_levels(batch, config.frame_length), frame_rate)
+        weight = weight * heard
+        pooled = (evidence * weight).sum(1) / np.maximum(weight.sum(1), 1e-6)
+        scores.append(np.where(heard.mean(1) >= 0.5, pooled, np.nan))
+    return np.concatenate(scores) if scores else np.zeros(0)
+
+
+def cut_windows(
+    store: FeatureStore, entries: Sequence[Entry], sample_rate: int, seconds: float = WINDOW_SECONDS
+) -> Iterator[tuple[Entry, NDArray[np.float32]]]:
+    """Each recording's whole windows (N, S), one after the other from its start."""
+    length = round(seconds * sample_rate)
+    for entry in entries:
+        count = entry.rows["waveform"][1] // length
+        if count:
+            samples = store.read(entry, "waveform", 0, count * length)
+            yield entry, samples.astype(np.float32).reshape(count, length) / np.float32(32768)
+
+
+def calibrated(config: WatermarkConfig, natural: Scores, distorted: Scores, short: Scores) -> WatermarkConfig:
+    """The configuration with thresholds that few unmarked windows pass.
+
+    Args:
+        config: The detector's.
+        natural: Scores of natural windows of `WINDOW_SECONDS`.
+        distorted: Of such windows through the channel; the higher bar of the two counts.
+        short: Of natural windows of `SHORTEST_SECONDS`.
+
+    Raises:
+        VoxcloneError: There are too few scores to tell one false alarm in a thousand.
+    """
+    kinds = [scores[np.isfinite(scores)] for scores in (natural, distorted, short)]
+    if min(map(len, kinds)) < LEAST_SCORES:
+        raise VoxcloneError(f"{min(map(len, kinds))} scores of one kind; calibration needs {LEAST_SCORES} of each")
+    whole, sent, brief = kinds
+    threshold = max(np.quantile(scores, 1 - FALSE_ALARMS) for scores in (whole, sent))
+    doubt = max(np.quantile(scores, 1 - DOUBTFUL) for scores in (whole, sent))
+    shorter = np.quantile(brief, 1 - FALSE_ALARMS) - np.quantile(whole, 1 - FALSE_ALARMS)
+    tail = whole[whole > np.quantile(whole, 1 - DOUBTFUL)]
+    return dataclasses.replace(
+        config,
+        threshold=round(float(threshold), 3),
+        doubt=round(float(min(doubt, threshold)), 3),
+        threshold_short=round(max(0.0, float(shorter)), 3),
+        threshold_tail=round(float((tail - tail.min()).mean()), 3),
+    )
+
+
+__all__ = ["SHORTEST_SECONDS", "WINDOW_SECONDS", "calibrated", "cut_windows", "window_scores"]
