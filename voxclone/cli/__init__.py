@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, consent, detect, doctor, evaluate, finetune, inspect, narrate
+from voxclone.cli import commands, consent, control, detect, doctor, evaluate, finetune, inspect, narrate
 from voxclone.errors import VoxcloneError
 from voxclone.version import __version__
 
@@ -64,9 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PEM",
         help="add a signed C2PA manifest: CERTIFICATES KEY; with none, a development certificate",
     )
-    say.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
-    say.add_argument("--pitch", type=float, default=0.0, help="-24 to 24 semitones (default: 0)")
-    say.add_argument("--energy", type=float, default=1.0, help="0.25 to 4 (default: 1)")
+    control.add_controls(say)
+    say.add_argument("--duration", type=float, metavar="SECONDS", help="what the speech must last, to half a frame")
     say.add_argument("--seed", type=int, help="vary the delivery (default: the same reading every time)")
     say.set_defaults(run=commands.say)
 
@@ -91,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_parser(subparsers, shared)
     evaluate.add_parser(subparsers, model)
     detect.add_parser(subparsers, shared)
+    control.add_parser(subparsers, model)
 
     check = subparsers.add_parser("doctor", parents=[shared], help="check that voxclone can work on this machine")
     check.set_defaults(run=doctor.doctor)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voxclone.cli.control import controls
 from voxclone.errors import ConfigError, VoiceError
 
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ def say(options: argparse.Namespace) -> int:
     signer = _signer(options.sign)
     model = load(options)
     voice = choose_voice(model, options.voice)
-    delivery = {name: getattr(options, name) for name in ("speed", "pitch", "energy", "seed")}
+    delivery = {**controls(options), "seed": options.seed}
     piped = options.text == "-" and options.output is None and not options.play and not sys.stdout.isatty()
     raw = options.output == "-" or piped
     if raw or options.play or (options.text == "-" and options.output is None):
         from voxclone.cli.play import arriving_text, play
 
+        if options.times or options.duration is not None:
+            raise ConfigError("--times and --duration are for files: write one with -o FILE")
         if options.play and options.output is not None:
             raise ConfigError("--play and --output cannot go together; save first, or play first")
         if signer is not None:
@@ -38,9 +41,11 @@ def say(options: argparse.Namespace) -> int:
     output = options.output or "speech.wav"
     text = sys.stdin.read() if options.text == "-" else options.text
     start = time.perf_counter()
-    speech = model.generate(text, voice, progress=True, **delivery)
+    speech = model.generate(text, voice, progress=True, duration_seconds=options.duration, **delivery)
     seconds = time.perf_counter() - start
     speech.save(output, signer=signer)
+    if options.times:
+        speech.export(options.times)
     factor = seconds / speech.duration_seconds
     print(f"{output}: {speech.duration_seconds:.2f} s of {voice.name} in {seconds:.2f} s (RTF {factor:.3f})")
     return 0

@@ -28,11 +28,13 @@ from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
 from voxclone.safety.detection import MarkFinder
 from voxclone.safety.validity import require_valid
-from voxclone.speech import Speech
+from voxclone.speech import Segment, Speech
+from voxclone.subtitles import read_subtitles
 from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.alignment import Alignment, align
 from voxclone.synthesis.batching import buckets
 from voxclone.synthesis.controls import Controls, check_number
+from voxclone.synthesis.dubbing import Cue, Dubbing, check_times
 from voxclone.synthesis.listening import Listening
 from voxclone.synthesis.narration import Narration, narrate
 from voxclone.synthesis.outlet import Origin, model_sha256
@@ -44,7 +46,9 @@ from voxclone.synthesis.render import Utterance, join, plan, render
 from voxclone.synthesis.request import Request, one_for_each
 from voxclone.synthesis.shaping import Draft
 from voxclone.synthesis.stream import Speaker, SpeechStream
+from voxclone.synthesis.transfer import measure_prosody
 from voxclone.synthesis.watermark import read_finder
+from voxclone.text.lexicon import Lexicon, as_lexicon
 from voxclone.text.markup import Markup
 from voxclone.text.phonemes import warm_up
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
@@ -69,7 +73,7 @@ class Options(TypedDict, total=False):
     prosody: Prosody | Sequence[Prosody | None] | None
     markup: Markup
     voices: Mapping[str, Voice] | None
-    lexicon: Mapping[str, str] | None
+    lexicon: Lexicon | None
     normalize: bool
     progress: bool
 
@@ -86,6 +90,7 @@ class VoxClone(Listening):
         encoder_id: Which speaker encoder it has: 16 hex digits over the weights as fp16. Voices carry it.
         voices: The model's own example voices by name.
         card: The model card, Markdown.
+        lexicon: Words and the IPA in which it always says them.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class VoxClone(Listening):
         dtype: torch.dtype,
         voices: Mapping[str, Voice],
         card: str,
+        lexicon: Mapping[str, str] | None = None,
         mark: MarkFinder | None = None,
         unmarked_for_research: bool = False,
     ) -> None:
@@ -108,13 +114,13 @@ class VoxClone(Listening):
         self.encoder_id = encoder_id(speaker_encoder)
         self.voices = MappingProxyType(dict(voices))
         self.card = card
+        self.lexicon = MappingProxyType(dict(lexicon or {}))
         self._speaker_encoder = speaker_encoder.eval()
         self._acoustic = acoustic.eval()
         self._acoustic_models = AcousticModels(self._acoustic, config.name)
         self._vocoder = vocoder.eval()
         self._aligner = None if aligner is None else aligner.eval()
         self._dtype = dtype
-        self._process = os.getpid()
         self._mark = mark
         origin = config.name, model_sha256(self._parts()), self.sample_rate
         if unmarked_for_research:
@@ -133,6 +139,7 @@ class VoxClone(Listening):
         cache_dir: str | os.PathLike[str] | None = None,
         token: str | None = None,
         local_files_only: bool = False,
+        lexicon: Lexicon | None = None,
         unmarked_for_research: bool = False,
     ) -> Self:
         """Load a model.
@@ -148,6 +155,7 @@ class VoxClone(Listening):
             cache_dir: Where Hub downloads are kept; None is the Hub's own cache.
             token: Hub access token for private and gated repositories.
             local_files_only: Use what the cache holds and no network.
+            lexicon: Words that this model is always to say so: IPA by word, or a .json, .tsv or .pls file.
             unmarked_for_research: Let speech out although the model's mark is not in it, as of a vocoder that was
                 changed. What is spoken then cannot be told from a recording by `voxclone.detect`, and its provenance
                 names no mark: for experiments whose audio is not passed on. Warned of each time.
@@ -193,6 +201,7 @@ class VoxClone(Listening):
             dtype=dtype or torch.float32,
             voices=_example_voices(folder),
             card=card.read_text(encoding="utf-8") if card.exists() else "",
+            lexicon=as_lexicon(lexicon),
             mark=read_finder(folder, config),
             unmarked_for_research=unmarked_for_research,
         )
@@ -257,7 +266,7 @@ class VoxClone(Listening):
         prosody: Prosody | Sequence[Prosody | None] | None = None,
         markup: Markup = "auto",
         voices: Mapping[str, Voice] | None = None,
-        lexicon: Mapping[str, str] | None = None,
+        lexicon: Lexicon | None = None,
         normalize: bool = True,
         progress: bool = False,
     ) -> Speech | list[Speech]:
@@ -281,7 +290,8 @@ class VoxClone(Listening):
                 `[word](/ipa/)`, `[words](speed=0.8 pitch=+2)` and `*emphasis*`; other brackets are text. "inline" and
                 "ssml" insist on one, "plain" reads no markup. See `voxclone.text.markup` and `voxclone.text.ssml`.
             voices: Voices that the markup may name, beside the model's own.
-            lexicon: Words to their pronunciation in IPA.
+            lexicon: Words to their pronunciation in IPA, or the .json, .tsv or .pls file that holds them; before the
+                model's own.
             normalize: Write out numbers, dates, abbreviations and the like before speaking.
             progress: Show a progress bar where standard error is a terminal.
 
@@ -306,10 +316,80 @@ class VoxClone(Listening):
             strict=True,
         ):
             controls = Controls(speed, pitch, pitch_range, energy, seed, seconds)
-            chunks = read(each, self.config.text.language, lexicon, normalize, markup)
+            chunks = read(each, self.config.text.language, self._words(lexicon), normalize, markup)
             requests.append(Request(chunks, controls, given))
         speeches = self._speak(requests, voice, voices, progress)
         return speeches[0] if isinstance(text, str) else speeches
+
+    def dub(
+        self,
+        subtitles: str | os.PathLike[str] | Sequence[Segment],
+        voice: Voice,
+        *,
+        slowest: float = 1.25,
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        pitch_range: float = 1.0,
+        energy: float = 1.0,
+        markup: Markup = "auto",
+        lexicon: Lexicon | None = None,
+        normalize: bool = True,
+        progress: bool = False,
+    ) -> Speech:
+        """Speak subtitles at their times: each begins with its cue, and is as fast as it must be to end with it.
+
+        Args:
+            subtitles: An .srt or .vtt file, or texts with their times.
+            voice: As for `generate`, and so are the arguments that are not named here.
+            slowest: 1 to 4: how many times its own duration a text is stretched at most to fill its cue; what is left
+                is silence.
+
+        Raises:
+            ConfigError: A cue is too short for its text, overlaps the one before, or a control is out of range.
+            TextError: The file holds no subtitles, or as for `generate`.
+            VoiceError: As for `generate`.
+        """
+        self._check_voice(voice)
+        check_number("slowest", slowest, 1.0, 4.0)
+        segments = read_subtitles(subtitles) if isinstance(subtitles, str | os.PathLike) else subtitles
+        check_times(segments)
+        words, language = self._words(lexicon), self.config.text.language
+        cues = [Cue(each, read(each.text, language, words, normalize, markup)) for each in segments]
+        controls = Controls(speed, pitch, pitch_range, energy)
+        request = Dubbing([chunk for cue in cues for chunk in cue.chunks], controls, None, cues, slowest)
+        return self._speak([request], voice, None, progress)[0]
+
+    def measure_prosody(
+        self, source: AudioSource, text: str, *, lexicon: Lexicon | None = None, normalize: bool = True
+    ) -> Prosody:
+        """How a text is spoken in a recording; `generate(text, voice, prosody=...)` speaks it so with another voice.
+
+        `Prosody.in_register(voice.f0_median)` moves the melody into that voice's register.
+
+        Args:
+            source: One recording of up to 60 s: a path, a file's bytes, or (samples, sample_rate).
+            text: What is said in it; it has no markup.
+            lexicon: As for `generate`.
+            normalize: As for `generate`.
+
+        Raises:
+            ModelError: The model has no aligner.
+            AudioError: The recording is unreadable, silent, too long, too short for the text, or has no voiced sound.
+            TextError: The text is empty, has nothing to speak, or a character that cannot be spoken.
+        """
+        chunks = read(text, self.config.text.language, self._words(lexicon), normalize, "plain")
+        return measure_prosody(self._require_aligner(), self.config.audio, source, chunks)
+
+    def _require_aligner(self) -> Aligner:
+        if self._aligner is None:
+            raise ModelError(
+                f"model {self.config.name!r} has no aligner; export it with one: recipes/bundle/export.py --aligner-run"
+            )
+        return self._aligner
+
+    def _words(self, lexicon: Lexicon | None) -> Mapping[str, str]:
+        """The model's lexicon and the call's, which goes before."""
+        return {**self.lexicon, **as_lexicon(lexicon)}
 
     def stream(
         self,
@@ -323,7 +403,7 @@ class VoxClone(Listening):
         seed: int | None = None,
         markup: Markup = "auto",
         voices: Mapping[str, Voice] | None = None,
-        lexicon: Mapping[str, str] | None = None,
+        lexicon: Lexicon | None = None,
         normalize: bool = True,
         chunk_seconds: float = 1.0,
     ) -> SpeechStream:
@@ -361,7 +441,7 @@ class VoxClone(Listening):
         def cast(name: str) -> Speaker:
             return speaker(self._named_voice(name, voices))
 
-        return SpeechStream(text, speaker(voice), lexicon, normalize, markup, cast)
+        return SpeechStream(text, speaker(voice), self._words(lexicon), normalize, markup, cast)
 
     def _named_voice(self, name: str, voices: Mapping[str, Voice] | None) -> Voice:
         """The voice that a text's markup asks for.
@@ -422,12 +502,6 @@ class VoxClone(Listening):
         )
 
     def _check_voice(self, voice: Voice) -> None:
-        """Whether it can be spoken with here and now."""
-        if os.getpid() != self._process and torch.get_num_threads() > 1:
-            raise ModelError(
-                "this process was forked from the one that loaded the model, and lacks its compute threads; call "
-                'torch.set_num_threads(1) first, or start processes by multiprocessing\'s "spawn" and load it there'
-            )
         require_valid(voice.consents)
         if voice.encoder_id != self.encoder_id:
             raise VoiceError(
@@ -456,7 +530,7 @@ class VoxClone(Listening):
         return self._acoustic_models.base_id
 
     def align(
-        self, source: AudioSource, text: str, *, lexicon: Mapping[str, str] | None = None, normalize: bool = True
+        self, source: AudioSource, text: str, *, lexicon: Lexicon | None = None, normalize: bool = True
     ) -> Alignment:
         """Find when each word and phoneme of a text is spoken in a recording of it.
 
@@ -471,12 +545,11 @@ class VoxClone(Listening):
             AudioError: The recording is unreadable, silent, too long, or too short for the text.
             TextError: The text is empty, has nothing to speak, or a character that cannot be spoken.
         """
-        if self._aligner is None:
-            raise ModelError(
-                f"model {self.config.name!r} has no aligner; export it with one: recipes/bundle/export.py --aligner-run"
-            )
         return align(
-            self._aligner, self.config.audio, source, read(text, self.config.text.language, lexicon, normalize, "plain")
+            self._require_aligner(),
+            self.config.audio,
+            source,
+            read(text, self.config.text.language, self._words(lexicon), normalize, "plain"),
         )
 
     @classmethod

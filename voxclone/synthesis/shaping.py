@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from voxclone.prosody import Prosody
 from voxclone.synthesis.controls import Controls
 from voxclone.synthesis.timing import Timing
-from voxclone.text.direction import UNDIRECTED, Direction
+from voxclone.text.direction import UNDIRECTED, Direction, Gap
 from voxclone.text.script import PLAIN, Manner
 
 
@@ -31,11 +31,28 @@ def shape(drafts: Sequence[Draft], controls: Controls) -> list[Prosody]:
     Raises:
         ConfigError: It cannot be spoken in the time that is asked for.
     """
-    expressed = [express(draft.prosody, controls, draft.direction.manners) for draft in drafts]
+    expressed = [
+        _hushed(express(draft.prosody, controls, draft.direction.manners), draft.direction.gaps) for draft in drafts
+    ]
     timed = Timing(drafts, controls)
     edges = np.cumsum([len(part.symbols) for part in expressed])[:-1]
     shares = zip(expressed, np.split(timed.durations, edges), np.split(timed.pauses, edges), strict=True)
     return [dataclasses.replace(part, durations=own, pauses=pauses) for part, own, pauses in shares]
+
+
+def _hushed(prosody: Prosody, gaps: Sequence[Gap]) -> Prosody:
+    """Without a voice in the pauses that are asked for; the model may have expected to speak on."""
+    if not gaps:
+        return prosody
+    within = np.zeros(len(prosody.symbols), bool)
+    for gap in gaps:
+        within[gap.start : gap.end] = True
+    return dataclasses.replace(
+        prosody,
+        f0=np.where(within, np.float32(0), prosody.f0),
+        voicing=np.where(within, np.float32(0), prosody.voicing),
+        energy=np.where(within, prosody.energy.min(), prosody.energy),
+    )
 
 
 def with_pauses(drafts: Sequence[Draft], pauses: Sequence[float]) -> list[Draft]:

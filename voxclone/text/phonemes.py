@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 import threading
 import unicodedata
@@ -24,10 +23,6 @@ _MAY_SPLIT = re.compile(r".*[0-9].*|[ivxlcdm]{2,}", re.IGNORECASE)  # espeak-ng 
 LETTER_A: Word = ("ˈeɪ",)
 MAX_PHRASE_WORDS = 100  # spoken as one; sharing out takes time quadratic in it
 _ESPEAK_LOCK = threading.Lock()  # espeak-ng keeps one global state
-if hasattr(os, "register_at_fork"):  # so that no child is born while a thread that it does not have holds the lock
-    os.register_at_fork(
-        before=_ESPEAK_LOCK.acquire, after_in_parent=_ESPEAK_LOCK.release, after_in_child=_ESPEAK_LOCK.release
-    )
 
 
 @dataclass(frozen=True)
@@ -144,6 +139,9 @@ def _pronunciations(lexicon: Mapping[str, str]) -> dict[str, Word]:
     """
     own = {}
     for word, ipa in lexicon.items():
+        token = _TOKEN.fullmatch(word)
+        if token is None or not token["word"]:
+            raise TextError(f"the lexicon's entry {word!r} is not one word; give each of its words by itself")
         try:
             phones = parse_ipa(ipa)
         except TextError as error:

@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from voxclone.models.acoustic.length_regulator import frame_owners
-from voxclone.models.acoustic.variance import sum_by_phoneme
+from voxclone.models.acoustic.variance import phoneme_prosody, sum_by_phoneme
 
 DECIBELS = 20 / math.log(10)  # in one unit of natural-log amplitude
 VOICED_SHARE = 0.3  # of a phoneme's frames, below which it has no f0
 SMOOTHING_FRAMES = 5  # over which a step between phonemes is spread
+LONGEST_SILENCE = 36  # frames that the decoder is asked for; in longer ones it may begin to mumble
 ROUNDS = 3  # of correction; what is left of a step is below a hundredth
 
 
@@ -44,6 +45,11 @@ def from_prosody(prosody: Tensor, durations: Tensor, f0_median: Tensor) -> Deliv
     f0 = torch.where(voicing >= VOICED_SHARE, f0, torch.zeros_like(f0))
     energy = (2 * prosody[:, :, 2].float() + 2) * DECIBELS
     return Delivery(durations, f0, voicing, energy, torch.ones_like(f0))
+
+
+def phoneme_delivery(mel: Tensor, f0: Tensor, durations: Tensor, f0_median: Tensor) -> Delivery:
+    """What a speaker did in each phoneme of a recording; arguments as for `phoneme_prosody`."""
+    return from_prosody(phoneme_prosody(mel, f0, durations, f0_median), durations, f0_median)
 
 
 def to_prosody(delivery: Delivery, f0_median: Tensor) -> Tensor:
@@ -118,3 +124,31 @@ def _smooth(values: Tensor, weight: Tensor) -> Tensor:
     reach = SMOOTHING_FRAMES // 2
     total = functional.avg_pool1d(both, SMOOTHING_FRAMES, 1, reach, count_include_pad=True)
     return total[:, 0] / total[:, 1].clamp(min=1e-3)
+
+
+def shorten_silences(durations: Tensor, silent: Tensor) -> Tensor:
+    """(B, N) durations with at most `LONGEST_SILENCE` frames for each phoneme that is silent (B, N)."""
+    return torch.where(silent, durations.clamp(max=LONGEST_SILENCE), durations)
+
+
+def widen_silences(frames: Tensor, shortened: Tensor, durations: Tensor, silence: float) -> Tensor:
+    """Put silence into the middle of what `shorten_silences` shortened.
+
+    Args:
+        frames: (B, C, T) as made for the shortened durations.
+        shortened: (B, N).
+        durations: (B, N), none less than the shortened one.
+        silence: What the frames in between hold.
+
+    Returns:
+        (B, C, T'), the last frame of each item repeated beyond its end.
+    """
+    owners = frame_owners(durations)
+    length, kept = torch.gather(durations, 1, owners), torch.gather(shortened, 1, owners)
+    start, kept_start = (torch.gather(d.cumsum(1) - d, 1, owners) for d in (durations, shortened))
+    into = torch.arange(owners.shape[1], device=owners.device)[None, :] - start
+    first, last = into < (kept + 1) // 2, into >= length - kept // 2
+    source = kept_start + torch.where(first, into, kept - length + into)
+    source = source.clamp(min=0, max=frames.shape[2] - 1)
+    widened = torch.gather(frames, 2, source[:, None].expand(-1, frames.shape[1], -1))
+    return torch.where((first | last)[:, None], widened, torch.full_like(widened, silence))

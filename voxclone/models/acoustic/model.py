@@ -11,12 +11,21 @@ from torch import Tensor, nn
 from voxclone.config import AcousticConfig
 from voxclone.layers.blocks import ConvolutionBlock, TransformerBlock
 from voxclone.layers.masks import length_mask
-from voxclone.models.acoustic.delivery import Delivery, follow_energy, follow_pitch, from_prosody, to_prosody
+from voxclone.models.acoustic.delivery import (
+    Delivery,
+    follow_energy,
+    follow_pitch,
+    from_prosody,
+    shorten_silences,
+    to_prosody,
+    widen_silences,
+)
 from voxclone.models.acoustic.length_regulator import regulate_length
 from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
-from voxclone.text.symbols import SILENCES
+from voxclone.text.symbols import SILENCES, SPACE
 
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
+MEL_FLOOR = math.log(1e-5)
 F0_MIDDLE = 160.0  # Hz
 MAX_LOG_DURATION = 5.5  # of one phoneme, in log frames: 2.8 s
 
@@ -48,6 +57,7 @@ class Plan:
         encodings: (B, N, D).
         mask: (B, N), True = real.
         spoken: (B, N), False for silences and padding.
+        silent: (B, N), True for pauses: a space between words is neither.
         condition: (B, C), see `AcousticModel.condition`.
         f0_median: (B,) Hz, the voice's.
         spectrum: (B, n_mels), the voice's.
@@ -57,6 +67,7 @@ class Plan:
     encodings: Tensor
     mask: Tensor
     spoken: Tensor
+    silent: Tensor
     condition: Tensor
     f0_median: Tensor
     spectrum: Tensor
@@ -204,7 +215,8 @@ class AcousticModel(nn.Module):
         durations = log_durations.float().clamp(max=MAX_LOG_DURATION).exp() * mask
         spoken = mask & (phoneme_ids >= len(SILENCES))
         predicted = from_prosody(prosody, durations, f0_median)
-        return Plan(encodings, mask, spoken, condition, f0_median, spectrum, predicted)
+        silent = mask & ~spoken & (phoneme_ids != SILENCES.index(SPACE))
+        return Plan(encodings, mask, spoken, silent, condition, f0_median, spectrum, predicted)
 
     @torch.inference_mode()
     def speak(self, plan: Plan, delivery: Delivery) -> AcousticOutput:
@@ -214,6 +226,8 @@ class AcousticModel(nn.Module):
             plan: From `plan`.
             delivery: What to do with each phoneme: the plan's own, changed or not; durations int64, 1 or more.
         """
+        wanted = delivery.durations
+        delivery = replace(delivery, durations=shorten_silences(wanted, plan.silent))
         prosody = to_prosody(delivery, plan.f0_median) * plan.mask[:, :, None]
         frames, mel_lengths = self.expand(plan.encodings, prosody.to(plan.encodings.dtype), delivery.durations)
         frame_mask = length_mask(mel_lengths, frames.shape[1])
@@ -222,8 +236,13 @@ class AcousticModel(nn.Module):
         contour = follow_pitch(contour, voiced, delivery, plan.f0_median)
         f0 = torch.where(voiced, plan.f0_median[:, None] * torch.exp2(contour), torch.zeros_like(contour))
         mel = follow_energy(mel, plan.spoken, frame_mask, delivery)
-        mel = mel.masked_fill(~frame_mask[:, None], math.log(1e-5))
-        return AcousticOutput(mel, mel_lengths, delivery.durations, f0, prosody)
+        if not torch.equal(wanted, delivery.durations):
+            mel = widen_silences(mel, delivery.durations, wanted, MEL_FLOOR)
+            f0 = widen_silences(f0[:, None], delivery.durations, wanted, 0.0)[:, 0]
+            mel_lengths = wanted.sum(1)
+            frame_mask = length_mask(mel_lengths, mel.shape[2])
+        mel = mel.masked_fill(~frame_mask[:, None], MEL_FLOOR)
+        return AcousticOutput(mel, mel_lengths, wanted, f0 * frame_mask, prosody)
 
     @torch.inference_mode()
     def infer(

@@ -1,0 +1,124 @@
+"""Subtitles are spoken at their times; lexicons of files, calls and models; prosody of a recording."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voxclone import ConfigError, Segment, TextError, Voice, VoxClone
+from voxclone.subtitles import read_subtitles
+from voxclone.synthesis.transfer import _chunked
+from voxclone.text.phonemes import Phonemes
+
+FRAME = 256 / 22050
+SRT = """\ufeff1
+00:00:01,500 --> 00:00:03,000 X1:1
+<i>Hello</i>
+there.
+
+2
+00:00:03,000 --> 00:00:04,250
+{\\an8}How are you &amp; yours?
+"""
+
+
+@pytest.fixture(scope="module")
+def ada(tiny_model: VoxClone) -> Voice:
+    return tiny_model.voices["ada"]
+
+
+def test_cues_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text(SRT.replace("\n", "\r\n"), encoding="utf-8")
+    cues = [Segment("Hello there.", 1.5, 3.0), Segment("How are you & yours?", 3.0, 4.25)]
+    assert read_subtitles(tmp_path / "a.srt") == cues
+    (tmp_path / "a.vtt").write_text(
+        "WEBVTT\n\nNOTE x\n\nid\n00:01.500 --> 00:03.000 align:start\nHello <c>there</c>.\n"
+    )
+    assert read_subtitles(tmp_path / "a.vtt") == cues[:1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "has no subtitles"),
+        ("1\n00:00:02,000 --> 00:00:01,000\nx\n", "ends before it begins"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_is_no_subtitles(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "a.srt").write_text(content)
+    with pytest.raises(TextError, match=message):
+        read_subtitles(tmp_path / "a.srt")
+
+
+def test_each_cue_is_spoken_within_its_time(tiny_model: VoxClone, ada: Voice, tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text(SRT, encoding="utf-8")
+    speech = tiny_model.dub(tmp_path / "a.srt", ada, slowest=4.0)
+    hello, how = speech.words[0], speech.words[2]
+    assert 1.5 - FRAME <= hello.start_seconds < 1.8
+    assert 3.0 - FRAME <= how.start_seconds < 3.3
+    assert speech.duration_seconds == pytest.approx(4.25, abs=FRAME)
+    assert not speech.samples[: round(1.2 * 22050)].any() or np.abs(speech.samples[: round(1.0 * 22050)]).max() < 0.5
+    short = tiny_model.dub([Segment("Hello.", 0.0, 30.0), Segment("You.", 40.0, 41.0)], ada)
+    assert short.words[1].start_seconds == pytest.approx(40.0, abs=0.3)
+    natural = tiny_model.generate("Hello.", ada).duration_seconds
+    silence = short.samples[round(1.5 * natural * 22050) : 39 * 22050]
+    assert not silence.any()  # stretched by a quarter at most
+
+
+def test_cues_that_cannot_be_spoken(tiny_model: VoxClone, ada: Voice) -> None:
+    with pytest.raises(ConfigError, match=r"the subtitle at 1\.000 to 1\.050 s, 'Far too many words': 0\.0[45] s is"):
+        tiny_model.dub([Segment("Far too many words", 1.0, 1.05)], ada)
+    with pytest.raises(ConfigError, match=r"'b', must begin at or after 2\.000 s"):
+        tiny_model.dub([Segment("a", 0.0, 2.0), Segment("b", 1.0, 3.0)], ada)
+    with pytest.raises(ConfigError, match="no subtitle"):
+        tiny_model.dub([], ada)
+    with pytest.raises(ConfigError, match="slowest"):
+        tiny_model.dub([Segment("a", 0.0, 2.0)], ada, slowest=0.5)
+
+
+def test_a_lexicon_of_the_model_and_of_the_call(tiny_folder: Path, tmp_path: Path, ada: Voice) -> None:
+    (tmp_path / "own.json").write_text(json.dumps({"hello": "bi", "you": "bu"}))
+    (tmp_path / "call.tsv").write_text("Hello\tba\n")
+    model = VoxClone.from_pretrained(tiny_folder, device="cpu", lexicon=tmp_path / "own.json")
+    assert dict(model.lexicon) == {"hello": "bi", "you": "bu"}
+
+    def sounds(**options: object) -> str:
+        return "".join(p.text for p in model.generate("Hello you", ada, **options).phonemes[1:-1])  # type: ignore[arg-type]
+
+    assert sounds() == "bi buː"
+    assert sounds(lexicon=tmp_path / "call.tsv") == "bæ buː"
+    assert sounds(lexicon={"you": "ba"}) == "bi bæ"
+    with pytest.raises(TextError, match="'New York' is not one word"):
+        model.generate("New York", ada, lexicon={"New York": "ba"})
+
+
+def test_prosody_of_a_recording_is_spoken_by_another_voice(tiny_model: VoxClone, ada: Voice) -> None:
+    text = "Hello there, how are you? " * 9 + "Well."
+    recording = tiny_model.generate(text, ada, seed=3)
+    measured = tiny_model.measure_prosody((recording.samples, recording.sample_rate), text)
+    measured.check()
+    assert abs(measured.duration_seconds - recording.duration_seconds) <= 6 * FRAME
+    bob = tiny_model.voices["bob"]
+    spoken = tiny_model.generate(text, bob, prosody=measured.in_register(bob.f0_median), markup="plain")
+    assert spoken.prosody is not None
+    assert np.array_equal(spoken.prosody.durations, measured.durations)
+    assert spoken.prosody.median_f0 == pytest.approx(bob.f0_median, rel=1e-3)
+
+
+def test_chunks_share_what_was_aligned_as_one() -> None:
+    chunks = [
+        Phonemes(("^", "a", ".", "$"), ()),
+        Phonemes(("^", "b", "$"), ()),
+        Phonemes(("^", "c", "$"), ()),
+    ]
+    aligned = np.array([5, 7, 30, 8, 6, 9, 4])  # ^ a . b space c $
+    durations, pauses, owners = _chunked(aligned, chunks)
+    assert durations.tolist() == [5, 7, 12, 1, 1, 8, 1, 1, 9, 4]
+    assert pauses.tolist() == [0, 0, 0, 16, 0, 0, 4, 0, 0, 0]
+    assert owners.tolist() == [0, 1, 2, 2, 2, 3, 4, 4, 5, 6]
+    assert durations.sum() + pauses.sum() == aligned.sum()
