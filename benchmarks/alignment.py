@@ -25,6 +25,7 @@ from voxclone.training.extraction import Recording, read_manifest
 
 SPHINX_RATE = 16000  # Hz
 SPHINX_FRAME_SECONDS = 0.01
+SPHINX_WINDOW_SECONDS = 0.025625  # a frame is named by where its window begins; a border lies between window centres
 SECONDS = (1.5, 9.0)  # of an utterance
 
 
@@ -38,8 +39,9 @@ def sphinx_words(samples: NDArray[np.float32], sample_rate: int, words: list[str
     decoder.start_utt()
     decoder.process_raw((narrow * 32767).astype(np.int16).tobytes(), full_utt=True)
     decoder.end_utt()
+    late = (SPHINX_WINDOW_SECONDS - SPHINX_FRAME_SECONDS) / 2
     found = [
-        (segment.start_frame * SPHINX_FRAME_SECONDS, (segment.end_frame + 1) * SPHINX_FRAME_SECONDS)
+        (segment.start_frame * SPHINX_FRAME_SECONDS + late, (segment.end_frame + 1) * SPHINX_FRAME_SECONDS + late)
         for segment in decoder.seg() or []
         if not segment.word.startswith("<")
     ]
@@ -58,6 +60,23 @@ def compare(model: voxclone.VoxClone, recording: Recording) -> dict[str, Any] | 
         return None
     ours = [(word.start_seconds, word.end_seconds) for word in own.words]
     return {"ours": np.array(ours), "theirs": np.array(theirs), "mel": own.mel, "confidence": own.confidence}
+
+
+def differences(pair: dict[str, Any]) -> NDArray[np.float64]:
+    """Ours less theirs in seconds, of every border of a word.
+
+    Where PocketSphinx hears no pause between two words there is one border; the frame that a space must have with us is
+    halved between them.
+    """
+    ours, theirs = pair["ours"], pair["theirs"]
+    found = [ours[0, 0] - theirs[0, 0], ours[-1, 1] - theirs[-1, 1]]
+    for word in range(len(ours) - 1):
+        end, start = ours[word, 1], ours[word + 1, 0]
+        if theirs[word + 1, 0] - theirs[word, 1] < SPHINX_FRAME_SECONDS / 2:
+            found.append((end + start) / 2 - theirs[word, 1])
+        else:
+            found += [end - theirs[word, 1], start - theirs[word + 1, 0]]
+    return np.array(found)
 
 
 def summary(errors: NDArray[np.float64]) -> dict[str, float]:
@@ -83,7 +102,7 @@ def draw(pairs: list[dict[str, Any]], path: Path, seconds_per_frame: float) -> N
         for name, colour, low in (("ours", "white", 40), ("theirs", "cyan", 0)):
             axes.vlines(pair[name].ravel(), low, low + 40, colour, linewidth=1)
         axes.set(xlabel="seconds", ylabel="mel band", title="word boundaries: ours above, PocketSphinx's below")
-    figure.savefig(path, dpi=70)
+    figure.savefig(path, dpi=45)
 
 
 def main() -> None:
@@ -111,11 +130,7 @@ def main() -> None:
                 break
             if (pair := compare(model, recordings[index])) is not None:
                 found[corpus].append(pair)
-    errors = {
-        corpus: np.concatenate([(pair["ours"] - pair["theirs"]).ravel() for pair in pairs])
-        for corpus, pairs in found.items()
-        if pairs
-    }
+    errors = {corpus: np.concatenate([differences(pair) for pair in pairs]) for corpus, pairs in found.items() if pairs}
     audio = model.config.audio
     examples = [pairs[0] for pairs in found.values() if pairs]
     draw(examples, RESULTS / f"{args.name}.png", audio.hop_length / audio.sample_rate)

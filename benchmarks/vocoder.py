@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.audio import perceptual_evaluation_speech_quality, short_time_objective_intelligibility
 
 from environment import RESULTS, write_result
-from quality import Judges
+from judges import Judges
 from voxclone import hub
 from voxclone.audio.io import read_audio, write_audio
 from voxclone.audio.loudness import level, trim_silence
@@ -183,7 +183,7 @@ def main() -> None:
             kind: {key: round(mean(each[key] for each in rows), 4) for key in rows[0]} for kind, rows in values.items()
         }
         if judges:
-            means["ldnet_mos"] = {kind: round(judges.naturalness(paths[kind]), 3) for kind in paths}
+            means["ldnet_mos"] = {kind: round(mean(judges.naturalness(paths[kind])), 3) for kind in paths}
         result["sets"][name] = {"recordings": len(chosen)} | means
     if args.noise:
         for path in sorted(args.noise.rglob("*.ogg"))[:40:20]:

@@ -17,6 +17,7 @@ from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep
 from voxclone.training.gan_losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from voxclone.training.mel_discriminators import WINDOWS, MelDiscriminators
 
+DISCRIMINATOR_RATE = 4.0  # times the decoder's learning rate
 MARGIN = 16  # frames beside a judged span that are decoded with it, so that its ends are not an utterance's
 
 
@@ -51,6 +52,10 @@ class AdversarialAcousticStep(AcousticStep):
         model = self.model
         parts = (model.prosody_embedding, model.place, model.entry, model.decoder, model.head)
         return [parameter for part in parts for parameter in part.parameters()]
+
+    def rate_of(self, phase: str) -> float:
+        """Discriminators learn from nothing, the decoder from what it can do."""
+        return DISCRIMINATOR_RATE if phase == "discriminator" else 1.0
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `voiced_batch`; "model" gives the regression losses over whole utterances."""

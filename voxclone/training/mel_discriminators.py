@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from voxclone.training.discriminators import Judgement
 
+SLOPE = 0.2  # of the leaky ReLUs
 WINDOWS = (24, 48, 96)  # frames
 
 
@@ -55,7 +56,7 @@ class WindowDiscriminator(nn.Module):
         widths = (1, channels, 2 * channels, 4 * channels, 4 * channels)
         strides = ((2, 1), (2, 2), (2, 2), (1, 1))
         self.convs = nn.ModuleList(
-            nn.utils.parametrizations.weight_norm(nn.Conv2d(inner, outer, kernel, stride, padding=kernel // 2))
+            _convolution(inner, outer, kernel, stride)
             for inner, outer, kernel, stride in zip(widths[:-1], widths[1:], (5, 5, 5, 3), strides, strict=True)
         )
         self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
@@ -66,8 +67,16 @@ class WindowDiscriminator(nn.Module):
         x = mel[:, None]
         features = []
         for convolution in self.convs:
-            x = F.leaky_relu(convolution(x), 0.2)
+            x = F.leaky_relu(convolution(x), SLOPE)
             features.append(x)
         wanted = self.speaker(speaker_embedding * speaker_embedding.shape[1] ** 0.5)[:, :, None, None]
         features.append(self.score(x) + (wanted * x).mean(1, keepdim=True))
         return features
+
+
+def _convolution(inner: int, outer: int, kernel: int, stride: tuple[int, int]) -> nn.Module:
+    """With weight norm; PyTorch's own start would let the signal fade on its way to the score."""
+    convolution = nn.Conv2d(inner, outer, kernel, stride, padding=kernel // 2)
+    nn.init.kaiming_normal_(convolution.weight, a=SLOPE)
+    nn.utils.parametrizations.weight_norm(convolution)
+    return convolution
