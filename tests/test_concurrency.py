@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from voxclone import Voice, VoxClone
+from voxclone import ModelError, Voice, VoxClone
 
 TEXTS = ("Hello there.", "The boats went out.", "One two three four.", "Come in, and sit down.")
 FORK_SECONDS = 60.0
@@ -38,7 +38,8 @@ def test_sixteen_threads_with_different_voices_are_as_one(model: VoxClone) -> No
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_speaks_with_its_parents_model(model: VoxClone) -> None:
+def test_a_forked_child_speaks_with_its_parents_model_or_says_why_not(model: VoxClone) -> None:
+    # The parent's compute threads are not in the child, where waiting for them would take for ever.
     def speak() -> NDArray[np.float32]:
         return model.generate(TEXTS[0], model.voices["ada"]).samples
 
@@ -48,6 +49,10 @@ def test_a_forked_child_speaks_with_its_parents_model(model: VoxClone) -> None:
     if child == 0:
         status = 1
         try:
+            torch.set_num_threads(2)
+            with pytest.raises(ModelError, match="forked"):
+                speak()
+            torch.set_num_threads(1)
             os.write(write, speak().tobytes()[:60_000])
             status = 0
         finally:
@@ -63,4 +68,4 @@ def test_a_forked_child_speaks_with_its_parents_model(model: VoxClone) -> None:
     with open(read, "rb") as pipe:
         data = pipe.read()
     assert ended[1] == 0
-    assert data == expected.tobytes()[:60_000]
+    np.testing.assert_allclose(np.frombuffer(data, np.float32), expected[:15_000], atol=1e-5)  # fewer threads

@@ -121,6 +121,7 @@ class VoxClone(Listening):
         self._vocoder = vocoder.eval()
         self._aligner = None if aligner is None else aligner.eval()
         self._dtype = dtype
+        self._process = os.getpid()
         self._mark = mark
         origin = config.name, model_sha256(self._parts()), self.sample_rate
         if unmarked_for_research:
@@ -502,6 +503,12 @@ class VoxClone(Listening):
         )
 
     def _check_voice(self, voice: Voice) -> None:
+        """Whether it can be spoken with here and now."""
+        if os.getpid() != self._process and torch.get_num_threads() > 1:
+            raise ModelError(
+                "this process was forked from the one that loaded the model, and lacks its compute threads; call "
+                'torch.set_num_threads(1) first, or start processes by multiprocessing\'s "spawn" and load it there'
+            )
         require_valid(voice.consents)
         if voice.encoder_id != self.encoder_id:
             raise VoiceError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import threading
 import unicodedata
@@ -23,6 +24,10 @@ _MAY_SPLIT = re.compile(r".*[0-9].*|[ivxlcdm]{2,}", re.IGNORECASE)  # espeak-ng 
 LETTER_A: Word = ("ˈeɪ",)
 MAX_PHRASE_WORDS = 100  # spoken as one; sharing out takes time quadratic in it
 _ESPEAK_LOCK = threading.Lock()  # espeak-ng keeps one global state
+if hasattr(os, "register_at_fork"):  # so that no child is born while a thread that it does not have holds the lock
+    os.register_at_fork(
+        before=_ESPEAK_LOCK.acquire, after_in_parent=_ESPEAK_LOCK.release, after_in_child=_ESPEAK_LOCK.release
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,202 @@
+"""Streaming, batches and books through the public API.
+
+    python benchmarks/streaming.py --parts latency batch book
+
+latency: a 20-word sentence after a warm-up: until the first chunk, and the whole; how far the chunks are from it.
+batch: seconds of speech made in a second, by the number of texts in a call.
+book: resident memory and real-time factor while a book of --words is narrated; nothing is said beyond that length.
+seams: level and f0 beside the places where a long text was cut, against those at sentence ends inside a passage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import voxclone
+from environment import write_result
+from rtf import peak_memory_mb
+
+SENTENCE = "The old man walked slowly along the quiet river bank while his two small dogs ran ahead through the grass."
+SHORT = ("Come in.", "The kettle is on the stove.", "She folded the map and put it away.", "Nobody had lit the lamp.")
+PARAGRAPH = (
+    "The ferry leaves the harbour at seven every morning. By noon the whole market is awake, and the boats are back. "
+    "She folded the map and put it into her coat; nobody had asked her where she was going. We walked along the river "
+    "until the path ended, then turned back before it grew dark.\n\n"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="folder or Hub repository; the bundled model if left out")
+    parser.add_argument("--threads", type=int, default=2, help="PyTorch threads")
+    parser.add_argument("--parts", nargs="+", default=["latency", "batch", "book", "seams"])
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--words", type=int, default=5000, help="of the book")
+    parser.add_argument("--dtype", choices=["default", "float32"], default="default")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--name", default="streaming", help="of the file in benchmarks/results")
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    dtype = torch.float32 if args.dtype == "float32" else None
+    model = voxclone.VoxClone.from_pretrained(args.model, device=args.device, dtype=dtype)
+    numbers: dict[str, Any] = {"model": model.config.name, "threads": args.threads, "dtype": args.dtype}
+    for part in args.parts:
+        if part == "latency":
+            numbers[part] = latency(model, args.repeats)
+        elif part == "batch":
+            numbers[part] = batch(model, max(3, args.repeats // 4))
+        elif part == "book":
+            numbers[part] = book(model, args.words)
+        else:
+            numbers[part] = seams(model)
+    print(json.dumps(numbers, indent=2))
+    print(write_result(args.name, numbers))
+
+
+def latency(model: voxclone.VoxClone, repeats: int) -> dict[str, Any]:
+    voice = next(iter(model.voices.values()))
+    whole = model.generate(SENTENCE, voice)
+    firsts, alls, chunks = [], [], []
+    for _ in range(repeats + 2):  # the first two warm up
+        start = time.perf_counter()
+        stream = model.stream(SENTENCE, voice)
+        chunks = [next(stream)]
+        firsts.append(time.perf_counter() - start)
+        chunks += list(stream)
+        alls.append(time.perf_counter() - start)
+    error = np.abs(np.concatenate([chunk.samples for chunk in chunks]) - whole.samples).max()
+    return {
+        "words": len(SENTENCE.split()),
+        "first_chunk_ms_median": round(1e3 * statistics.median(firsts[2:]), 1),
+        "first_chunk_ms_best": round(1e3 * min(firsts[2:]), 1),
+        "first_chunk_ms_worst": round(1e3 * max(firsts[2:]), 1),
+        "first_chunk_seconds_of_speech": round(chunks[0].duration_seconds, 3),
+        "chunks": len(chunks),
+        "rtf": round(statistics.median(alls[2:]) / whole.duration_seconds, 4),
+        "largest_difference_from_generate": float(error),
+    }
+
+
+def batch(model: voxclone.VoxClone, repeats: int) -> dict[str, Any]:
+    voice = next(iter(model.voices.values()))
+    curves: dict[str, Any] = {}
+    for name, texts in {"short": list(SHORT), "twenty_words": [SENTENCE]}.items():
+        curve = {}
+        for size in (1, 2, 4, 8, 16, 32):
+            calls = (texts * 32)[:size]
+            seconds = sum(speech.duration_seconds for speech in model.generate(calls, voice))
+            took = []
+            for _ in range(repeats):
+                start = time.perf_counter()
+                model.generate(calls, voice)
+                took.append(time.perf_counter() - start)
+            curve[size] = round(seconds / statistics.median(took), 1)
+        alone, together = model.generate(texts[-1], voice), model.generate((texts * 8)[:32], voice)[len(texts) - 1]
+        curves[name] = {
+            "speech_seconds_per_second": curve,
+            "32_against_1": round(curve[32] / curve[1], 2),
+            "largest_difference_from_alone": float(np.abs(alone.samples - together.samples).max()),
+        }
+    return curves
+
+
+def book(model: voxclone.VoxClone, words: int) -> dict[str, Any]:
+    voice = next(iter(model.voices.values()))
+    paragraphs = words // len(PARAGRAPH.split())
+    text = "".join(f"{f'# Chapter {n // 8 + 1}' if n % 8 == 0 else ''}\n\n{PARAGRAPH}" for n in range(paragraphs))
+    memory: list[tuple[int, float]] = []
+    generate = type(model).generate
+    done = 0
+
+    def watched(self: voxclone.VoxClone, part: str, *rest: Any, **options: Any) -> Any:
+        nonlocal done
+        speech = generate(self, part, *rest, **options)  # type: ignore[call-overload]
+        done += len(part.split())
+        memory.append((done, resident_mb()))
+        return speech
+
+    type(model).generate = watched  # type: ignore[method-assign, assignment]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            narration = model.narrate(text, voice, folder, part_minutes=2.0)
+            seconds = time.perf_counter() - start
+            start = time.perf_counter()
+            model.narrate(text, voice, folder, part_minutes=2.0)
+            again = time.perf_counter() - start
+            megabytes = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
+    finally:
+        type(model).generate = generate  # type: ignore[method-assign]
+    half = len(memory) // 2
+    return {
+        "measured_at_words": done,
+        "minutes_of_speech": round(narration.duration_seconds / 60, 1),
+        "rtf": round(seconds / narration.duration_seconds, 4),
+        "seconds_when_all_is_there": round(again, 2),
+        "resident_mb_after_words": [[count, round(mb)] for count, mb in memory[:: max(1, len(memory) // 10)]],
+        "resident_mb_highest_first_half": round(max(mb for _, mb in memory[:half] or memory)),
+        "resident_mb_highest_second_half": round(max(mb for _, mb in memory[half:])),
+        "peak_mb": round(peak_memory_mb()),
+        "folder_mb": round(megabytes, 1),
+    }
+
+
+def seams(model: voxclone.VoxClone) -> dict[str, Any]:
+    """Steps of level (dB) and f0 (semitones) from the last voiced half second before a pause to the first after it."""
+    voice = next(iter(model.voices.values()))
+    speech = model.generate(PARAGRAPH * 6, voice)
+    assert speech.f0 is not None
+    frame = speech.duration_seconds / speech.mel.shape[1]
+    cut, inside = [], []
+    phonemes = speech.phonemes
+    for before, after in pairwise(phonemes):
+        if before.text == "$":
+            cut.append((before.end_seconds, after.start_seconds))
+        elif before.text in ".?!":
+            inside.append((before.start_seconds, before.end_seconds))
+
+    def steps(places: list[tuple[float, float]]) -> dict[str, Any]:
+        levels, tones = [], []
+        for start, end in places:
+            sides = []
+            for low, high in ((start - 0.8, start), (end, end + 0.8)):
+                f0 = speech.f0[max(0, round(low / frame)) : round(high / frame)]  # type: ignore[index]
+                samples = speech.samples[max(0, round(low * speech.sample_rate)) : round(high * speech.sample_rate)]
+                if not (f0 > 0).any():
+                    break
+                loud = np.abs(samples) > 1e-3
+                sides.append((20 * np.log10(np.sqrt(np.mean(samples[loud] ** 2))), 12 * np.log2(np.median(f0[f0 > 0]))))
+            if len(sides) == 2:
+                levels.append(abs(sides[1][0] - sides[0][0]))
+                tones.append(abs(sides[1][1] - sides[0][1]))
+        return {
+            "places": len(levels),
+            "level_step_db_median": round(float(np.median(levels)), 2),
+            "f0_step_semitones_median": round(float(np.median(tones)), 2),
+        }
+
+    return {"where_the_text_was_cut": steps(cut), "at_sentence_ends_inside_a_passage": steps(inside)}
+
+
+def resident_mb() -> float:
+    """Resident memory now, in MB of 10^6 bytes; the peak so far where the system does not tell it."""
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        return peak_memory_mb()
+    return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    main()
