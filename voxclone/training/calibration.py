@@ -12,7 +12,7 @@ from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.text.symbols import SILENCES
 
 VALUES = ("pitch", "voiced_share", "energy", "duration")
-VARIANCE_RATIO = 0.9  # of stretched predictions to real speech that is aimed at
+VARIANCE_RATIO = 0.8  # of stretched predictions to real speech that is aimed at: all of it sounds overdone
 MAX_STRETCH = 2.0
 
 

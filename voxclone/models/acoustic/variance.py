@@ -10,6 +10,9 @@ from voxclone.layers.norm import ConditionalLayerNorm
 from voxclone.text.symbols import SILENCES
 
 
+TEMPERATURE = 0.4  # of random variation: all of what a predictor misses, drawn sound by sound, is no speaker's reading
+
+
 class VariancePredictor(nn.Module):
     """One value, or a few, for each phoneme."""
 
@@ -53,15 +56,16 @@ class ProsodySpread(nn.Module):
     def forward(self, values: Tensor, phoneme_ids: Tensor, noise: Tensor | None) -> Tensor:
         """(B, N, 4) predicted values to those to be spoken.
 
-        Without noise, deviations from the symbol's average are stretched; with noise, (B, N, 4) of unit variance, it
-        stands for what the predictor cannot know, and neighbours vary alike.
+        Deviations of sounds from their symbol's average are stretched. Noise, (B, N, 4) of unit variance, stands for
+        what the predictor cannot know; neighbours vary alike.
         """
+        average = self.average[phoneme_ids]
+        sounds = (phoneme_ids >= len(SILENCES))[:, :, None]  # a pause is there or not: no matter of more or less
+        values = torch.where(sounds, average + (values - average) * self.stretch, values)
         if noise is None:
-            average = self.average[phoneme_ids]
-            sounds = (phoneme_ids >= len(SILENCES))[:, :, None]  # a pause is there or not: no matter of more or less
-            return torch.where(sounds, average + (values - average) * self.stretch, values)
+            return values
         smooth = (noise + functional.pad(noise, (0, 0, 1, -1)) + functional.pad(noise, (0, 0, -1, 1))) / 3**0.5
-        return values + self.residual * smooth
+        return values + TEMPERATURE * self.residual * smooth
 
 
 class ProsodyEmbedding(nn.Module):
