@@ -11,7 +11,7 @@ import numpy as np
 from voxclone import Consent, Voice, VoxClone
 from voxclone.audio.mel import voiced_spectrum
 from voxclone.synthesis.reference import measure_speaker
-from voxclone.training.features import FeatureStore
+from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.voice_density import Measures, VoiceDensity, nearest_cosines, neighbour_cosines
 
 NAMES = ("amber", "basil", "cedar", "dune", "ember", "fjord", "grove", "heath")
@@ -21,26 +21,29 @@ REGISTERS = {"low": (90.0, 135.0), "high": (165.0, 235.0)}  # Hz
 BASIS = "a designed voice: drawn from the density of the training speakers' embeddings, and nobody's"
 
 
-def speakers(store: FeatureStore, embeddings: dict[str, Any], clips: int) -> dict[str, tuple[str, Any, Any, float]]:
-    """Each training speaker's corpus, embedding, spectrum and median f0, over at most so many clips."""
-    entries = defaultdict(list)
+def clips_of(store: FeatureStore, embeddings: dict[str, Any], clips: int) -> dict[str, list[Entry]]:
+    """At most so many recordings of each training speaker."""
+    found = defaultdict(list)
     for entry in store.entries:
-        about = entry.about
-        if about["split"] == "train" and entry.key in embeddings and len(entries[about["speaker"]]) < clips:
-            entries[about["speaker"]].append(entry)
-    found = {}
-    for speaker, own in entries.items():
-        embedding = np.sum([embeddings[entry.key] for entry in own], axis=0)
-        f0 = [np.asarray(store.read(entry, "f0")) for entry in own]
-        voiced = np.concatenate(f0)
-        voiced = voiced[voiced > 0]
-        if len(voiced) < 50:
-            continue
-        mels = [np.asarray(store.read(entry, "mel"), np.float32).T for entry in own]
-        spectrum = voiced_spectrum(np.concatenate(mels, axis=1), np.concatenate(f0))
-        median = float(np.exp(np.median(np.log(voiced))))
-        found[speaker] = (own[0].about["corpus"], embedding / np.linalg.norm(embedding), spectrum, median)
+        speaker = entry.about["speaker"]
+        if entry.about["split"] == "train" and entry.key in embeddings and len(found[speaker]) < clips:
+            found[speaker].append(entry)
     return found
+
+
+def embedding_of(entries: list[Entry], embeddings: dict[str, Any]) -> Any:
+    """A speaker's, of unit length."""
+    total = np.sum([embeddings[entry.key] for entry in entries], axis=0, dtype=np.float64)
+    return total / np.linalg.norm(total)
+
+
+def sound_of(store: FeatureStore, entries: list[Entry]) -> tuple[Any, float] | None:
+    """A speaker's average spectrum and median f0; None where too little is voiced."""
+    f0 = np.concatenate([store.read(entry, "f0") for entry in entries])
+    if (f0 > 0).sum() < 50:
+        return None
+    mel = np.concatenate([np.asarray(store.read(entry, "mel"), np.float32) for entry in entries]).T
+    return voiced_spectrum(mel, f0), float(np.exp(np.median(np.log(f0[f0 > 0]))))
 
 
 def main() -> None:
@@ -62,10 +65,15 @@ def main() -> None:
     model = VoxClone.from_pretrained(args.model)
     with np.load(args.embeddings) as file:
         embeddings = dict(zip(file["keys"].tolist(), file["embeddings"], strict=True))
-    known = speakers(FeatureStore(args.features), embeddings, args.clips)
-    everyone = np.stack([embedding for _, embedding, _, _ in known.values()])
-    drawn_from = [voice for voice in known.values() if voice[0] not in args.leave_out]
-    columns = [np.asarray(column, np.float64) for column in list(zip(*drawn_from, strict=True))[1:]]
+    store = FeatureStore(args.features)
+    known = clips_of(store, embeddings, args.clips)
+    everyone = np.stack([embedding_of(entries, embeddings) for entries in known.values()])
+    drawn_from = [
+        (embedding, *sound)
+        for embedding, entries in zip(everyone, known.values(), strict=True)
+        if entries[0].about["corpus"] not in args.leave_out and (sound := sound_of(store, entries)) is not None
+    ]
+    columns = [np.asarray(column, np.float64) for column in zip(*drawn_from, strict=True)]
     density = VoiceDensity.fit(Measures(*columns), args.rank)
     # No nearer to anybody than half of the real speakers are to the nearest other person.
     limit = float(np.median(neighbour_cosines(everyone)))

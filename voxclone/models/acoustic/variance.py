@@ -9,7 +9,6 @@ from torch.nn import functional
 from voxclone.layers.norm import ConditionalLayerNorm
 from voxclone.text.symbols import SILENCES
 
-
 TEMPERATURE = 0.4  # of random variation: all of what a predictor misses, drawn sound by sound, is no speaker's reading
 
 
