@@ -4,6 +4,7 @@ import argparse
 import json
 from collections import defaultdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.9)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder for the .voice files and design.json")
+    parser.add_argument("--into", type=Path, help="model folder that is saved again with these voices before its own")
     args = parser.parse_args()
 
     model = VoxClone.from_pretrained(args.model)
@@ -118,6 +120,11 @@ def main() -> None:
         raise SystemExit(
             f"only {len(taken)} of {args.count} were found; lower --temperature or draw with another --seed"
         )
+    if args.into:
+        whole = VoxClone.from_pretrained(args.into)
+        designed = {name: Voice.load(args.out / f"{name}.voice") for name in report["voices"]}
+        whole.voices = MappingProxyType(designed | dict(whole.voices))
+        whole.save_pretrained(args.into)
 
 
 if __name__ == "__main__":
