@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from voxclone import hub
@@ -14,7 +15,8 @@ from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
-from voxclone.training.checkpoint import export_part, start_from
+from voxclone.training.calibration import calibrate
+from voxclone.training.checkpoint import Checkpoint, export_part, save_checkpoint, start_from
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident, drop_stretched
@@ -39,6 +41,11 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
     parser.add_argument(
         "--speaker-config", type=Path, default=SPEAKER_CONFIG, help="what --speaker-run was trained with"
+    )
+    parser.add_argument(
+        "--calibrate-only",
+        action="store_true",
+        help="measure --start-from's prosody and what is clean, and write a run",
     )
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
@@ -86,19 +93,35 @@ def main() -> None:
         print(
             f"starts from {args.start_from}, but for {', '.join(sorted({n.split('.')[0] for n in fresh})) or 'nothing'}"
         )
+    if args.calibrate_only:
+        ask_for_clean_speech(step, train)
+        store_calibration(step, held_out, args.out)
+        return
     if "adversarial" not in settings:
-        measure_training_speech(step, train)
+        step.model.mean_spectrum.copy_(train.mean_spectrum())
+        ask_for_clean_speech(step, train)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
 
 
-def measure_training_speech(step: AcousticStep, train: VoicedSpeech) -> None:
-    """What the model is told of the speech that it learns from."""
-    step.model.mean_spectrum.copy_(train.mean_spectrum())
+def ask_for_clean_speech(step: AcousticStep, train: VoicedSpeech) -> None:
+    """Tell the model what a clean recording is, and what each symbol is like on average."""
     if step.model.config.quality_dims:
         step.model.clean_quality.copy_(train.clean_quality())
     if step.model.spread is not None:
         step.model.spread.average.copy_(train.average_prosody(len(SYMBOLS)))
+
+
+@torch.inference_mode()
+def store_calibration(step: AcousticStep, held_out: list[dict[str, Tensor]], out: Path) -> None:
+    """Measure the spread of prosody and keep the model as a run of no further step, which can be exported."""
+    step.eval()
+    if step.model.spread is not None and held_out:
+        stretch, residual = calibrate(step.model, step.model.spread.average, held_out)
+        step.model.spread.stretch.copy_(stretch)
+        step.model.spread.residual.copy_(residual)
+        print(f"stretch {[round(x, 3) for x in stretch.tolist()]}, residual {[round(x, 3) for x in residual.tolist()]}")
+    save_checkpoint(out, Checkpoint(0, 0.0, 0, 0, step.state_dict(), {}, {}))
 
 
 if __name__ == "__main__":

@@ -88,9 +88,9 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         return torch.from_numpy(np.mean(speakers, axis=0))
 
     def clean_quality(self) -> Tensor:
-        """(QUALITY_DIMS,) the mean of recordings that are cleaner than 60 % and not cleaner than 90 % of all."""
+        """(QUALITY_DIMS,) the mean of recordings that are cleaner than 80 % and not cleaner than 97 % of all."""
         qualities = np.stack(list(self.qualities.values()))
-        low, high = np.quantile(qualities.mean(1), [0.6, 0.9])
+        low, high = np.quantile(qualities.mean(1), [0.8, 0.97])
         chosen = (qualities.mean(1) >= low) & (qualities.mean(1) <= high)
         return torch.from_numpy(qualities[chosen].mean(0))
 
