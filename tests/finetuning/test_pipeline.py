@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -72,9 +73,28 @@ def test_adapting_needs_its_own_consent(recordings: Path, tiny_folder: Path, tmp
     narrow = Consent.attest("Ada", basis="espeak-ng's", scope=("cloning",))
     with pytest.raises(ConsentError, match="adapting"):
         finetune(recordings, name="Ada", consent=narrow, out=tmp_path / "ada", model=tiny_folder)
+    old = Consent.attest("Ada", basis="espeak-ng's", scope=("cloning", "adapting"))
+    past = dataclasses.replace(old, created="2020-01-01T00:00:00+00:00", expires="2021-01-01T00:00:00+00:00")
+    with pytest.raises(ConsentError, match="expired"):
+        finetune(recordings, name="Ada", consent=past, out=tmp_path / "ada", model=tiny_folder)
     with pytest.raises(ConsentError, match=r"Consent\.attest"):
         finetune(recordings, name="Ada", consent=None, out=tmp_path / "ada", model=tiny_folder)  # type: ignore[arg-type]
     assert not (tmp_path / "ada").exists()
+
+
+def test_recordings_that_carry_the_mark_are_refused(
+    recordings: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+
+    def refuse(self: VoxClone, sources: list[object], consent: Consent, spoken_by: Voice | None = None) -> None:
+        heard.append((len(sources), consent))
+        raise ConsentError("carries the mark")
+
+    monkeypatch.setattr(VoxClone, "require_natural", refuse)
+    with pytest.raises(ConsentError, match=r"0\.wav: carries the mark"):
+        finetune(recordings, name="Ada", consent=CONSENT, out=tmp_path / "ada", model=tiny_folder)
+    assert heard == [(1, CONSENT)]
 
 
 def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:

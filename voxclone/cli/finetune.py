@@ -23,7 +23,10 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
         help="folder of audio with or without texts (.txt, .srt), of LJSpeech, Kaldi or a Hugging Face dataset",
     )
     parser.add_argument(
-        "--consent", required=True, metavar="BASIS", help='on what ground the speaker agreed to this: "my own voice"'
+        "--consent",
+        required=True,
+        metavar="BASIS|FILE",
+        help='on what ground the speaker agreed to this ("my own voice"), or a record with the scope "adapting"',
     )
     parser.add_argument("-o", "--out", required=True, help="folder for the voice, the report and the work")
     parser.add_argument("--name", help="whose voice it is (default: the name of the folder --out)")
@@ -40,14 +43,19 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fine-tune, and say what came of it."""
+    from voxclone.cli.consent import read_record
     from voxclone.finetuning import finetune
     from voxclone.safety import Consent
 
     name = options.name or Path(options.out).resolve().name
+    if options.consent.endswith(".json"):
+        consent = read_record(options.consent)
+    else:
+        consent = Consent.attest(name, basis=options.consent, scope=("cloning", "adapting"))
     done = finetune(
         options.recordings,
         name=name,
-        consent=Consent.attest(name, basis=options.consent, scope=("cloning", "adapting")),
+        consent=consent,
         out=options.out,
         model=options.model,
         revision=options.revision,

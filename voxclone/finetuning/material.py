@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from voxclone.audio.io import write_audio
+from voxclone.audio.io import AudioSource, write_audio
 from voxclone.audio.reference import prepare_reference
-from voxclone.errors import AudioError, TextError, VoxcloneError
+from voxclone.errors import AudioError, ConsentError, TextError, VoxcloneError
 from voxclone.finetuning.clips import Clip, Decoded, decode
 from voxclone.finetuning.segments import MARGIN_SECONDS, SpeechDetector, cut
 from voxclone.finetuning.transcribe import HOW_TO
@@ -78,11 +78,20 @@ class Material:
         return self.folder / f"{number:05d}.flac"
 
     def add(
-        self, clips: Sequence[Clip], detector: SpeechDetector, transcriber: Transcriber | None, language: str
-    ) -> None:
+        self, clips: Sequence[Clip], detector: SpeechDetector, transcriber: Transcriber | None, language: str,
+        require_natural: Callable[[AudioSource], None],
+    ) -> None:  # fmt: skip
         """Cut and measure the clips that are not here yet.
 
+        Args:
+            clips: All of the speaker's.
+            detector: Finds speech.
+            transcriber: For clips without text; None leaves them out.
+            language: Of the texts.
+            require_natural: Raises ConsentError for a recording that a model made.
+
         Raises:
+            ConsentError: A clip is no recording of a person.
             VoxcloneError: No clip has text, and there is no transcriber.
         """
         if transcriber is None and not any(clip.text for clip in clips):
@@ -91,6 +100,7 @@ class Material:
         todo = [clip for clip in clips if clip.key not in done]
         self.folder.mkdir(parents=True, exist_ok=True)
         for decoded in tqdm(decode(todo), total=len(todo), desc="cutting", disable=None, leave=False):
+            _require_natural(decoded, require_natural)
             made = list(self._cut(decoded, detector, transcriber, language))
             for number, (_, audio) in enumerate(made, len(self.utterances)):
                 if audio is not None:
@@ -129,6 +139,15 @@ class Material:
             text = clip.text or (transcriber.transcribe(part, rate) if transcriber else "")
             utterance = _judge(Utterance(key, clip.key, len(part) / rate, text), part, rate, language)
             yield utterance, None if utterance.dropped else part
+
+
+def _require_natural(decoded: Decoded, check: Callable[[AudioSource], None]) -> None:
+    """Check a clip, and name it where it is refused."""
+    if decoded.fault is None:
+        try:
+            check((decoded.samples, decoded.sample_rate))
+        except ConsentError as error:
+            raise ConsentError(f"{decoded.clip.key}: {error}") from error
 
 
 def _judge(utterance: Utterance, samples: NDArray[np.float32], rate: int, language: str) -> Utterance:

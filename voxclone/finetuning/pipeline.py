@@ -23,6 +23,8 @@ from voxclone.finetuning.segments import SpeechDetector
 from voxclone.finetuning.sources import read_sources
 from voxclone.finetuning.transcribe import Transcriber
 from voxclone.safety.consent import Consent
+from voxclone.safety.validity import require_valid
+from voxclone.synthesis import VoxClone
 from voxclone.synthesis.reference import encoder_id
 from voxclone.training.acoustic import VoicedSpeech, voiced_batch
 from voxclone.training.speech_data import LengthBuckets
@@ -86,7 +88,8 @@ def finetune(
         minutes: The most that training takes.
 
     Raises:
-        ConsentError: There is no consent to adapting.
+        ConsentError: There is no valid consent to adapting, or a recording carries the model's mark, so that no person
+            spoke it.
         ModelError: The model is missing, damaged, or has no aligner.
         VoxcloneError: There is too little that can be used, an extra is not installed, or `out` holds another speaker's
             work.
@@ -104,7 +107,10 @@ def finetune(
     _claim(work, {"name": name, "acoustic_id": base.acoustic_id})
     material = Material(work / "utterances")
     detector, scribe = SpeechDetector(), Transcriber(Path(transcriber)) if transcriber else None
-    material.add(clips, detector, scribe, base.config.text.language)
+    speaking = VoxClone.from_pretrained(base.folder, device="cpu")
+    material.add(
+        clips, detector, scribe, base.config.text.language, lambda each: speaking.require_natural([each], consent)
+    )
     data = prepare(material, work, base, name)
     speech_minutes = data.minutes(base.config.audio)
     chosen = choose_depth(speech_minutes) if depth == "auto" else depth
@@ -129,7 +135,7 @@ def finetune(
         "held_out_loss_before": float(step.first_loss), "held_out_loss_after": float(step.best_loss),
         "seconds": round(monotonic() - started, 1),
     }  # fmt: skip
-    report = write_report(folder, data, base, voice, run, about)
+    report = write_report(folder, data, base, speaking, voice, run, about)
     return FineTuned(voice, path, report, chosen, speech_minutes)
 
 
@@ -137,16 +143,12 @@ def require_adapting(consent: object, name: str) -> None:
     """Refuse to go on without the speaker's consent to adapting.
 
     Raises:
-        ConsentError: It is no consent record, or its scope does not name adapting.
+        ConsentError: It is no consent record, has expired, was revoked, or its scope does not name adapting.
     """
     attest = f'voxclone.Consent.attest("{name}", basis="on what ground", scope=("cloning", "{ADAPTING}"))'
     if not isinstance(consent, Consent):
         raise ConsentError(f"fine-tuning needs the speaker's consent; add: consent={attest}")
-    if ADAPTING not in consent.scope:
-        raise ConsentError(
-            f"the consent of {consent.speaker!r} is to {', '.join(consent.scope)}, not to {ADAPTING}: ask the speaker, "
-            f"then record it: {attest}"
-        )
+    require_valid((consent,), "cloning", ADAPTING)
 
 
 def train(data: SpeakerData, base: BaseModel, depth: Depth, folder: Path, plan: Plan, minutes: float) -> AdaptationStep:

@@ -37,11 +37,11 @@ STYLE = (
 
 
 def write_report(
-    folder: Path, data: SpeakerData, base: BaseModel, voice: Voice, run: Path, about: dict[str, Any]
+    folder: Path, data: SpeakerData, base: BaseModel, model: VoxClone, voice: Voice, run: Path, about: dict[str, Any]
 ) -> Path:
     """Write the three files; returns the page's path."""
     numbers = about | measure(data, base.config.text.language)
-    heard = _speak_held_out(data, base, voice)
+    heard = _speak_held_out(data, base, model, voice)
     numbers["similarity"] = heard.pop("similarity")
     dropped = [
         {"key": each.key, "reason": each.dropped, "detail": each.detail} for each in data.utterances if each.dropped
@@ -53,9 +53,8 @@ def write_report(
     return page
 
 
-def _speak_held_out(data: SpeakerData, base: BaseModel, voice: Voice) -> dict[str, Any]:
+def _speak_held_out(data: SpeakerData, base: BaseModel, model: VoxClone, voice: Voice) -> dict[str, Any]:
     """Held-out sentences as recorded, by the clone and by the fine-tuned voice; and how alike they are."""
-    model = VoxClone.from_pretrained(base.folder, device="cpu")
     measured = data.measured_voice()
     clone = dataclasses.replace(
         voice,
