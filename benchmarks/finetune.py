@@ -27,7 +27,7 @@ import numpy as np
 
 import voxclone
 from environment import RESULTS, write_result
-from quality import Judges
+from judges import Judges
 from voxclone.finetuning import finetune
 
 TEN_SENTENCES = 10
@@ -80,13 +80,13 @@ def judge(
     for name, text in sentences.items():
         paths.append(folder / f"{name}.wav")
         model.generate(text, voice).save(paths[-1])
-    scores = judges.similarity([(reference, path) for path in paths for reference in natural])
+    scores = judges.similarities([(reference, path) for path in paths for reference in natural])
     means = [mean(scores[at : at + len(natural)]) for at in range(0, len(scores), len(natural))]
     numbers: dict[str, Any] = {
         "similarity": round(mean(means), 4),
         "similarity_standard_error": round(float(np.std(means)) / math.sqrt(len(means)), 4),
-        **judges.word_errors(sentences, paths, distractors),
-        "ldnet_mos": round(judges.naturalness(paths), 3),
+        **judges.error_rates(sentences, paths, distractors),
+        "ldnet_mos": round(mean(judges.naturalness(paths)), 3),
     }
     if getattr(model.config, "watermark", None) is not None:
         numbers["mark"] = [voxclone.detect(path, model=source).verdict for path in paths[:4]]
@@ -128,7 +128,7 @@ def main() -> None:
         pool, aside = rows[:-2], rows[-2:]
         natural = [args.manifest.parent / row["path"] for row in aside]
         others = [args.manifest.parent / row["path"] for row in pool[:: max(1, len(pool) // 8)]]
-        ceiling = mean(judges.similarity([(one, other) for one in natural for other in others]))
+        ceiling = mean(judges.similarities([(one, other) for one in natural for other in others]))
         consent = voxclone.Consent.attest(speaker, basis="corpus licensed for it", scope=("cloning", "adapting"))
         for amount in args.amounts:
             chosen = choose(pool, amount)

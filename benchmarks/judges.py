@@ -15,7 +15,7 @@ RESAMPLES = 1000  # of the bootstrap behind every interval
 
 
 class Judges:
-    """The judge scripts of a folder: `score_asr_ps.py`, `score_spk_nnid.py` and `score_ldnet.py`."""
+    """The judge scripts of a folder: `score_asr_ps.py`, `make_lm.py`, `score_spk_nnid.py`, `score_ldnet.py`."""
 
     def __init__(self, folder: Path, work: Path) -> None:
         self.folder, self.work = folder, work
@@ -30,6 +30,20 @@ class Judges:
         printed = self._run("score_asr_ps.py", "--ref", str(references), *map(str, paths))
         rates = [float(value) for value in re.findall(r"^\S.*\twer=([\d.]+)\tcer", printed, re.MULTILINE)][: len(paths)]
         return [(rate, len(texts[path.stem].split())) for rate, path in zip(rates, paths, strict=True)]
+
+    def error_rates(self, texts: dict[str, str], paths: Sequence[Path], distractors: Sequence[str]) -> dict[str, float]:
+        """Error rates over all files, with a language model of the texts and distractors, and with PocketSphinx's own."""
+        references, others = self.work / "references.txt", self.work / "distractors.txt"
+        references.write_text("".join(f"{stem}|{text}\n" for stem, text in texts.items()), encoding="utf8")
+        others.write_text("\n".join(distractors), encoding="utf8")
+        model = self.work / "domain.lm"
+        self._run("make_lm.py", str(model), str(references), str(others))
+        rates = {}
+        for prefix, arguments in (("", ["--lm", str(model)]), ("default_lm_", [])):
+            printed = self._run("score_asr_ps.py", "--ref", str(references), *arguments, *map(str, paths))
+            total = next(line for line in printed.splitlines() if line.startswith("TOTAL"))
+            rates |= {prefix + kind: float(value) for kind, value in re.findall(r"(wer|cer)=([\d.]+)", total)}
+        return rates
 
     def similarities(self, pairs: Sequence[tuple[Path, Path]]) -> list[float]:
         """Speaker cosine of each (reference, test)."""
