@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import tempfile
 import warnings
@@ -10,7 +11,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self, TypedDict, Unpack, overload
+from typing import Any, Self, TypedDict, Unpack, overload
 
 import torch
 from torch import nn
@@ -33,6 +34,7 @@ from voxclone.subtitles import read_subtitles
 from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.alignment import Alignment, align
 from voxclone.synthesis.batching import buckets
+from voxclone.synthesis.compiling import ACOUSTIC_METHODS, VOCODER_METHODS, with_compiled
 from voxclone.synthesis.controls import Controls, check_number
 from voxclone.synthesis.dubbing import Cue, Dubbing, check_times
 from voxclone.synthesis.listening import Listening
@@ -456,6 +458,21 @@ class VoxClone(Listening):
             raise VoiceError(f"the text asks for the voice {name!r}; there is {names}. Give others with voices=")
         self._check_voice(known[name])
         return known[name]
+
+    def compiled(self, **options: Any) -> Self:
+        """The same model, its weights shared, through torch.compile: slower at first, then faster where it is.
+
+        What it says differs from this model's by rounding.
+
+        Args:
+            options: As for torch.compile; dynamic is True unless given, so that a new length compiles nothing anew.
+        """
+        model = copy.copy(self)
+        options = {"dynamic": True} | options
+        model._acoustic = with_compiled(self._acoustic, ACOUSTIC_METHODS, options)
+        model._acoustic_models = AcousticModels(model._acoustic, self.config.name)
+        model._vocoder = with_compiled(self._vocoder, VOCODER_METHODS, options)
+        return model
 
     def narrate(
         self,
