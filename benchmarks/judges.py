@@ -32,13 +32,13 @@ class Judges:
         return [(rate, len(texts[path.stem].split())) for rate, path in zip(rates, paths, strict=True)]
 
     def error_rates(self, texts: dict[str, str], paths: Sequence[Path], distractors: Sequence[str]) -> dict[str, float]:
-        """Error rates over all files, with a language model of the texts and distractors, and with PocketSphinx's own."""
+        """Error rates over all files with a language model of texts and distractors, and with PocketSphinx's own."""
         references, others = self.work / "references.txt", self.work / "distractors.txt"
         references.write_text("".join(f"{stem}|{text}\n" for stem, text in texts.items()), encoding="utf8")
         others.write_text("\n".join(distractors), encoding="utf8")
         model = self.work / "domain.lm"
         self._run("make_lm.py", str(model), str(references), str(others))
-        rates = {}
+        rates: dict[str, float] = {}
         for prefix, arguments in (("", ["--lm", str(model)]), ("default_lm_", [])):
             printed = self._run("score_asr_ps.py", "--ref", str(references), *arguments, *map(str, paths))
             total = next(line for line in printed.splitlines() if line.startswith("TOTAL"))
