@@ -87,8 +87,12 @@ def _signer(files: list[str] | None) -> Signer | None:
 
 def load(options: argparse.Namespace) -> VoxClone:
     """The model that the options name."""
+    import torch
+
+    from voxclone.kernels.threads import usable_cores
     from voxclone.synthesis import VoxClone
 
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))  # OMP_NUM_THREADS asks for fewer
     return VoxClone.from_pretrained(options.model, device=options.device)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from voxclone.kernels.channels_last import convolve_rows, empty_rows, from_rows, to_rows
 from voxclone.kernels.dispatch import fused_serves, in_autocast
+from voxclone.kernels.packing import packed
 from voxclone.kernels.recomputation import gradients_of
 
 
@@ -60,6 +61,17 @@ def _fused(
     rows = F.leaky_relu(rows, slope) if slope != 1 else rows
     y = convolve_rows(rows, weight, bias, padding, dilation)
     return from_rows(y.tanh_() if tanh else y)
+
+
+@_fused.register_kernel("cuda")
+def _on_gpu(
+    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, slope: float, tanh: bool
+) -> Tensor:
+    from voxclone.kernels.gpu.convolution import convolve, pack
+
+    rows, taps = x.transpose(1, 2).contiguous(), packed(weight, x.dtype, pack)
+    bias = None if bias is None else bias.to(x.dtype)
+    return convolve(rows, taps, bias, padding=padding, dilation=dilation, slope=slope, tanh=tanh).transpose(1, 2)
 
 
 @_fused.register_fake

@@ -49,6 +49,14 @@ def _fused(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding:
     return from_rows(convolve_rows_transposed(rows, weight, bias, stride, padding))
 
 
+@_fused.register_kernel("cuda")
+def _on_gpu(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, slope: float) -> Tensor:
+    from voxclone.kernels.gpu.convolution import convolve_transposed
+
+    rows = x.transpose(1, 2).contiguous()
+    return convolve_transposed(rows, weight, bias, stride=stride, padding=padding, slope=slope).transpose(1, 2)
+
+
 @_fused.register_fake
 def _shape(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, slope: float) -> Tensor:
     return empty_rows(x, weight.shape[1], (x.shape[2] - 1) * stride + weight.shape[2] - 2 * padding)

@@ -26,7 +26,8 @@ DTYPES = {
 def fused_serves(x: Tensor, *weights: Tensor) -> bool:
     """Whether the fused form of an op takes this call.
 
-    Where a gradient is wanted, "auto" takes the reference, so that training computes as it always did.
+    Where a gradient is wanted, "auto" takes the reference, so that training computes as it always did; and on a GPU,
+    until the Triton kernels have been run and measured on one.
 
     Raises:
         KernelError: The variable has an unknown value, or is "fused" and the fused form cannot serve.
@@ -41,7 +42,9 @@ def fused_serves(x: Tensor, *weights: Tensor) -> bool:
         if reason is not None:
             raise KernelError(f"{VARIABLE} is 'fused', but {reason}; set it to 'auto' to have the reference serve")
         return True
-    return reason is None and not (torch.is_grad_enabled() and any(each.requires_grad for each in (x, *weights)))
+    if reason is not None or x.is_cuda:
+        return False
+    return not (torch.is_grad_enabled() and any(each.requires_grad for each in (x, *weights)))
 
 
 def in_autocast(x: Tensor) -> Tensor:
@@ -76,4 +79,4 @@ def _why_not_on_gpu(device: torch.device) -> str | None:
         return "the fused forms for cuda are written in Triton, which is not installed: pip install triton"
     if torch.version.cuda is None or torch.cuda.get_device_capability(device) < (8, 0):
         return "the fused forms for cuda need an NVIDIA GPU of compute capability 8.0 or newer"
-    return "the fused forms for cuda have not been run on a GPU yet"
+    return None

@@ -42,7 +42,12 @@ def multi_receptive_field(x: Tensor, blocks: Sequence[ResidualBlock], *, per_res
 
     Returns:
         (B, C, T). Of the fused form the channels are innermost in memory.
+
+    Raises:
+        ValueError: A block has no convolution, or not a multiple of `per_residual`.
     """
+    if any(len(block.weights) == 0 or len(block.weights) % per_residual for block in blocks):
+        raise ValueError(f"every block needs a multiple of {per_residual} convolutions, at least {per_residual}")
     weights = [weight for block in blocks for weight in block.weights]
     biases = [bias for block in blocks for bias in block.biases]
     dilations = [dilation for block in blocks for dilation in block.dilations]
@@ -107,6 +112,22 @@ def _fused(
         total = y if total is None else total.add_(y)
     assert total is not None
     return from_rows(total.div_(len(sizes)))
+
+
+@_fused.register_kernel("cuda")
+def _on_gpu(
+    x: Tensor,
+    weights: list[Tensor],
+    biases: list[Tensor],
+    dilations: list[int],
+    sizes: list[int],
+    per_residual: int,
+    slope: float,
+) -> Tensor:
+    from voxclone.kernels.gpu.residual import mean_of_blocks
+
+    rows = x.transpose(1, 2).contiguous()
+    return mean_of_blocks(rows, weights, biases, dilations, sizes, per_residual, slope).transpose(1, 2)
 
 
 @_fused.register_fake

@@ -1,0 +1,163 @@
+"""What the Triton kernels need of a GPU: compiled ahead of time for sm_80, sm_90 and sm_100, with no GPU at hand.
+
+    python benchmarks/kernel_resources.py
+
+For each kernel, shape and architecture: registers of a thread, bytes spilled to local memory, bytes of shared memory,
+and whether tensor-core instructions are in the code. Fails where a bound is broken: a spill, more shared memory than a
+multiprocessor has, or no tensor-core instruction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from environment import write_result
+from voxclone.kernels.gpu.convolution import conv1d_kernel, tile_for
+from voxclone.kernels.gpu.residual import chain_kernel, chain_tile
+
+TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+SHARED_BYTES = {80: 163 * 1024, 90: 227 * 1024, 100: 227 * 1024}  # that one program may have
+SPILLED_BYTES = 0
+SLOPE = 0.1
+
+Shape = tuple[str, Any, dict[str, Any], int, int]  # name, kernel, constants, warps, stages
+
+
+def convolution(channels_in: int, channels_out: int, taps: int, tanh: bool = False) -> Shape:
+    tile = tile_for(channels_in, channels_out)
+    constants = {
+        "TAPS": taps,
+        "CHANNELS_IN": channels_in,
+        "CHANNELS_OUT": channels_out,
+        "SLOPE": SLOPE,
+        "TANH": tanh,
+        "HAS_BIAS": True,
+        "HAS_RESIDUAL": not tanh,
+        "HAS_TOTAL": False,
+        "ROWS": tile.rows,
+        "COLUMNS": tile.columns,
+        "DEPTH": tile.depth,
+    }
+    name = f"convolution {channels_in} to {channels_out}, {taps} taps{', tanh' if tanh else ''}"
+    return name, conv1d_kernel, constants, tile.warps, tile.stages
+
+
+def residual(channels: int, taps: int, dilations: tuple[int, ...], per_residual: int) -> Shape:
+    tile = chain_tile(channels)
+    constants = {
+        "DILATIONS": (*dilations, *[0] * (6 - len(dilations))),
+        "COUNT": len(dilations),
+        "PER_RESIDUAL": per_residual,
+        "TAPS": taps,
+        "CHANNELS": channels,
+        "BLOCK": max(16, triton.next_power_of_2(channels)),
+        "HALO": sum(dilations) * (taps // 2),
+        "TIMES": tile.times,
+        "ROWS": tile.rows,
+        "SLOPE": SLOPE,
+        "HAS_TOTAL": True,
+    }
+    name = f"{len(dilations)} residual convolutions of {channels} channels, {taps} taps"
+    return name, chain_kernel, constants, tile.warps, tile.stages
+
+
+V1_BLOCK = (1, 1, 3, 1, 5, 1)
+SHAPES = [
+    convolution(80, 512, 7),
+    convolution(512, 2048, 3),  # the first upsampling of V1: 8 phases of 256 channels
+    convolution(256, 256, 11),
+    convolution(128, 128, 11),
+    convolution(32, 1, 7, tanh=True),
+    residual(128, 11, (5, 1), 2),
+    residual(64, 11, V1_BLOCK, 2),
+    residual(32, 11, V1_BLOCK, 2),
+    residual(16, 7, V1_BLOCK, 2),
+    residual(8, 3, V1_BLOCK, 2),
+    residual(128, 7, (3, 12), 1),
+    residual(120, 7, (3, 12), 1),  # the bundled vocoder's
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architectures", nargs="+", type=int, default=list(SHARED_BYTES))
+    parser.add_argument("--dtypes", nargs="+", default=["bf16", "fp16"])
+    parser.add_argument("--shapes", nargs="+", default=[""], help="compile those only whose name holds one of these")
+    parser.add_argument("--no-result", action="store_true", help="write no result file")
+    args = parser.parse_args()
+    shapes = [shape for shape in SHAPES if any(part in shape[0] for part in args.shapes)]
+    rows = list(compiled(shapes, args.architectures, args.dtypes))
+    broken = [f"{row['kernel']}, sm_{row['sm']}, {row['dtype']}: {why}" for row in rows for why in faults(row)]
+    if not args.no_result:
+        print(write_result("kernel-resources", {"triton": triton.__version__, "kernels": rows, "broken": broken}))
+    if broken:
+        sys.exit("\n".join(broken))
+
+
+def compiled(shapes: list[Shape], architectures: list[int], dtypes: list[str]) -> Iterator[dict[str, Any]]:
+    """One row of resources for each kernel, architecture and dtype, printed as it is made."""
+    for (name, kernel, constants, warps, stages), sm, dtype in itertools.product(shapes, architectures, dtypes):
+        start = time.perf_counter()
+        source = ASTSource(kernel, _signature(kernel, constants, dtype), constants, _aligned(kernel))
+        options = {"num_warps": warps, "num_stages": stages}
+        made = triton.compile(source, target=GPUTarget("cuda", sm, 32), options=options)
+        row = {"kernel": name, "sm": sm, "dtype": dtype, "warps": warps, "shared_bytes": made.metadata.shared}
+        row |= _usage(made.asm["cubin"]) | {"seconds_to_compile": round(time.perf_counter() - start, 1)}
+        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+        yield row
+
+
+def faults(row: dict[str, Any]) -> Iterator[str]:
+    """Which bounds are broken."""
+    if row["shared_bytes"] > SHARED_BYTES[row["sm"]]:
+        yield f"{row['shared_bytes']} bytes of shared memory; there are {SHARED_BYTES[row['sm']]}"
+    if row["spilled_bytes"] > SPILLED_BYTES:
+        yield f"{row['spilled_bytes']} bytes spilled"
+    if not row["tensor_core_instructions"]:
+        yield "no tensor-core instruction"
+
+
+def _signature(kernel: Any, constants: dict[str, Any], dtype: str) -> dict[str, str]:
+    kinds = dict.fromkeys(("x", "weight", "weights", "bias", "biases", "residual", "out", "scratch"), f"*{dtype}")
+    kinds |= {"scale": "fp32"}
+    return {name: "constexpr" if name in constants else kinds.get(name, "i32") for name in kernel.arg_names}
+
+
+def _aligned(kernel: Any) -> dict[tuple[int, ...], list[list[Any]]]:
+    """Pointers are multiples of 16 bytes, as torch's are: else loads are of single values, and registers spill."""
+    pointers = ("x", "weight", "weights", "bias", "biases", "residual", "out", "scratch")
+    return {(i,): [["tt.divisibility", 16]] for i, name in enumerate(kernel.arg_names) if name in pointers}
+
+
+def _usage(cubin: bytes) -> dict[str, int]:
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        usage = _run("cuobjdump", "--dump-resource-usage", file.name)
+        assembly = _run("nvdisasm", file.name)
+    return {
+        "registers": int(re.findall(r"REG:(\d+)", usage)[0]),
+        "spilled_bytes": int(re.findall(r"STACK:(\d+)", usage)[0]),
+        "tensor_core_instructions": len(re.findall(r"\b(?:HMMA|HGMMA|UTCHMMA|UTCQMMA|OMMA)\b", assembly)),
+    }
+
+
+def _run(tool: str, *arguments: str) -> str:
+    return subprocess.run([str(TOOLS / tool), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Vocoders by each form of their ops: plain PyTorch, channels innermost, bfloat16, torch.compile, ONNX Runtime.
+
+    python benchmarks/kernels.py --threads 2 --seconds 5
+
+The forms of one vocoder take turns in one process, so that other load on the machine meets all of them alike: trust the
+ratios, which are medians over the rounds, more than the times. Weights of V1, V2 and V3 are random: the arithmetic is
+the same. Errors are relative to float32 reference, in the signal's norm. Where there is a GPU, times are CUDA events'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from environment import write_result
+from voxclone import hub
+from voxclone.models.vocoder import HIFIGAN_V1, HIFIGAN_V2, HIFIGAN_V3, build_vocoder
+
+VERSIONS = {"V1": HIFIGAN_V1, "V2": HIFIGAN_V2, "V3": HIFIGAN_V3}
+Form = Callable[[], Tensor]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vocoders", nargs="+", default=[*VERSIONS, "bundle"])
+    parser.add_argument("--model", help="folder of the model whose vocoder is 'bundle'; the bundled one if left out")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of speech in one call")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--compile", action="store_true", help="with torch.compile, which needs a C++ compiler")
+    parser.add_argument("--onnx", action="store_true", help="with ONNX Runtime")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--name", default="kernels", help="of the file in benchmarks/results")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    rows = {}
+    for name in args.vocoders:
+        vocoder, inputs = prepare(name, args.model, args.seconds, args.batch, torch.device(args.device))
+        made = forms(vocoder, inputs, args.compile)
+        if args.onnx:
+            made["ONNX Runtime float32"] = onnx_form(vocoder, inputs, args.threads)
+        rows[name] = measure(made, inputs[0].shape[2] * 256 / 22050 * args.batch, args.rounds, args.device)
+        print(name)
+        for form, row in rows[name].items():
+            print(f"  {form:32s}", "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+    numbers = {"threads": args.threads, "seconds": args.seconds, "batch": args.batch, "rounds": args.rounds}
+    notes = [] if torch.cuda.is_available() else ["no GPU could be had: the CUDA forms have not been run on one"]
+    print(write_result(args.name, {**numbers, "notes": notes, "vocoders": rows}))
+
+
+def prepare(
+    name: str, model: str | None, seconds: float, batch: int, device: torch.device
+) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    """A vocoder and its inputs: a mel of noise at a mel's level, and a gliding f0."""
+    torch.manual_seed(0)
+    folder = hub.resolve(model)
+    vocoder = build_vocoder(VERSIONS[name] if name in VERSIONS else hub.read_config(folder).vocoder).eval()
+    if name not in VERSIONS:
+        hub.load_weights(vocoder, folder / "vocoder.safetensors")
+    frames = round(seconds * 22050 / 256)
+    mel = torch.randn(batch, 80, frames) - 5
+    f0 = torch.linspace(100, 200, frames).expand(batch, -1)
+    return vocoder.to(device), (mel.to(device), f0.to(device))
+
+
+def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool) -> dict[str, Form]:
+    """Each way to run the vocoder; the first is what the others are compared with."""
+
+    def run(mode: str, dtype: torch.dtype, module: nn.Module = vocoder) -> Form:
+        def call() -> Tensor:
+            os.environ["VOXCLONE_KERNELS"] = mode
+            vocoder.precision = dtype  # type: ignore[assignment]
+            return module(*inputs)  # type: ignore[no-any-return]
+
+        return call
+
+    made = {
+        "reference float32": run("reference", torch.float32),
+        "reference bfloat16": run("reference", torch.bfloat16),
+        "fused float32": run("auto", torch.float32),
+        "fused bfloat16": run("auto", torch.bfloat16),
+    }
+    if compiled:
+        torch._inductor.config.freezing = True
+        made["compiled reference float32"] = run("reference", torch.float32, torch.compile(vocoder))
+        made["compiled reference bfloat16"] = run("reference", torch.bfloat16, torch.compile(vocoder))
+    return made
+
+
+def onnx_form(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], threads: int) -> Form:
+    """The vocoder in ONNX Runtime, in float32. Heads with an STFT do not export."""
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "vocoder.onnx")
+        torch.onnx.export(vocoder, inputs[:1], path, dynamo=True, external_data=False, verbose=False)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    given = {session.get_inputs()[0].name: inputs[0].numpy()}
+    return lambda: torch.from_numpy(np.asarray(session.run(None, given)[0]))
+
+
+@torch.inference_mode()
+def measure(made: dict[str, Form], seconds: float, rounds: int, device: str) -> dict[str, dict[str, float]]:
+    """Time of each form, its ratio to the first in the same round, and its error."""
+    outputs = {name: form().float().clone() for name, form in made.items()}  # also warms up and packs
+    walls: dict[str, list[float]] = {name: [] for name in made}
+    works: dict[str, list[float]] = {name: [] for name in made}
+    for _ in range(rounds):
+        for name, form in made.items():
+            wall, work = timed(form, device)
+            walls[name].append(wall)
+            works[name].append(work)
+    first = next(iter(made))
+    expected = outputs[first]
+    return {
+        name: {
+            "rtf": round(statistics.median(walls[name]) / seconds, 5),
+            "rtf_best": round(min(walls[name]) / seconds, 5),
+            "cpu_seconds_per_second": round(statistics.median(works[name]) / seconds, 5),
+            "times_faster": _ratio(walls[first], walls[name]),
+            "times_less_cpu": _ratio(works[first], works[name]),
+            "error": float(f"{(outputs[name] - expected).norm() / expected.norm():.1e}"),
+        }
+        for name in made
+    }
+
+
+def timed(form: Form, device: str) -> tuple[float, float]:
+    """Seconds on the clock, or of the GPU, and of processor time."""
+    work = time.process_time()
+    if device == "cpu":
+        wall = time.perf_counter()
+        form()
+        return time.perf_counter() - wall, time.process_time() - work
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
+    form()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / 1e3, time.process_time() - work
+
+
+def _ratio(first: list[float], other: list[float]) -> float:
+    return round(statistics.median(one / two for one, two in zip(first, other, strict=True)), 2)
+
+
+if __name__ == "__main__":
+    main()

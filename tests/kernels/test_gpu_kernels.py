@@ -1,0 +1,243 @@
+"""The Triton kernels through Triton's interpreter, on the CPU: parity with float64, and mutants that must be caught.
+
+The interpreter is silently wrong in bfloat16, which has to be tested on a GPU.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+
+pytest.importorskip("triton")
+
+from triton.runtime.interpreter import InterpretedFunction
+
+from voxclone.kernels.conv1d import conv1d_reference
+from voxclone.kernels.conv_transpose1d import conv_transpose1d_reference
+from voxclone.kernels.gpu import convolution, residual
+from voxclone.kernels.gpu.convolution import Tile
+from voxclone.kernels.gpu.residual import ChainTile
+from voxclone.kernels.multi_receptive_field import multi_receptive_field_reference
+
+SLOPE = 0.1
+BLOCK = 16
+LENGTHS = [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 4097]  # the kernel's size less one is among each case's own
+DTYPES = [torch.float32, torch.float16]
+Case = tuple[Tensor, Tensor, Tensor]  # the kernel's output, the reference's in the same dtype, and in float64
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+def test_the_kernels_are_interpreted() -> None:
+    assert isinstance(convolution.conv1d_kernel, InterpretedFunction)
+    assert isinstance(residual.chain_kernel, InterpretedFunction)
+
+
+def rows(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).contiguous()
+
+
+def weight(*shape: int) -> Tensor:
+    return torch.randn(*shape) / (shape[1] * shape[2]) ** 0.5
+
+
+def tile(length: int) -> Tile:
+    """Blocks of 16 where the ends of blocks are looked at; few and large ones where the length is."""
+    return Tile(BLOCK if length < 1000 else 1024, 16, 16, 4, 2)
+
+
+def chain_tile(length: int) -> ChainTile:
+    return ChainTile(BLOCK, 16, 4, 2) if length < 1000 else ChainTile(2048, 1024, 4, 2)
+
+
+def convolved(length: int, dtype: torch.dtype, module: ModuleType = convolution, tanh: bool = False) -> Case:
+    """More channels than a block on both sides, none a multiple of it, all that the kernel can add."""
+    x, kernel, bias = (each.to(dtype) for each in (torch.randn(2, 20, length), weight(18, 20, 7), torch.randn(18)))
+    added, total = torch.randn(2, 18, length).to(dtype), torch.randn(2, 18, length).to(dtype)
+    made = module.convolve(
+        rows(x),
+        module.pack(kernel),
+        bias,
+        padding=9,
+        dilation=3,
+        slope=SLOPE,
+        tanh=tanh,
+        residual=rows(added),
+        total=rows(total),
+        scale=0.5,
+        tile=tile(length),
+    )
+
+    def reference(kind: torch.dtype) -> Tensor:
+        y = conv1d_reference(x.to(kind), kernel.to(kind), bias.to(kind), 9, 3, SLOPE, tanh)
+        return (y + added.to(kind) + total.to(kind)) * 0.5
+
+    return made, rows(reference(dtype)), rows(reference(torch.float64))
+
+
+def lengthened(length: int, dtype: torch.dtype, module: ModuleType = convolution, kernel_size: int = 16) -> Case:
+    stride, padding = kernel_size // 2, kernel_size // 4
+    x, kernel, bias = torch.randn(2, 20, length), weight(20, 6, kernel_size), torch.randn(6)
+    x, kernel, bias = x.to(dtype), kernel.to(dtype), bias.to(dtype)
+    made = module.convolve_transposed(
+        rows(x), kernel, bias, stride=stride, padding=padding, slope=SLOPE, tile=tile(length)
+    )
+
+    def reference(kind: torch.dtype) -> Tensor:
+        return rows(conv_transpose1d_reference(x.to(kind), kernel.to(kind), bias.to(kind), stride, padding, SLOPE))
+
+    return made, reference(dtype), reference(torch.float64)
+
+
+def averaged(
+    length: int,
+    dtype: torch.dtype,
+    module: ModuleType = residual,
+    per_residual: int = 2,
+    channels: int = 12,
+    dilations: tuple[int, ...] = (1, 1, 3, 1),
+) -> Case:
+    """Two blocks, of 3 and of 5 taps."""
+    x = torch.randn(2, channels, length).to(dtype)
+    taps = [3] * len(dilations) + [5] * len(dilations)
+    weights = [weight(channels, channels, each).to(dtype) for each in taps]
+    biases, sizes = [torch.randn(channels).to(dtype) for _ in taps], [len(dilations)] * 2
+    made = module.mean_of_blocks(
+        rows(x), weights, biases, dilations * 2, sizes, per_residual, SLOPE, (chain_tile(length), tile(length))
+    )
+
+    def reference(kind: torch.dtype) -> Tensor:
+        given = x.to(kind), [each.to(kind) for each in weights], [each.to(kind) for each in biases]
+        return rows(multi_receptive_field_reference(*given, dilations * 2, sizes, per_residual, SLOPE))
+
+    return made, reference(dtype), reference(torch.float64)
+
+
+def rounds_as_well(case: Case) -> bool:
+    """Whether the worst element is off by at most twice what the reference's is, and one rounding of the largest."""
+    made, plain, exact = case
+    assert made.shape == exact.shape
+    bound = 2 * (plain.double() - exact).abs().max() + torch.finfo(made.dtype).eps * exact.abs().max()
+    return bool((made.double() - exact).abs().max() <= bound)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", [*LENGTHS, 6])
+def test_convolution(length: int, dtype: torch.dtype) -> None:
+    assert rounds_as_well(convolved(length, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tanh(dtype: torch.dtype) -> None:
+    assert rounds_as_well(convolved(20, dtype, tanh=True))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("length", "kernel_size"), [(1, 16), (2, 16), (15, 16), (16, 16), (17, 4), (515, 8)])
+def test_transposed_convolution(length: int, kernel_size: int, dtype: torch.dtype) -> None:
+    assert rounds_as_well(lengthened(length, dtype, kernel_size=kernel_size))
+
+
+def test_transposed_convolutions_of_any_shape() -> None:
+    for kernel_size, stride, padding in ((7, 3, 2), (5, 4, 0), (3, 1, 1), (4, 2, 3)):
+        x, kernel = torch.randn(1, 4, 9), weight(4, 3, kernel_size)
+        made = convolution.convolve_transposed(
+            rows(x), kernel, None, stride=stride, padding=padding, slope=1.0, tile=tile(9)
+        )
+        torch.testing.assert_close(
+            made, rows(conv_transpose1d_reference(x, kernel, None, stride, padding, 1.0)), rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", [*LENGTHS, 4])
+def test_whole_block(length: int, dtype: torch.dtype) -> None:
+    assert rounds_as_well(averaged(length, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_whole_block_of_single_convolutions(dtype: torch.dtype) -> None:
+    assert rounds_as_well(averaged(33, dtype, per_residual=1, dilations=(3, 12)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("whole", "pairs"), [(0, 64), (0, 0)])
+def test_pairs_and_layers(whole: int, pairs: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residual, "WHOLE_BLOCKS", whole)
+    monkeypatch.setattr(residual, "PAIRS", pairs)
+    assert rounds_as_well(averaged(33, dtype))
+
+
+@pytest.mark.parametrize("form", [convolved, averaged])
+def test_the_same_call_gives_the_same(form: Callable[..., Case]) -> None:
+    again = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        again.append(form(20, torch.float16)[0])
+    assert torch.equal(*again)
+
+
+MUTATIONS = {
+    "one tap": (convolution, convolved, "tap * dilation", "tl.minimum(tap, TAPS - 2) * dilation"),
+    "dilation": (convolution, convolved, "tap * dilation", "tap * (dilation + 1)"),
+    "start": (convolution, convolved, "(source >= 0)", "(source >= 1)"),
+    "end": (convolution, convolved, "source < length)", "source < length - 1)"),
+    "input channels": (convolution, convolved, "(channels < CHANNELS_IN)[None, :]", "(channels < 16)[None, :]"),
+    "slope": (convolution, convolved, "a * SLOPE", "a * SLOPE * 0.9"),
+    "bias": (convolution, convolved, "if HAS_BIAS:", "if not HAS_BIAS:"),
+    "phase": (convolution, lengthened, "* stride + phase + padding", "* stride + phase + padding - 1"),
+    "chain's tap": (residual, averaged, "(tap - TAPS // 2) * dilation", "tl.minimum(tap - TAPS // 2, 0) * dilation"),
+    "chain's dilation": (residual, averaged, "dilation = DILATIONS[index]", "dilation = 1"),
+    "chain's start": (residual, averaged, "(start + shifted >= 0)", "(start + shifted >= 1)"),
+    "chain's end": (residual, averaged, "(start + shifted < length)", "(start + shifted < length + 1)"),
+    "chain's halo": (residual, averaged, "edge += dilation * (TAPS // 2)", "edge += dilation * (TAPS // 2) + 1"),
+    "chain's residual": (
+        residual,
+        averaged,
+        "            if adds:\n                stream",
+        "            if False:\n                stream",
+    ),
+    "chain's sum": (
+        residual,
+        averaged,
+        "total, first = y, first + size",
+        "total, first = y if total is None else total, first + size",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutant_is_caught(name: str, tmp_path: Path) -> None:
+    module, form, old, new = MUTATIONS[name]
+    source = inspect.getsource(module)
+    assert old in source
+    path = tmp_path / "mutant.py"
+    path.write_text(source.replace(old, new), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("mutant", path)
+    assert spec is not None and spec.loader is not None
+    mutant = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mutant)
+    assert rounds_as_well(form(20, torch.float32))
+    assert not rounds_as_well(form(20, torch.float32, mutant))
+
+
+def test_compiles_for_gpus_within_bounds() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "kernel_resources.py"
+    command = [sys.executable, str(script), "--no-result", "--dtypes", "bf16", "--shapes", "32 to 1", "of 16 channels"]
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("registers") == 6
