@@ -114,7 +114,13 @@ def compiled(shapes: list[Shape], architectures: list[int], dtypes: list[str]) -
         source = ASTSource(kernel, _signature(kernel, constants, dtype), constants, _aligned(kernel))
         options = {"num_warps": warps, "num_stages": stages}
         made = triton.compile(source, target=GPUTarget("cuda", sm, 32), options=options)
-        row = {"kernel": name, "sm": sm, "dtype": dtype, "warps": warps, "shared_bytes": made.metadata.shared}
+        row: dict[str, Any] = {
+            "kernel": name,
+            "sm": sm,
+            "dtype": dtype,
+            "warps": warps,
+            "shared_bytes": made.metadata.shared,
+        }
         row |= _usage(made.asm["cubin"]) | {"seconds_to_compile": round(time.perf_counter() - start, 1)}
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
         yield row

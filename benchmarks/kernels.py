@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ def prepare(
 def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool) -> dict[str, Form]:
     """Each way to run the vocoder; the first is what the others are compared with."""
 
-    def run(mode: str, dtype: torch.dtype, module: nn.Module = vocoder) -> Form:
+    def run(mode: str, dtype: torch.dtype, module: Callable[..., Any] = vocoder) -> Form:
         def call() -> Tensor:
             os.environ["VOXCLONE_KERNELS"] = mode
             vocoder.precision = dtype  # type: ignore[assignment]
@@ -91,7 +92,9 @@ def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool) -> 
         "fused bfloat16": run("auto", torch.bfloat16),
     }
     if compiled:
-        torch._inductor.config.freezing = True
+        import torch._inductor.config as inductor
+
+        inductor.freezing = True  # weights are constants, so that they can be packed
         made["compiled reference float32"] = run("reference", torch.float32, torch.compile(vocoder))
         made["compiled reference bfloat16"] = run("reference", torch.bfloat16, torch.compile(vocoder))
     return made
@@ -144,7 +147,7 @@ def timed(form: Form, device: str) -> tuple[float, float]:
         wall = time.perf_counter()
         form()
         return time.perf_counter() - wall, time.process_time() - work
-    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     start.record()
     form()
     end.record()

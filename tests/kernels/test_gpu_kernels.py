@@ -76,7 +76,7 @@ def convolved(length: int, dtype: torch.dtype, module: ModuleType = convolution,
         slope=SLOPE,
         tanh=tanh,
         residual=rows(added),
-        total=rows(total),
+        total=rows(total).clone(),  # it is overwritten, and rows of one time are no copy
         scale=0.5,
         tile=tile(length),
     )

@@ -110,17 +110,20 @@ def mean_of_blocks(
     tiles: tuple[ChainTile | None, Tile | None] = (None, None),
 ) -> Tensor:
     """(B, T, C) to (B, T, C): arguments as of `multi_receptive_field_reference`; `tiles` of the two kernels."""
-    channels, total, first = x.shape[2], None, 0
+    channels, first = x.shape[2], 0
+    total: Tensor | None = None
     for number, size in enumerate(sizes):
         together = size if channels <= WHOLE_BLOCKS else per_residual
         y = x
         for start in range(first, first + size, together):
             part = slice(start, start + together)
             ends = start + together == first + size
-            into = {"total": total, "scale": 1 / len(sizes) if number == len(sizes) - 1 else 1.0} if ends else {}
+            into: dict[str, Any] = (
+                {"total": total, "scale": 1 / len(sizes) if number == len(sizes) - 1 else 1.0} if ends else {}
+            )
             if channels <= PAIRS:
                 stacked = packed_together(weights[part], x.dtype, _stacked_weights, "stacked")
-                added = packed_together(biases[part], x.dtype, torch.stack, "stacked")
+                added = packed_together(biases[part], x.dtype, _stacked_biases, "stacked")
                 y = chain(
                     y, stacked, added, dilations[part], per_residual=per_residual, slope=slope, tile=tiles[0], **into
                 )
@@ -143,7 +146,7 @@ def _layer_by_layer(
     """One residual, a kernel for each convolution."""
     y = x
     for index, (weight, bias, dilation) in enumerate(zip(weights, biases, dilations, strict=True)):
-        last = {"residual": x, **into} if index == len(weights) - 1 else {}
+        last: dict[str, Any] = {"residual": x, **into} if index == len(weights) - 1 else {}
         padding = dilation * (weight.shape[2] // 2)
         taps, added = packed(weight, x.dtype, pack), packed(bias, x.dtype, torch.Tensor.contiguous)
         y = convolve(y, taps, added, padding=padding, dilation=dilation, slope=slope, tile=tile, **last)
@@ -152,6 +155,10 @@ def _layer_by_layer(
 
 def _stacked_weights(weights: Sequence[Tensor]) -> Tensor:
     return torch.stack([pack(weight) for weight in weights])
+
+
+def _stacked_biases(biases: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(biases))
 
 
 @triton.jit
