@@ -15,6 +15,13 @@ from voxclone.errors import ConfigError
 FORMAT_VERSION = 1
 MODEL_KIND: typing.Final = "voxclone"
 
+# A configuration may come from a stranger: what it asks for is bounded before anything is built.
+MAX_INTEGER = 1 << 20
+MAX_LAYERS = 256
+MAX_ITEMS = 64  # of a list
+MAX_TEXT = 200  # characters
+_MOST = {"n_fft": 1 << 14, "short_n_fft": 1 << 14, "head_n_fft": 1 << 14, "n_mels": 512, "n_symbols": 1 << 14}
+
 
 @dataclass(frozen=True)
 class Config:
@@ -62,8 +69,8 @@ def _read(owner: type, key: str, hint: Any, value: Any) -> Any:
         kind = next(each for each in typing.get_args(hint) if each is not types.NoneType)
         return None if value is None else _read(owner, key, kind, value)
     if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{owner.__name__}.{key} must be a list, got {value!r}")
+        if not isinstance(value, (list, tuple)) or len(value) > MAX_ITEMS:
+            raise ConfigError(f"{owner.__name__}.{key} must be a list of at most {MAX_ITEMS}, got {value!r:.80}")
         inner = typing.get_args(hint)[0]
         return tuple(_read(owner, key, inner, item) for item in value)
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -72,6 +79,11 @@ def _read(owner: type, key: str, hint: Any, value: Any) -> Any:
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{owner.__name__}.{key} must be {hint.__name__}, got {value!r}")
+    most = _MOST.get(key, MAX_LAYERS if key.endswith("_layers") else MAX_INTEGER)
+    if isinstance(value, int) and abs(value) > most:
+        raise ConfigError(f"{owner.__name__}.{key} is {value:.3g}; at most {most} can be used")
+    if isinstance(value, str) and (len(value) > MAX_TEXT or not value.isprintable()):
+        raise ConfigError(f"{owner.__name__}.{key} must be at most {MAX_TEXT} printable characters")
     return value
 
 

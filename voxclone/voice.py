@@ -30,6 +30,8 @@ FILE_VERSION = 2  # of a voice with an adapter; others are written as version 1
 TENSORS = ("speaker_embedding", "spectrum")  # of a voice file
 ADAPTER_PREFIX = "adapter/"  # of an adapter's tensors in a voice file
 ADAPTER_FIELDS = ("base_id", "base_name", "depth")  # of an adapter in a voice file's metadata
+MAX_NAME = 200  # characters
+MAX_FILE_BYTES = 256 << 20
 UNIT_TOLERANCE = 1e-3  # how far from 1 the embedding's length may be
 
 
@@ -76,6 +78,9 @@ class Voice:
             raise VoiceError(f"f0_median is {self.f0_median!r}; it must be a positive number of Hz")
         if not self.name.strip() or not self.encoder_id:
             raise VoiceError("a voice needs a name and the id of its speaker encoder")
+        for text in (self.name, self.encoder_id):
+            if len(text) > MAX_NAME or not text.isprintable():
+                raise VoiceError(f"a voice's name and encoder id must be at most {MAX_NAME} printable characters")
         if not self.consents:
             raise VoiceError(f"voice {self.name!r} has no consent record; make it with VoxClone.clone(consent=...)")
 
@@ -118,6 +123,8 @@ class Voice:
         """
         path = _only_voice(Path(path)) if Path(path).is_dir() else Path(path)
         try:
+            if path.is_file() and path.stat().st_size > MAX_FILE_BYTES:
+                raise VoiceError(f"{path} has {path.stat().st_size} bytes; voice files have at most {MAX_FILE_BYTES}")
             tensors, metadata = hub.read_tensors(path)
         except (ModelError, OSError) as error:
             raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error

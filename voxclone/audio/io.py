@@ -31,6 +31,9 @@ MAX_SAMPLE_RATE = 384000  # Hz
 MAX_CHANNELS = 8
 MAX_FLOAT_PEAK = 32.0  # 30 dB over full scale: beyond it, the floats were never scaled to [-1, 1]
 BLOCK_FRAMES = 1 << 16  # samples per channel decoded or encoded at once
+MAX_FILE_CHANNELS = 32
+BOMB_FRAMES = 1 << 24  # that any file may decode to: six minutes at 44.1 kHz
+BOMB_RATIO = 100  # frames that each of its bytes may add: Opus at 6 kbit/s makes 64; long digital silence makes more
 FALLBACK_RATE = 48000  # Hz, taken by every encoder below
 
 _MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -115,7 +118,7 @@ def _decode(stream: BinaryIO, name: str, path: Path | None = None) -> tuple[NDAr
 
 def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[NDArray[np.float32], int]]:
     """As `_decode`, block by block; an empty block is given for audio of length zero."""
-    if stream.seek(0, os.SEEK_END) == 0:
+    if (size := stream.seek(0, os.SEEK_END)) == 0:
         raise AudioError(f"{name} is empty (0 bytes long); an audio file is needed")
     head = container.read_head(stream)
     stream.seek(0)
@@ -129,8 +132,15 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
                     f"{name} has a {sound.format} header that does not tell its length, as streaming leaves it; "
                     "libsndfile needs it. Convert it first, for example: ffmpeg -i INPUT output.wav"
                 )
+            if sound.channels > MAX_FILE_CHANNELS:
+                raise AudioError(f"{name} has {sound.channels} channels; at most {MAX_FILE_CHANNELS} are read")
             while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
                 found += len(block)
+                if found > BOMB_FRAMES + BOMB_RATIO * size:
+                    raise AudioError(
+                        f"{name} has {size} bytes and decodes to over {found / sample_rate:.0f} s, more than speech "
+                        "can; cut out what is needed"
+                    )
                 yield (block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)), sample_rate
             encoding = f"{sound.format} {sound.subtype}"
     except soundfile.LibsndfileError as error:

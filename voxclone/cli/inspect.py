@@ -8,7 +8,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voxclone.safety.inspection import Inspection
+    from voxclone.safety.detection import Samples
+    from voxclone.safety.inspection import Detector, Found, Inspection
 
 CONSISTENT_EXIT = 0
 CONTRADICTION_EXIT = 1
@@ -24,6 +25,7 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
         epilog="Exit status: 0 consistent, 1 edited, stripped, transplanted or forged, 3 nothing of voxclone, 2 error.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="audio file")
+    parser.add_argument("--model", metavar="SOURCE", help="whose mark to look for (default: the bundled model's)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead")
     parser.set_defaults(run=run)
 
@@ -32,9 +34,10 @@ def run(options: argparse.Namespace) -> int:
     """Print a verdict for each file; the exit status is that of the worst."""
     from voxclone.safety.inspection import inspect_file
 
+    detect = _detector(options.model)
     worst = CONSISTENT_EXIT
     for name in options.files:
-        found = inspect_file(name)
+        found = inspect_file(name, detect)
         print(_as_json(name, found) if options.json else _as_text(name, found))
         status = {
             "consistent": CONSISTENT_EXIT,
@@ -44,6 +47,24 @@ def run(options: argparse.Namespace) -> int:
         }
         worst = max(worst, status.get(found.verdict, CONTRADICTION_EXIT), key=_severity)
     return worst
+
+
+def _detector(model: str | None) -> Detector | None:
+    """Looks for a model's mark; None where the bundled model has no detector."""
+    from voxclone.errors import ModelError
+    from voxclone.synthesis.watermark import load_finder
+
+    try:
+        finder = load_finder(model)
+    except ModelError:
+        if model is not None:
+            raise
+        return None
+
+    def detect(samples: Samples, sample_rate: int) -> Found:
+        return finder.find([(samples, sample_rate)]).verdict
+
+    return detect
 
 
 def _severity(status: int) -> int:

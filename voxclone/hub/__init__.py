@@ -10,7 +10,7 @@ from voxclone.hub.folder import check_integrity, read_config, save_detector, sav
 from voxclone.hub.remote import is_repo_id, push_folder
 from voxclone.hub.source import BUNDLED_NAME, resolve
 from voxclone.hub.voices import Base, fetch_voice, pin_base, push_voice
-from voxclone.hub.weights import load_weights, read_tensors, write_tensors
+from voxclone.hub.weights import build, load_weights, read_tensors, write_tensors
 
 __all__ = [
     "BUNDLED_NAME",
@@ -18,6 +18,7 @@ __all__ = [
     "Card",
     "Measured",
     "Source",
+    "build",
     "check_integrity",
     "fetch_voice",
     "is_repo_id",

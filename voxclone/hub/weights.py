@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import safetensors
 import safetensors.torch
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from voxclone.errors import ModelError
+
+Module = TypeVar("Module", bound=nn.Module)
 
 # How files that are put in the place of a safetensors file begin.
 _OTHER_FORMATS = (
@@ -93,6 +96,47 @@ def load_weights(module: nn.Module, path: Path) -> None:
     if spoilt := [repr(name) for name, tensor in stored.items() if not torch.isfinite(tensor).all()]:
         raise ModelError(f"{path} holds values that are not finite, in {_some(spoilt)}")
     module.load_state_dict(stored, strict=True)
+
+
+def check_sizes(sketch: nn.Module, path: Path) -> None:
+    """Compare a safetensors file's header with a module on the meta device, before either takes memory.
+
+    Raises:
+        ModelError: The file is unreadable, or a tensor of the module is not in it with the same shape: a configuration
+            that asks for more than the file brings costs no memory.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path} is missing, or is not a file")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise ModelError(_why_unreadable(path, error)) from error
+    problems = []
+    wanted = {name: tuple(tensor.shape) for name, tensor in sketch.state_dict().items()}
+    if missing := sorted(wanted.keys() - shapes.keys()):
+        problems.append(f"missing {_some(missing)}")
+    if unexpected := sorted(shapes.keys() - wanted.keys()):
+        problems.append(f"unexpected {_some(unexpected)}")
+    if misfits := [name for name in wanted.keys() & shapes.keys() if wanted[name] != shapes[name]]:
+        found = (f"{name} has shape {shapes[name]}, needed is {wanted[name]}" for name in sorted(misfits))
+        problems.append(_some(found))
+    if problems:
+        raise ModelError(f"{path} does not fit {type(sketch).__name__}: {'; '.join(problems)}")
+
+
+def build(factory: Callable[[], Module], path: Path) -> Module:
+    """A module with the weights of a safetensors file, built only once the file's header is known to fit it.
+
+    Raises:
+        ModelError: See `check_sizes` and `load_weights`.
+    """
+    with torch.device("meta"):
+        sketch = factory()
+    check_sizes(sketch, path)
+    module = factory()
+    load_weights(module, path)
+    return module
 
 
 def _misfit(name: str, stored: Tensor, wanted: Tensor) -> str | None:

@@ -96,11 +96,17 @@ def phrase_margin(model: Model, source: AudioSource, words: tuple[str, ...]) -> 
     """By how many of their standard deviations the words' phrase fits better than the mean of competing phrases."""
     draw = random.Random(" ".join(words))  # the same for a phrase every time
     others = [word for word in vocabulary() if word not in words]
-    texts = [phrase_of(words), *(phrase_of(tuple(draw.sample(others, len(words)))) for _ in range(COMPETING))]
-    own, *rest = model.match_texts(source, texts)
+    return margin_over(
+        model, source, phrase_of(words), [phrase_of(tuple(draw.sample(others, len(words)))) for _ in range(COMPETING)]
+    )
+
+
+def margin_over(model: Model, source: AudioSource, text: str, competing: Sequence[str]) -> float:
+    """By how many of their standard deviations a text fits better than the mean of others; 0 where none can be told."""
+    own, *rest = model.match_texts(source, [text, *competing])
     fits = np.array([fit for fit in rest if np.isfinite(fit)])
-    if not np.isfinite(own) or len(fits) < COMPETING // 2:
-        return 0.0  # too short for the phrase
+    if not np.isfinite(own) or len(fits) < len(competing) / 2:
+        return 0.0  # the recording is too short
     return float((own - fits.mean()) / max(float(fits.std()), 1e-6))
 
 

@@ -19,7 +19,7 @@ from torch import nn
 from voxclone import hub
 from voxclone.audio.io import AudioSource
 from voxclone.config import ModelConfig
-from voxclone.errors import ConfigError, ConsentError, ModelError, VoiceError
+from voxclone.errors import ConfigError, ConsentError, ModelError, TextError, VoiceError
 from voxclone.kernels.precision import inference_precision
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
@@ -56,6 +56,7 @@ from voxclone.text.phonemes import warm_up
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
 from voxclone.voice import Voice
 
+MAX_TEXT_CHARS = 200_000  # of one call: about four hours of speech
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
 UNMARKED_WARNING = (
     "unmarked_for_research: what this model speaks is not looked through for its mark, and may not be told from a "
@@ -181,15 +182,14 @@ class VoxClone(Listening):
                 f"{folder} was trained on {expected[1]} phoneme symbols (version {expected[0]}); this voxclone has "
                 f"{len(SYMBOLS)} (version {SYMBOLS_VERSION}). Install the voxclone that the model was made with."
             )
-        speaker_encoder = SpeakerEncoder(config.speaker_encoder)
-        acoustic = AcousticModel(config.acoustic)
-        vocoder = build_vocoder(config.vocoder)
-        hub.load_weights(speaker_encoder, folder / "speaker_encoder.safetensors")
-        hub.load_weights(acoustic, folder / "acoustic.safetensors")
-        hub.load_weights(vocoder, folder / "vocoder.safetensors")
-        aligner = None if config.aligner is None else Aligner(config.aligner)
-        if aligner is not None:
-            hub.load_weights(aligner, folder / "aligner.safetensors")
+        speaker_encoder = hub.build(
+            lambda: SpeakerEncoder(config.speaker_encoder), folder / "speaker_encoder.safetensors"
+        )
+        acoustic = hub.build(lambda: AcousticModel(config.acoustic), folder / "acoustic.safetensors")
+        vocoder = hub.build(lambda: build_vocoder(config.vocoder), folder / "vocoder.safetensors")
+        aligner = None
+        if (sizes := config.aligner) is not None:
+            aligner = hub.build(lambda: Aligner(sizes), folder / "aligner.safetensors")
         if dtype is None:
             vocoder.precision = inference_precision(target)  # type: ignore[assignment]  # a plain attribute
         if unmarked_for_research:
@@ -311,6 +311,11 @@ class VoxClone(Listening):
         """
         self._check_voice(voice)
         texts = [text] if isinstance(text, str) else text
+        if (length := sum(map(len, texts))) > MAX_TEXT_CHARS:
+            raise TextError(
+                f"{length} characters are too long to be spoken in one call, whose speech is held in memory: at most "
+                f"{MAX_TEXT_CHARS} can be; use narrate for a book, or stream"
+            )
         requests = []
         for each, seconds, given in zip(
             texts,

@@ -13,12 +13,15 @@ from torch import nn
 
 from voxclone.errors import ModelError, UnmarkedError
 from voxclone.prosody import Prosody
+from voxclone.safety import certificate, challenge, detection, fingerprint, inspection, labels, manifest, verification
 from voxclone.safety.consent import Consent
 from voxclone.safety.provenance import Provenance
 from voxclone.safety.validity import require_valid
 from voxclone.speech import Segment, Speech
 from voxclone.voice import Voice
 
+# The rest of what makes speech accountable: where one of these is missing, nothing speaks.
+REQUIRED = (certificate, challenge, detection, fingerprint, inspection, labels, manifest, verification)
 EARLIER_SECONDS = 4.0  # of a stream's earlier samples, how many a chunk's mark is looked for in
 
 

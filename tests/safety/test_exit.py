@@ -1,0 +1,185 @@
+"""All that speaks or writes audio goes through the one exit, and nothing speaks without every safety module."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+import voxclone
+from voxclone import Provenance, Speech, UnmarkedError, VoxClone
+from voxclone.cli import main
+from voxclone.safety.labels import read_sidecar, read_tagged
+from voxclone.synthesis import outlet
+
+PACKAGE = Path(voxclone.__file__).parent
+SAFETY = sorted(path.stem for path in (PACKAGE / "safety").glob("*.py") if path.stem != "__init__")
+TEXT = "Hello there."
+
+# Every public callable that gives or writes synthetic audio, and how it is called; the others give none.
+SPEAKING = {"VoxClone.generate", "VoxClone.stream", "VoxClone.narrate", "Speech.save"}
+SILENT = {
+    "VoxClone": {
+        "acoustic_id", "align", "clone", "find_mark", "from_pretrained", "match_texts", "push_to_hub",
+        "require_natural", "same_speaker_threshold", "save_pretrained", "similarity",
+    },
+    "Speech": {"duration_seconds", "numpy", "plot", "to_json", "to_srt", "to_textgrid", "to_vtt"},
+}  # fmt: skip
+
+
+def speeches(model: VoxClone, folder: Path) -> dict[str, list[Speech]]:
+    """What each way to speak gives."""
+    ada = model.voices["ada"]
+
+    async def streamed() -> list[Speech]:
+        return [chunk async for chunk in model.stream(TEXT, ada)]
+
+    return {
+        "generate": [model.generate(TEXT, ada)],
+        "a list": model.generate([TEXT, "And another."], ada),
+        "stream": list(model.stream(TEXT, ada)),
+        "asyncio": asyncio.run(streamed()),
+    }
+
+
+def test_everything_that_speaks_carries_provenance(tiny_model: VoxClone, tmp_path: Path) -> None:
+    ada = tiny_model.voices["ada"]
+    for way, given in speeches(tiny_model, tmp_path).items():
+        assert given, way
+        for speech in given:
+            assert isinstance(speech.provenance, Provenance), way
+            assert (speech.provenance.voice_id, speech.provenance.model) == (ada.voice_id, "tiny")
+
+
+class Nowhere:
+    """A detector that finds nothing: speech then must not leave."""
+
+    mark_id = "nowhere"
+
+    def check_marked(self, samples: NDArray[np.float32], sample_rate: int) -> bool | None:
+        return False
+
+
+def test_nothing_leaves_without_the_mark(tiny_model: VoxClone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    ada = tiny_model.voices["ada"]
+    origin = dataclasses.replace(tiny_model._origin, declares_mark=True, mark=Nowhere())
+    monkeypatch.setattr(tiny_model, "_origin", origin)
+    ways: list[Callable[[], Any]] = [
+        lambda: tiny_model.generate(TEXT, ada),
+        lambda: tiny_model.generate([TEXT], ada),
+        lambda: list(tiny_model.stream(TEXT, ada)),
+        lambda: tiny_model.narrate(TEXT, ada, tmp_path / "book"),
+    ]
+    for way in ways:
+        with pytest.raises(UnmarkedError):
+            way()
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".wav", ".flac")]
+
+
+def test_every_way_passes_the_one_function(
+    tiny_model: VoxClone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the outlet closed, nothing speaks, whichever module had imported it."""
+
+    class Closed(Exception):
+        pass
+
+    def closed(*args: object, **kwargs: object) -> Speech:
+        raise Closed
+
+    real = outlet.release
+    for module in list(sys.modules.values()):
+        if getattr(module, "release", None) is real:
+            monkeypatch.setattr(module, "release", closed)
+    ada = tiny_model.voices["ada"]
+    for way in (
+        lambda: tiny_model.generate(TEXT, ada),
+        lambda: list(tiny_model.stream(TEXT, ada)),
+        lambda: tiny_model.narrate(TEXT, ada, tmp_path),
+    ):
+        with pytest.raises(Closed):
+            way()
+
+
+def test_every_file_that_is_written_is_labelled(tiny_model: VoxClone, tiny_folder: Path, tmp_path: Path) -> None:
+    ada = tiny_model.voices["ada"]
+    tiny_model.generate(TEXT, ada).save(tmp_path / "saved.wav")
+    tiny_model.narrate(TEXT, ada, tmp_path / "book")
+    options = ["--model", str(tiny_folder), "--device", "cpu"]
+    assert main(["say", TEXT, "-o", str(tmp_path / "said.flac"), *options]) == 0
+    assert main(["narrate", str(text_file(tmp_path)), "-o", str(tmp_path / "read"), *options]) in (0, 2)
+    files = [path for path in tmp_path.rglob("*") if path.suffix in (".wav", ".flac", ".mp3", ".ogg")]
+    assert {"saved.wav", "said.flac"} < {path.name for path in files}
+    for path in files:
+        label, sidecar = read_tagged(path), read_sidecar(path)
+        assert label is not None, path
+        assert sidecar is not None, path
+        assert label.provenance == sidecar.provenance, path
+        assert len(soundfile.read(path)[0]), path
+
+
+def text_file(folder: Path) -> Path:
+    path = folder / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_no_public_callable_is_overlooked() -> None:
+    """A new method has to be named above, as one that speaks or as one that does not."""
+    for name, kind in (("VoxClone", VoxClone), ("Speech", Speech)):
+        public = {attribute for attribute, _ in inspect.getmembers(kind) if not attribute.startswith("_")}
+        fields = set(getattr(kind, "__dataclass_fields__", {}))
+        known = SILENT[name] | {each.partition(".")[2] for each in SPEAKING if each.startswith(f"{name}.")}
+        assert public - fields - known <= writes_no_audio(kind, public - fields - known), name
+
+
+def writes_no_audio(kind: type, names: set[str]) -> set[str]:
+    """Those whose annotated return is neither Speech nor a stream of it, and whose source writes no audio."""
+    quiet = set()
+    for name in names:
+        member = inspect.getattr_static(kind, name)
+        source = inspect.getsource(member.fget if isinstance(member, property) else getattr(kind, name))
+        if "write_audio" not in source and "Speech" not in source.partition(":\n")[0]:
+            quiet.add(name)
+    return quiet
+
+
+REMOVED = """
+import os, sys
+sys.path.insert(0, {root!r})
+import torch
+for module in {modules!r}:
+    if os.fork():
+        os.wait()
+        continue
+    sys.modules["voxclone.safety." + module] = None
+    try:
+        import voxclone
+        model = voxclone.VoxClone.from_pretrained({folder!r}, device="cpu")
+        model.generate("Hello.", next(iter(model.voices.values())))
+    except ImportError as error:
+        print(module, "mute", "voxclone.safety." + module in str(error), flush=True)
+    else:
+        print(module, "spoke", flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, so that torch is imported once")
+def test_without_any_one_safety_module_nothing_speaks(tiny_folder: Path) -> None:
+    code = REMOVED.format(root=str(PACKAGE.parent), modules=SAFETY, folder=str(tiny_folder))
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == [f"{module} mute True" for module in SAFETY]
+    assert {"certificate", "challenge", "consent", "detection", "labels", "manifest", "validity"} < set(SAFETY)
