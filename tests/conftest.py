@@ -93,7 +93,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index, (name, f0_median) in enumerate({"ada": 200.0, "bob": 110.0}.items()):
         embedding = np.random.default_rng(index).normal(size=16)
         embedding /= np.linalg.norm(embedding)
-        consents = (Consent.attest(name, basis=BASIS),)
+        consents = (Consent.attest(name, basis=BASIS, scope=("cloning", "sharing")),)
         paths[name] = folder.with_name(f"{name}.voice")
         Voice(name, embedding, np.full(80, -5.0), f0_median, consents, encoder_id(parts["speaker_encoder"])).save(
             paths[name]

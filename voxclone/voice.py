@@ -176,8 +176,10 @@ class Voice:
             The page's URL.
 
         Raises:
+            ConsentError: A speaker's consent is not to sharing, has expired, or was revoked.
             ModelError: The base is not there, or the Hub refuses or cannot be reached.
         """
+        require_valid(self.consents, "sharing")
         pinned = None if base is None else hub.pin_base(base, base_revision, token)
         tuned = None if self.adapter is None else f"{self.adapter.depth}, {self.adapter.size:,} numbers"
         card = hub.voice_card(

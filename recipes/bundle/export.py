@@ -110,7 +110,9 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             paths = {}
             for name, about in json.loads(args.voices.read_text(encoding="utf8")).items():
-                consent = voxclone.Consent.attest(name, basis=about["basis"], by=about["by"])
+                consent = voxclone.Consent.attest(
+                    name, basis=about["basis"], by=about["by"], scope=about.get("scope", ("cloning", "sharing"))
+                )
                 clips = [str(args.clips / clip) for clip in about["clips"]]
                 paths[name] = Path(folder) / f"{name}.voice"
                 model.clone(clips, name=name, consent=consent).save(paths[name])

@@ -96,6 +96,12 @@ def test_uses_are_those_of_the_scope() -> None:
         Consent.attest("Ada", "contract", scope="cloning")
 
 
+def test_a_voice_is_published_only_where_its_speaker_agreed(tiny_model: VoxClone) -> None:
+    voice = with_consent(tiny_model.voices["ada"], Consent.attest("Ada", "contract"))
+    with pytest.raises(ConsentError, match="not to sharing"):
+        voice.push_to_hub("org/ada")
+
+
 def test_a_record_cannot_expire_before_it_begins() -> None:
     with pytest.raises(ConsentError, match="not after it was created"):
         Consent.attest("Ada", "contract", expires=timedelta(days=-1))

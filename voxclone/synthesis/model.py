@@ -661,8 +661,11 @@ class VoxClone(Listening):
             The repository's URL.
 
         Raises:
+            ConsentError: The speaker of an example voice did not agree to sharing.
             ModelError: The Hub refuses.
         """
+        for voice in self.voices.values():
+            require_valid(voice.consents, "sharing")
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, card=card, source=repo_id)
             return hub.push_folder(Path(folder), repo_id, token=token, private=private, revision=revision)
