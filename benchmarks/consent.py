@@ -57,7 +57,7 @@ def main() -> None:
     rows = [row for row in rows if float(row["seconds"]) >= MIN_SECONDS]
     draw = random.Random(SEED)
     speaker, threshold = speaker_trials(model, rows, args.data)
-    result = {
+    result: dict[str, Any] = {
         "model": model.config.name,
         "encoder_id": model.encoder_id,
         "speaker": speaker,
@@ -191,7 +191,7 @@ def clone_trials(
     model: voxclone.VoxClone, rows: list[Row], data: Path, threshold: float, draw: random.Random
 ) -> dict[str, Any]:
     """The attack by this very program: a clone of the speaker says the phrase."""
-    trials = []
+    trials: list[dict[str, Any]] = []
     by_speaker: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         by_speaker[row["speaker"]].append(row["path"])
@@ -233,7 +233,7 @@ def clone_trials(
 
 
 def share(truths: Any) -> float:
-    values = list(truths)
+    values = [float(truth) for truth in truths]
     return round(sum(values) / len(values), 4)
 
 
