@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 import voxclone
-from voxclone import Provenance, Speech, UnmarkedError, VoxClone
+from voxclone import Provenance, Segment, Speech, UnmarkedError, VoxClone
 from voxclone.cli import main
 from voxclone.safety.labels import read_sidecar, read_tagged
 from voxclone.synthesis import outlet
@@ -27,7 +27,7 @@ SAFETY = sorted(path.stem for path in (PACKAGE / "safety").glob("*.py") if path.
 TEXT = "Hello there."
 
 # Every public callable that gives or writes synthetic audio, and how it is called; the others give none.
-SPEAKING = {"VoxClone.generate", "VoxClone.stream", "VoxClone.narrate", "Speech.save"}
+SPEAKING = {"VoxClone.generate", "VoxClone.stream", "VoxClone.narrate", "VoxClone.dub", "Speech.save"}
 SILENT = {
     "VoxClone": {
         "acoustic_id", "align", "clone", "find_mark", "from_pretrained", "match_texts", "push_to_hub",
@@ -49,6 +49,7 @@ def speeches(model: VoxClone, folder: Path) -> dict[str, list[Speech]]:
         "a list": model.generate([TEXT, "And another."], ada),
         "stream": list(model.stream(TEXT, ada)),
         "asyncio": asyncio.run(streamed()),
+        "dub": [model.dub([Segment(TEXT, 0.0, 60.0)], ada, slowest=1.0)],
     }
 
 
@@ -81,6 +82,7 @@ def test_nothing_leaves_without_the_mark(tiny_model: VoxClone, tmp_path: Path, m
         lambda: tiny_model.generate([TEXT], ada),
         lambda: list(tiny_model.stream(TEXT, ada)),
         lambda: tiny_model.narrate(TEXT, ada, tmp_path / "book"),
+        lambda: tiny_model.dub([Segment(TEXT, 0.0, 60.0)], ada, slowest=1.0),
     ]
     for way in ways:
         with pytest.raises(UnmarkedError):
