@@ -164,7 +164,7 @@ def seams(model: voxclone.VoxClone) -> dict[str, Any]:
     for before, after in pairwise(phonemes):
         if before.text == "$":
             cut.append((before.end_seconds, after.start_seconds))
-        elif before.text in ".?!":
+        elif before.text in ".?!" and after.text != "$":
             inside.append((before.start_seconds, before.end_seconds))
 
     def steps(places: list[tuple[float, float]]) -> dict[str, Any]:
