@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, consent, control, detect, doctor, evaluate, finetune, inspect, narrate
+from voxclone.cli import commands, consent, control, detect, doctor, evaluate, export, finetune, inspect, narrate
 from voxclone.errors import VoxcloneError
 from voxclone.version import __version__
 
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     narrate.add_parser(subparsers, model)
     inspect.add_parser(subparsers, shared)
     evaluate.add_parser(subparsers, model)
+    export.add_parser(subparsers, shared)
     detect.add_parser(subparsers, shared)
     control.add_parser(subparsers, model)
 

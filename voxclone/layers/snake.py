@@ -26,7 +26,7 @@ class AntiAliasedSnake(nn.Module):
     def __init__(self, channels: int, separate_beta: bool, logarithmic: bool) -> None:
         super().__init__()
         start = torch.zeros(channels) if logarithmic else torch.ones(channels)
-        self.logarithmic = logarithmic
+        self.channels, self.logarithmic = channels, logarithmic
         self.alpha = nn.Parameter(start.clone())
         self.beta = nn.Parameter(start.clone()) if separate_beta else None
         self.register_buffer("low_pass", half_band_filter(TAPS), persistent=False)
@@ -46,17 +46,17 @@ class AntiAliasedSnake(nn.Module):
         edge = TAPS // 2 - 1
         padded = F.pad(x, (edge, edge), mode="replicate")
         kernel = 2 * self._kernel(x)
-        full = F.conv_transpose1d(padded, kernel, stride=2, groups=x.shape[1])
+        full = F.conv_transpose1d(padded, kernel, stride=2, groups=self.channels)
         cut = 2 * edge + (TAPS - 2) // 2
         return full[:, :, cut : full.shape[2] - cut]
 
     def _down(self, x: Tensor) -> Tensor:
         """(B, C, 2 T) to (B, C, T)."""
         padded = F.pad(x, (TAPS // 2 - 1, TAPS // 2), mode="replicate")
-        return F.conv1d(padded, self._kernel(x), stride=2, groups=x.shape[1])
+        return F.conv1d(padded, self._kernel(x), stride=2, groups=self.channels)
 
     def _kernel(self, x: Tensor) -> Tensor:
-        return self.low_pass.to(x.dtype).expand(x.shape[1], 1, -1)
+        return self.low_pass.to(x.dtype).expand(self.channels, 1, -1)
 
 
 def half_band_filter(taps: int) -> Tensor:

@@ -32,5 +32,9 @@ def regulate_length(encodings: Tensor, durations: Tensor) -> tuple[Tensor, Tenso
 def frame_owners(durations: Tensor) -> Tensor:
     """(B, N) durations to (B, T) index of the phoneme that each frame belongs to; the last one beyond the end."""
     ends = durations.cumsum(1)
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]  # for ONNX: one item, and no searchsorted
+        traced: Tensor = torch.arange(ends[0, -1], device=durations.device)  # type: ignore[call-overload]
+        owners: Tensor = (traced[None, :, None] >= ends[:, None, :]).long().sum(2)
+        return owners
     frames = torch.arange(int(ends[:, -1].max()), device=durations.device).expand(len(durations), -1).contiguous()
     return torch.searchsorted(ends, frames, right=True).clamp(max=durations.shape[1] - 1)

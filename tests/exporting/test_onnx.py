@@ -1,0 +1,124 @@
+"""ONNX files against the modules that they were exported from, by onnxruntime, over other lengths than the trace's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from voxclone import ModelError, VoxClone
+from voxclone.cli import main
+from voxclone.config import AcousticConfig, ModelConfig, VocoderConfig
+from voxclone.exporting import ExportedModel, export_onnx
+from voxclone.exporting.fourier import RealSTFT
+from voxclone.exporting.onnx import VOCODER_FILE, _export_vocoder
+from voxclone.exporting.vocoders import exportable
+from voxclone.models.vocoder import build_vocoder
+from voxclone.text.phonemes import phonemize
+from voxclone.text.symbols import SYMBOLS, symbol_ids
+
+pytest.importorskip("onnx", reason="the onnx extra is not installed")
+pytest.importorskip("onnxruntime")
+
+SMALL: dict[str, Any] = {
+    "upsample_initial_channel": 16,
+    "resblock": "2",
+    "resblock_kernel_sizes": (3,),
+    "resblock_dilation_sizes": ((1, 3),),
+}
+VOCODERS = {
+    "hifigan": VocoderConfig(**SMALL),
+    "bigvgan": VocoderConfig(**SMALL, activation="snakebeta", activation_logarithmic=True),
+    "harmonic_istft": VocoderConfig(
+        **SMALL, upsample_rates=(1, 4), upsample_kernel_sizes=(3, 8), head="harmonic_istft", head_n_fft=256
+    ),
+    "source_istft": VocoderConfig(
+        **SMALL, upsample_rates=(4,), upsample_kernel_sizes=(8,), head="source_istft", head_n_fft=256
+    ),
+}
+
+
+@pytest.fixture
+def seeded() -> Any:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.mark.parametrize("name", VOCODERS)
+def test_vocoder(name: str, seeded: None, tmp_path: Path) -> None:
+    config = VOCODERS[name]
+    vocoder = build_vocoder(config).eval()
+    model = ModelConfig(acoustic=AcousticConfig(n_symbols=3), vocoder=config)
+    _export_vocoder(vocoder, model, tmp_path / VOCODER_FILE)
+    for frames, voiced in ((1, 1.0), (5, 0.0), (40, 0.6), (93, 0.5)):
+        mel = 2 * torch.randn(1, 80, frames) - 5
+        f0 = torch.where(torch.rand(1, frames) < voiced, 100 + 100 * torch.rand(1, frames), torch.zeros(1, frames))
+        with torch.inference_mode():
+            expected = _spoken(vocoder, mel, f0)[0].numpy()
+        found = ExportedModel(tmp_path).vocode(mel.numpy(), f0.numpy())
+        assert found.shape == (256 * frames,)
+        assert np.abs(expected).max() > 0.05
+        # A source divides by a sine that nears 0 at each pulse: rounding shows there, in single samples.
+        worst, typical = (0.05, 1e-3) if "istft" in name else (1e-5, 1e-6)
+        assert np.abs(found - expected).max() < worst
+        assert np.sqrt(np.square(found - expected).mean()) < typical
+
+
+def _spoken(vocoder: nn.Module, mel: torch.Tensor, f0: torch.Tensor) -> torch.Tensor:
+    if vocoder.config.head == "harmonic_istft":  # type: ignore[union-attr]  # its exported form repeats its noise
+        noise = exportable(vocoder).source.white(torch.zeros(1, 256 * mel.shape[2]))  # type: ignore[union-attr, operator]
+        return vocoder.synthesize(mel, f0, noise, torch.zeros(1, 1))  # type: ignore[operator]
+    return vocoder(mel, f0)
+
+
+def test_model(tiny_folder: Path, tiny_model: VoxClone, tmp_path: Path) -> None:
+    """From phonemes to samples as `generate` has them, and at another pace."""
+    exported = export_onnx(tiny_folder, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "acoustic.onnx", "vocoder.onnx", "voxclone.json",
+    ]  # fmt: skip
+    about = json.loads((tmp_path / "out" / "voxclone.json").read_text())
+    assert about["symbols"] == list(SYMBOLS)
+    assert (about["sample_rate"], about["hop_length"], about["marked"]) == (22050, 256, False)
+    voice = tiny_model.voices["ada"]
+    for text in ("Yes.", "The birch canoe slid on the smooth planks, and nobody saw it."):
+        ids = np.array(symbol_ids(phonemize(text, "en-us").symbols))
+        expected = tiny_model.generate(text, voice)
+        found = exported.run(ids, voice.speaker_embedding, voice.f0_median, voice.spectrum)
+        assert found.shape == expected.samples.shape
+        scale = max(1.0, float(np.abs(found).max()))
+        assert np.abs(found / scale - expected.samples).max() < 2e-2  # generate's vocoder may compute in bfloat16
+        slow = exported.run(ids, voice.speaker_embedding, voice.f0_median, voice.spectrum, speed=0.5)
+        assert 1.5 * len(found) < len(slow) < 2.5 * len(found)
+
+
+@pytest.mark.parametrize(("n_fft", "hop"), [(256, 64), (20, 4), (9, 3)])
+def test_transform_is_pytorchs(n_fft: int, hop: int) -> None:
+    window = torch.hann_window(n_fft)
+    transform = RealSTFT(n_fft, hop, window, scale=0.3)
+    waveform = torch.randn(2, hop * 30)
+    real, imaginary = transform(waveform)
+    padded = nn.functional.pad(waveform, ((n_fft - hop) // 2,) * 2)
+    expected = 0.3 * torch.stft(padded, n_fft, hop, n_fft, window, center=False, return_complex=True)
+    torch.testing.assert_close(torch.complex(real, imaginary), expected, atol=1e-5, rtol=1e-5)
+    made = transform.inverse(real, imaginary)
+    inside = slice(n_fft, -n_fft)
+    torch.testing.assert_close(made[:, inside], waveform[:, inside], atol=1e-5, rtol=1e-4)
+
+
+def test_what_cannot_be_exported() -> None:
+    with pytest.raises(ModelError, match="a vocoder of type Linear cannot be exported to ONNX yet"):
+        exportable(nn.Linear(1, 1))
+
+
+def test_command(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--model", str(tiny_folder), "-o", str(tmp_path / "out")]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == [
+        str(tmp_path / "out" / name) for name in ("acoustic.onnx", "vocoder.onnx", "voxclone.json")
+    ]

@@ -1,0 +1,131 @@
+"""Vocoders over real numbers and operators that ONNX has: (1, n_mels, T) mel and (1, T) f0 to (1, S) samples."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxclone.errors import ModelError
+from voxclone.exporting.fourier import RealSTFT
+from voxclone.layers.resblock import LEAKY_SLOPE
+from voxclone.models.vocoder.bigvgan import BigVGAN
+from voxclone.models.vocoder.harmonic import MAX_LOG_GAIN, HarmonicISTFT
+from voxclone.models.vocoder.hifigan import HiFiGAN
+from voxclone.models.vocoder.source_istft import MAX_LOG_MAGNITUDE, VOICED_NOISE, SourceISTFT
+
+NOISE_PERIOD = 1 << 16  # samples after which a source's noise repeats
+
+
+def exportable(vocoder: nn.Module) -> nn.Module:
+    """The vocoder as a module of forward(mel, f0) that can be exported; it shares the vocoder's weights.
+
+    Raises:
+        ModelError: There is no such form of this vocoder.
+    """
+    if isinstance(vocoder, (HiFiGAN, BigVGAN)):
+        return vocoder
+    if isinstance(vocoder, SourceISTFT):
+        return _SourceISTFT(vocoder)
+    if isinstance(vocoder, HarmonicISTFT):
+        return _HarmonicISTFT(vocoder)
+    raise ModelError(f"a vocoder of type {type(vocoder).__name__} cannot be exported to ONNX yet")
+
+
+class _Source(nn.Module):
+    """Pulses and noise, as the vocoders' own but for their complex numbers."""
+
+    noise: Tensor
+
+    def __init__(self, hop_length: int, sample_rate: int, noise: Tensor) -> None:
+        super().__init__()
+        self.hop_length, self.sample_rate = hop_length, sample_rate
+        self.register_buffer("noise", noise)
+
+    def pulses(self, f0: Tensor) -> Tensor:
+        """As `impulse_train` from phase 0: (1, T) Hz to (1, T * hop_length)."""
+        voiced = f0 > 0
+        known = torch.cat([f0[voiced], torch.full_like(f0[0, :1], 128.0)])
+        last = (voiced.long().cumsum(1) - 1).clamp(min=0)  # unvoiced frames take the last voiced value, or the first
+        frames = known[last]
+        dense = F.interpolate(frames[:, None], scale_factor=float(self.hop_length), mode="linear")[:, 0]
+        turns = torch.cumsum(dense.double() / self.sample_rate, 1)
+        half = ((turns - turns.floor()) * math.pi).float()
+        harmonics = (0.5 * self.sample_rate / dense).floor().clamp(min=1)
+        sine = torch.sin(half)
+        small = sine.abs() < 1e-4
+        kernel = torch.sin((2 * harmonics + 1) * half) / torch.where(small, torch.ones_like(sine), sine)
+        total = (torch.where(small, 2 * harmonics + 1, kernel) - 1) / 2
+        return total * torch.sqrt(2 / harmonics) * self.held(voiced.float())
+
+    def held(self, frames: Tensor) -> Tensor:
+        """(1, T) to (1, T * hop_length), each value for its whole frame."""
+        return F.interpolate(frames[:, None], scale_factor=float(self.hop_length), mode="nearest")[:, 0]
+
+    def white(self, pulses: Tensor) -> Tensor:
+        """Noise like the pulses, (1, S)."""
+        at = torch.ones_like(pulses, dtype=torch.int64).cumsum(1) - 1
+        return self.noise[at % len(self.noise)]
+
+
+class _SourceISTFT(nn.Module):
+    def __init__(self, vocoder: SourceISTFT) -> None:
+        super().__init__()
+        config = vocoder.config
+        self.vocoder = vocoder
+        self.source = _Source(config.hop_length, config.sample_rate, vocoder.noise.float().clone())
+        self.transform = RealSTFT(config.head_n_fft, config.head_hop_length, vocoder.window)
+
+    def forward(self, mel: Tensor, f0: Tensor) -> Tensor:
+        pulses = self.source.pulses(f0)
+        noise = self.source.white(pulses)
+        voiced = self.source.held((f0 > 0).float())
+        x = self.vocoder.features(mel, self.vocoder.source_in(torch.stack([pulses, noise], 1)))
+        log_magnitude, turn = self.vocoder.conv_post(x, LEAKY_SLOPE).chunk(2, 1)
+        real, imaginary = self.transform(pulses + noise * (1 - (1 - VOICED_NOISE) * voiced))
+        size = torch.sqrt(real.square() + imaginary.square()).clamp(min=1e-3)
+        real, imaginary = real / size, imaginary / size
+        magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
+        a, b = magnitude * torch.cos(turn), magnitude * torch.sin(turn)
+        made: Tensor = self.transform.inverse(a * real - b * imaginary, a * imaginary + b * real)
+        return made.clamp(-1, 1)
+
+
+class _HarmonicISTFT(nn.Module):
+    """Its noise repeats after `NOISE_PERIOD` samples, where the vocoder's own never does."""
+
+    def __init__(self, vocoder: HarmonicISTFT) -> None:
+        super().__init__()
+        config = vocoder.config
+        self.vocoder = vocoder
+        noise = torch.randn(NOISE_PERIOD, generator=torch.Generator().manual_seed(0))
+        self.source = _Source(config.hop_length, config.sample_rate, noise)
+        scale = float(vocoder.window.square().sum().rsqrt())
+        self.transform = RealSTFT(config.head_n_fft, config.head_hop_length, vocoder.window, scale)
+
+    def forward(self, mel: Tensor, f0: Tensor) -> Tensor:
+        pulses = self.source.pulses(f0)
+        real, imaginary = self.transform(pulses)
+        noise_real, noise_imaginary = self.transform(self.source.white(pulses))
+        vocoder = self.vocoder
+        *stages, last = zip(vocoder.ups, vocoder.fusions, strict=True)
+        x = vocoder.conv_pre(mel)
+        for up, fusion in stages:
+            x = fusion(up(x, LEAKY_SLOPE))
+        up, fusion = last
+        x = fusion(up(x, LEAKY_SLOPE) + vocoder.source_in(torch.cat([real, imaginary], 1)))
+        log_gain, turn, log_noise = vocoder.conv_post(x, LEAKY_SLOPE).chunk(3, 1)
+        smooth = (_shifted(log_noise, -1) + 2 * log_noise + _shifted(log_noise, 1)) / 4
+        gain, noise_gain = (torch.exp(value.clamp(max=MAX_LOG_GAIN) - 2) for value in (log_gain, smooth))
+        a, b = gain * torch.cos(turn), gain * torch.sin(turn)
+        made: Tensor = self.transform.inverse(
+            a * real - b * imaginary + noise_gain * noise_real, a * imaginary + b * real + noise_gain * noise_imaginary
+        )
+        return made.clamp(-1, 1)
+
+
+def _shifted(x: Tensor, by: int) -> Tensor:
+    """(B, bins, J) moved by one bin, the outermost bin repeated."""
+    return torch.cat([x[:, :1], x[:, :-1]], 1) if by > 0 else torch.cat([x[:, 1:], x[:, -1:]], 1)
