@@ -20,10 +20,10 @@ def voices(count: int) -> dict[str, NDArray[np.float32]]:
 
 
 def test_a_low_confidence_is_a_wrong_text() -> None:
-    confidence = {str(n): -0.5 - 0.01 * n for n in range(12)} | {"7": -1.9}
+    confidence = {str(n): -0.5 - 0.01 * n for n in range(12)} | {"7": -3.9}
     gone = unfit(entries(12), confidence, voices(12))
     assert {key: reason for key, (reason, _) in gone.items()} == {"7": "text does not fit"}
-    assert "-1.90 nats/frame" in gone["7"][1]
+    assert "-3.90 nats/frame" in gone["7"][1]
 
 
 def test_ordinary_scatter_goes_nowhere() -> None:

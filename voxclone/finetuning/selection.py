@@ -14,7 +14,7 @@ from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.speech_data import fits_monotonic
 
 MIN_FOR_OUTLIERS = 5  # utterances below which nothing can be told from the others
-MIN_CONFIDENCE_DROP = 0.35  # nats per frame below the median, at the least, that tell a wrong text
+MIN_CONFIDENCE_DROP = 1.5  # nats per frame below the median, at the least, that tell a wrong text
 MIN_SPEAKER_COSINE = 0.35  # to the mean of the others
 RMS = 0.07  # of speech at about -23 LUFS
 DEVIATIONS = 4.0  # robust ones, below which an utterance is unlike the others
