@@ -210,12 +210,7 @@ MUTATIONS = {
         "            if adds:\n                stream",
         "            if False:\n                stream",
     ),
-    "chain's sum": (
-        residual,
-        averaged,
-        "total, first = y, first + size",
-        "total, first = y if total is None else total, first + size",
-    ),
+    "chain's sum": (residual, averaged, "if HAS_TOTAL:", "if False:"),
 }
 
 
