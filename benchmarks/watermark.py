@@ -36,7 +36,7 @@ from voxclone.training.channel import codec_at
 from voxclone.training.codecs import Codec, through_codec
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.imitation import CopySynthesis, GriffinLim
-from voxclone.training.thresholds import window_scores
+from voxclone.training.thresholds import for_training, window_scores
 
 RATE = AudioConfig().sample_rate
 SOURCE_FRAMES = 195  # of the mel: 2.26 s, so that two seconds are left of speech played 10 % faster
@@ -222,7 +222,7 @@ def main() -> None:
     detector, audio = load_detector(args.model), AudioConfig()
     config, length = detector.config, SOURCE_FRAMES * audio.hop_length
     store = FeatureStore(args.natural / "channel")
-    chosen = choose(store.entries, args.windows, length)
+    chosen = choose([entry for entry in store.entries if not for_training(entry)], args.windows, length)
     natural = np.stack(
         [store.read(e, "waveform", (e.rows["waveform"][1] - length) // 2, length) for e in chosen]
     ).astype(np.float32) / np.float32(32768)

@@ -19,7 +19,14 @@ from voxclone.models.watermark import WatermarkDetector
 from voxclone.training.augmentation import simulate_rooms
 from voxclone.training.channel import Channel
 from voxclone.training.features import Entry, FeatureStore
-from voxclone.training.thresholds import SHORTEST_SECONDS, WINDOW_SECONDS, calibrated, cut_windows, window_scores
+from voxclone.training.thresholds import (
+    SHORTEST_SECONDS,
+    WINDOW_SECONDS,
+    calibrated,
+    cut_windows,
+    for_training,
+    window_scores,
+)
 
 CHUNK = 200  # recordings that a process takes at once
 
@@ -74,7 +81,7 @@ def main() -> None:
     args = parser.parse_args()
 
     stores = {name: args.natural / name for name in ("calibration", "channel")}
-    entries = {name: FeatureStore(path).entries for name, path in stores.items()}
+    entries = {name: [e for e in FeatureStore(path).entries if not for_training(e)] for name, path in stores.items()}
     rng = np.random.default_rng(0)
     for name, all_entries in entries.items():
         count = round(args.share * len(all_entries))

@@ -19,9 +19,18 @@ from voxclone.models.watermark import WatermarkDetector
 from voxclone.training.augmentation import simulate_rooms
 from voxclone.training.channel import Channel
 from voxclone.training.checkpoint import export_part
-from voxclone.training.detector import DetectorSegments, DetectorStep, Drawn, Segments, as_segments, as_waveform
+from voxclone.training.detector import (
+    DetectorSegments,
+    DetectorStep,
+    Drawn,
+    NaturalSpeech,
+    Segments,
+    as_segments,
+    as_waveform,
+)
 from voxclone.training.features import FeatureStore
 from voxclone.training.imitation import CopySynthesis, GriffinLim
+from voxclone.training.thresholds import for_training
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.watermark import CollaborativeMark
 
@@ -66,6 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="model folder whose vocoder is marked")
     parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
+    parser.add_argument("--natural", type=Path, help="folder of prepare.py's stores, for more languages")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--detector-run", type=Path, help="vocoder run to start from; else the model folder's detector")
     parser.add_argument("--unmarked", type=Path, nargs="*", default=[], help="model folders that are not marked")
@@ -119,7 +129,11 @@ def main() -> None:
         mark.detector.load_state_dict(export_part(args.detector_run, "mark.detector."))
     elif hub.read_config(args.model).watermark is not None:
         hub.load_weights(mark.detector, args.model / "detector.safetensors")
-    segments = DetectorSegments(store, train, marked, settings["batch_size"])
+    sources = [NaturalSpeech(store, train, audio.sample_rate)]
+    if args.natural:
+        wide = FeatureStore(args.natural / "calibration")
+        sources.append(NaturalSpeech(wide, [e for e in wide.entries if for_training(e)], WatermarkConfig().sample_rate))
+    segments = DetectorSegments(sources, marked, audio.sample_rate, settings["batch_size"])
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(DetectorStep(mark), segments, args.out, TrainerConfig.from_dict(trainer)).fit()
     detector = WatermarkDetector(WatermarkConfig())

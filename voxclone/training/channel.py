@@ -68,7 +68,10 @@ class Channel:
         with torch.autocast(waveform.device.type, enabled=False):
             for x, label in zip(waveform.float(), labels.float(), strict=True):
                 chosen = rng.choice(
-                    names, rng.choice(len(self.counts), p=self.counts), replace=False, p=odds / odds.sum()
+                    names,
+                    min(len(names), int(rng.choice(len(self.counts), p=self.counts))),
+                    replace=False,
+                    p=odds / odds.sum(),
                 )
                 x = x * 10 ** (rng.uniform(-15, 3) / 20)
                 for name in sorted(chosen, key=names.index, reverse=True):  # codecs come last

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
+from voxclone.audio.resample import resample
 from voxclone.errors import VoxcloneError
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.step import TrainingStep
@@ -37,45 +40,82 @@ class DetectorStep(TrainingStep):
         return {"total": losses.pop("loss"), **losses}
 
 
+@dataclass(frozen=True)
+class NaturalSpeech:
+    """Recordings of a store.
+
+    Attributes:
+        store: Where they lie.
+        entries: Which of them.
+        sample_rate: Hz of the store.
+    """
+
+    store: FeatureStore
+    entries: Sequence[Entry]
+    sample_rate: int
+
+    def cut(self, index: int, length: int, sample_rate: int, rng: np.random.Generator) -> NDArray[np.int16]:
+        """A random piece of recording `index`, `length` samples at that rate."""
+        needed = -(-length * self.sample_rate // sample_rate)
+        entry = self.entries[index]
+        start = int(rng.integers(entry.rows["waveform"][1] - needed + 1))
+        piece = self.store.read(entry, "waveform", start, needed)
+        if self.sample_rate == sample_rate:
+            return piece
+        other = resample(piece.astype(np.float32), self.sample_rate, sample_rate)[:length]
+        return np.clip(np.rint(np.pad(other, (0, length - len(other)))), -32768, 32767).astype(np.int16)
+
+    def long_enough(self, length: int, sample_rate: int) -> NaturalSpeech:
+        """Without the recordings that are shorter than a piece."""
+        needed = -(-length * self.sample_rate // sample_rate)
+        kept = [entry for entry in self.entries if entry.rows["waveform"][1] >= needed]
+        return NaturalSpeech(self.store, kept, self.sample_rate)
+
+    def odds(self) -> NDArray[np.float64]:
+        """How often each is drawn: a language of a corpus by the root of its size."""
+        groups = [(entry.about["corpus"], entry.about["language"]) for entry in self.entries]
+        sizes = Counter(groups)
+        odds = np.array([sizes[group] ** -0.5 for group in groups])
+        return np.asarray(odds / odds.sum())
+
+
 class DetectorSegments(IterableDataset[dict[str, Tensor]]):
-    """Batches of natural (B, S) and of marked speech "made" (B, S), at random levels.
+    """Batches of natural speech (B, S), from each source in turn, and of marked speech "made" (B, S).
 
     Args:
-        store: Natural speech at the vocoder's rate.
-        entries: Which of it, one corpus and language as often as another.
+        sources: Natural speech.
         marked: Marked segments.
+        sample_rate: Hz of the batches.
         batch_size: Of each of the two.
         batches_per_epoch: After how many the trainer counts an epoch.
 
     Raises:
-        VoxcloneError: No entry is as long as a segment.
+        VoxcloneError: A source has no recording as long as a segment.
     """
 
     def __init__(
-        self, store: FeatureStore, entries: Sequence[Entry], marked: Segments, batch_size: int,
+        self, sources: Sequence[NaturalSpeech], marked: Segments, sample_rate: int, batch_size: int,
         batches_per_epoch: int = 1000,
     ) -> None:  # fmt: skip
-        self.store, self.marked, self.batch_size = store, marked, batch_size
-        self.batches_per_epoch = batches_per_epoch
-        self.entries = [entry for entry in entries if entry.rows["waveform"][1] >= marked.shape[1]]
-        if not self.entries:
-            raise VoxcloneError(f"{store.folder}: none of the {len(entries)} recordings given is as long as a segment")
-        groups = [(entry.about["corpus"], entry.about["language"]) for entry in self.entries]
-        odds = np.array([groups.count(group) ** -0.5 for group in groups])
-        self.odds = odds / odds.sum()
+        self.marked, self.sample_rate = marked, sample_rate
+        self.batch_size, self.batches_per_epoch = batch_size, batches_per_epoch
+        self.sources = [source.long_enough(marked.shape[1], sample_rate) for source in sources]
+        for source in self.sources:
+            if not source.entries:
+                raise VoxcloneError(f"{source.store.folder}: no recording that was given is as long as a segment")
+        self.odds = [source.odds() for source in self.sources]
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         rng = np.random.default_rng(int(torch.randint(2**31, ()).item()))
-        for _ in range(self.batches_per_epoch):
-            chosen = rng.choice(len(self.entries), self.batch_size, p=self.odds)
-            natural = np.stack([self._cut(self.entries[index], rng) for index in chosen])
-            made = self.marked[rng.integers(len(self.marked), size=self.batch_size)]
-            yield {"natural": as_waveform(natural), "made": as_waveform(made)}
-
-    def _cut(self, entry: Entry, rng: np.random.Generator) -> NDArray[np.int16]:
         length = self.marked.shape[1]
-        start = int(rng.integers(entry.rows["waveform"][1] - length + 1))
-        return self.store.read(entry, "waveform", start, length)
+        for _ in range(self.batches_per_epoch):
+            natural = []
+            for place in range(self.batch_size):
+                which = place % len(self.sources)
+                index = int(rng.choice(len(self.odds[which]), p=self.odds[which]))
+                natural.append(self.sources[which].cut(index, length, self.sample_rate, rng))
+            made = self.marked[rng.integers(len(self.marked), size=self.batch_size)]
+            yield {"natural": as_waveform(np.stack(natural)), "made": as_waveform(made)}
 
 
 def as_waveform(segments: Segments) -> Tensor:

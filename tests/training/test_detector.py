@@ -1,0 +1,92 @@
+"""Training the detector alone, and its thresholds."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from voxclone.config import WatermarkConfig
+from voxclone.errors import VoxcloneError
+from voxclone.models.watermark import WatermarkDetector
+from voxclone.safety.detection import MarkFinder
+from voxclone.training.channel import Channel
+from voxclone.training.detector import DetectorSegments, DetectorStep, Drawn, NaturalSpeech, as_segments, as_waveform
+from voxclone.training.features import FeatureStore
+from voxclone.training.thresholds import calibrated, cut_windows, for_training, window_scores
+from voxclone.training.watermark import CollaborativeMark
+
+RATE = 22050
+TINY = WatermarkConfig(channels=8, dilations=(1, 2))
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Three recordings of 1, 2 and 5 seconds at 16 kHz."""
+    store, rng = FeatureStore(tmp_path / "store"), np.random.default_rng(0)
+    for seconds in (1, 2, 5):
+        about = {"corpus": "c", "language": "en", "speaker": f"s{seconds}", "split": "train"}
+        store.append(str(seconds), about, {"waveform": rng.integers(-3000, 3000, seconds * 16000).astype(np.int16)})
+    return store
+
+
+def test_batches_are_of_natural_and_marked_speech(store):
+    marked = np.full((3, 2 * RATE), 100, np.int16)
+    segments = DetectorSegments([NaturalSpeech(store, store.entries, 16000)], marked, RATE, 4)
+    batch = next(iter(segments))
+    assert batch["natural"].shape == batch["made"].shape == (4, 2 * RATE)
+    assert {entry.key for entry in segments.sources[0].entries} == {"2", "5"}
+    assert batch["natural"].std() > 0.02 and (batch["made"] == 100 / 32768).all()
+    with pytest.raises(VoxcloneError, match="no recording"):
+        DetectorSegments([NaturalSpeech(store, store.entries, 16000)], np.zeros((1, 9 * RATE), np.int16), RATE, 4)
+
+
+def test_step_trains_the_detector_alone(store):
+    torch.manual_seed(0)
+    mark = CollaborativeMark(TINY, Channel(RATE, weights={"noise": 1.0}), [Drawn(np.zeros((2, RATE), np.int16))])
+    step = DetectorStep(mark)
+    losses = step({"natural": 0.1 * torch.randn(3, RATE), "made": 0.1 * torch.randn(3, RATE)}, "detector")
+    losses["total"].backward()
+    assert all(p.grad is not None for p in step.parameters_of("detector"))
+    assert set(losses) == {"total", "found", "false"}
+
+
+def test_segments_keep_their_samples():
+    waveform = torch.linspace(-1, 1, 64)[None]
+    pieces = as_segments(waveform, 20)
+    assert pieces.shape == (3, 20)
+    torch.testing.assert_close(as_waveform(pieces).flatten(), waveform[0, :60], atol=1 / 32768, rtol=0)
+
+
+def test_a_window_has_the_score_that_the_finder_gives(store):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        detector = WatermarkDetector(TINY).eval()
+    (_, windows), *_ = cut_windows(store, [store.entries[2]], 16000)
+    assert windows.shape == (2, 32000)
+    scores = window_scores(detector, windows)
+    finder = MarkFinder(detector, "random")
+    np.testing.assert_allclose(scores, [finder.score(window, 16000) for window in windows], atol=1e-4)
+    assert np.isnan(window_scores(detector, np.zeros((1, 32000), np.float32))).all()
+
+
+def test_thresholds_are_what_few_natural_windows_pass():
+    rng = np.random.default_rng(0)
+    natural, distorted, short = rng.normal(-3, 1, 20000), rng.normal(-2, 1, 5000), rng.normal(-3, 1.5, 5000)
+    config = calibrated(TINY, natural, distorted, short)
+    assert (natural > config.threshold).mean() < 1e-3
+    assert (distorted > config.threshold).mean() == pytest.approx(1e-3, abs=4e-4)
+    assert (distorted > config.doubt).mean() == pytest.approx(1e-2, abs=2e-3)
+    assert (short > config.threshold + config.threshold_short).mean() < 2e-3
+    assert 0.1 < config.threshold_tail < 1 and config.channels == TINY.channels
+    with pytest.raises(VoxcloneError, match="needs 1000"):
+        calibrated(TINY, natural, distorted[:10], short)
+
+
+def test_what_is_trained_on_sets_no_thresholds(store):
+    def drawn(speaker: str, split: str) -> bool:
+        return for_training(dataclasses.replace(store.entries[0], about={"speaker": speaker, "split": split}))
+
+    names = [f"speaker {index}" for index in range(1000)]
+    assert 0.25 < np.mean([drawn(name, "train") for name in names]) < 0.35
+    assert not any(drawn(name, "valid") for name in names)
