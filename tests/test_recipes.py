@@ -44,9 +44,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "vocoder": {
         "model": {
-            "upsample_rates": [1, 4], "upsample_kernel_sizes": [3, 8], "upsample_initial_channel": 16, "resblock": "2",
-            "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 2]],
-            "head": "harmonic_istft", "head_n_fft": 256,
+            "upsample_rates": [4], "upsample_kernel_sizes": [8], "upsample_initial_channel": 16, "resblock": "2",
+            "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 2]], "frame_blocks": 1,
+            "head": "source_istft", "head_n_fft": 128,
         },
         "data": {"batch_size": 2, "frames": 16, "corpus_weights": {"espeak": 1.0}},
         "trainer": TRAINER,

@@ -241,7 +241,7 @@ class VocoderConfig(Config):
     resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
     resblock_dilation_sizes: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
     frame_blocks: int = 0  # ConvNeXt blocks at the mel's rate, before the upsampling
-    head: typing.Literal["waveform", "harmonic_istft", "source_istft"] = "waveform"
+    head: typing.Literal["waveform", "source_istft"] = "waveform"
     head_n_fft: int = 0  # samples; 0 where the head is "waveform"
     activation: typing.Literal["leaky_relu", "snake", "snakebeta"] = "leaky_relu"
     activation_logarithmic: bool = False  # a snake's parameters are stored as logarithms

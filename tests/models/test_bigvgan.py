@@ -183,4 +183,4 @@ def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(ModelError, match=r"activation_post\.upsample\.filter .* another low-pass filter"):
         convert_public_checkpoint(odd, TINY)
     with pytest.raises(ConfigError, match="BigVGAN needs head 'waveform'"):
-        build_vocoder(dataclasses.replace(TINY, head="harmonic_istft", head_n_fft=16))
+        build_vocoder(dataclasses.replace(TINY, head="source_istft", head_n_fft=16))

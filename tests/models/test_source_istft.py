@@ -20,6 +20,38 @@ SMALL = VocoderConfig(
     resblock_kernel_sizes=(3, 5), resblock_dilation_sizes=((1, 2), (2, 6)), head="source_istft", head_n_fft=128,
 )  # fmt: skip
 HOP = SMALL.hop_length
+TINY = {
+    "n_mels": 8,
+    "hop_length": 32,
+    "upsample_rates": (4,),
+    "upsample_kernel_sizes": (8,),
+    "upsample_initial_channel": 16,
+    "frame_blocks": 1,
+    "resblock": "2",
+    "resblock_kernel_sizes": (3,),
+    "resblock_dilation_sizes": ((1, 2),),
+    "head": "source_istft",
+    "head_n_fft": 32,
+}  # head hop 8
+
+
+def build(weight_norm: bool = False, **changes: object) -> SourceISTFT:
+    torch.manual_seed(0)
+    made = build_vocoder(VocoderConfig(**(TINY | changes)), weight_norm).eval()  # type: ignore[arg-type]
+    assert isinstance(made, SourceISTFT)
+    return made
+
+
+@pytest.fixture
+def tiny() -> SourceISTFT:
+    return build()
+
+
+def mel_and_f0(frames: int, batch: int = 2) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(frames)
+    f0 = torch.linspace(100, 300, frames).repeat(batch, 1)
+    f0[:, frames // 2 :: 5] = 0
+    return torch.randn(batch, 8, frames, generator=generator) - 5, f0
 
 
 def vocoder(seed: int = 0) -> SourceISTFT:
@@ -106,11 +138,99 @@ def test_magnitudes_learn_a_tone() -> None:
     assert losses[-1] < 0.5 * losses[0], losses
 
 
-def test_unfit_shapes_are_refused() -> None:
-    model = vocoder()
-    with pytest.raises(ModelError, match="80"):
-        model(torch.zeros(1, 79, 4))
-    with pytest.raises(ModelError, match="f0"):
-        model(torch.zeros(1, 80, 4), torch.zeros(1, 5))
-    with pytest.raises(ConfigError, match="head_n_fft"):
-        build_vocoder(VocoderConfig.from_dict(SMALL.to_dict() | {"head_n_fft": 40}))
+@pytest.mark.parametrize(("n_fft", "upsample"), [(16, (1, 4)), (32, (1, 4)), (20, (1, 4)), (64, (2, 4))])
+def test_istft_undoes_stft_ends_included(n_fft: int, upsample: tuple[int, int]) -> None:
+    tiny = build(head_n_fft=n_fft, upsample_rates=upsample, upsample_kernel_sizes=(upsample[0] + 2, 8))
+    waveform = torch.randn(2, 32 * 5, generator=torch.Generator().manual_seed(0))
+    spectrum = tiny._stft(waveform)
+    assert spectrum.shape == (2, n_fft // 2 + 1, 5 * 32 // tiny.config.head_hop_length)
+    torch.testing.assert_close(tiny._istft(spectrum), waveform, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7])
+@pytest.mark.parametrize("given", [True, False])
+def test_length_and_range(tiny: SourceISTFT, frames: int, given: bool) -> None:
+    mel, f0 = mel_and_f0(frames)
+    made = tiny(mel, f0 if given else None)
+    assert made.shape == (2, 32 * frames)
+    assert torch.isfinite(made).all()
+    assert made.abs().max() <= 1
+    assert made.any()
+
+
+def test_loud_weights_stay_in_range(tiny: SourceISTFT) -> None:
+    with torch.no_grad():
+        tiny.conv_post.bias += 100
+    made = tiny(*mel_and_f0(5))
+    assert torch.isfinite(made).all()
+    assert made.abs().max() == 1
+
+
+def test_deterministic_and_without_global_state(tiny: SourceISTFT) -> None:
+    mel, f0 = mel_and_f0(6)
+    first = tiny(mel, f0)
+    torch.manual_seed(77)
+    state = torch.random.get_rng_state()
+    assert torch.equal(tiny(mel, f0), first)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_batch_is_its_items(tiny: SourceISTFT) -> None:
+    mel, f0 = mel_and_f0(6)
+    mel[1] += 1
+    f0[1] *= 1.5
+    for given in (f0, None):
+        together = tiny(mel, given)
+        alone = [tiny(mel[i : i + 1], None if given is None else given[i : i + 1]) for i in range(2)]
+        torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-4)
+
+
+def test_without_f0_it_is_estimated_from_the_mel(tiny: SourceISTFT) -> None:
+    mel, f0 = mel_and_f0(6)
+    with torch.no_grad():
+        tiny.pitch.layers[-1].bias.copy_(torch.tensor([0.5, 0.0]))
+    estimated = tiny.pitch.f0(mel)
+    assert torch.equal(tiny(mel), tiny(mel, estimated))
+    assert not torch.equal(tiny(mel), tiny(mel, f0))
+    with torch.no_grad():
+        tiny.pitch.layers[-1].weight.zero_()
+        tiny.pitch.layers[-1].bias.copy_(torch.tensor([0.5, 1.0]))
+    torch.testing.assert_close(tiny.pitch.f0(mel), torch.full((2, 6), 128 * 2**0.5))
+    with torch.no_grad():
+        tiny.pitch.layers[-1].bias.copy_(torch.tensor([0.5, -1.0]))
+    assert not tiny.pitch.f0(mel).any()
+
+
+def test_every_parameter_learns() -> None:
+    tiny = build(weight_norm=True).train()
+    mel, f0 = mel_and_f0(6)
+    noise = torch.randn(2, 192, generator=torch.Generator().manual_seed(0))
+    made = tiny.synthesize(mel, f0, noise, torch.zeros(2, 1))
+    octaves, voicing = tiny.pitch(mel)
+    ((made - noise).square().mean() + octaves.mean() + voicing.mean()).backward()
+    for name, parameter in tiny.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all() and parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("n_fft", [0, 8, 14, 31, 33])
+def test_transforms_that_do_not_suit_the_hop(n_fft: int) -> None:
+    with pytest.raises(ConfigError, match=f"head_n_fft is {n_fft}"):
+        build(head_n_fft=n_fft)
+
+
+def test_sizes_that_do_not_fit() -> None:
+    with pytest.raises(ConfigError, match="no multiple of the product"):
+        build(hop_length=34)
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 4), (8, 4), (1, 8, 0), (1, 1, 8, 4)])
+@pytest.mark.parametrize("given", [True, False])
+def test_mels_of_another_shape(tiny: SourceISTFT, shape: tuple[int, ...], given: bool) -> None:
+    with pytest.raises(ModelError, match="this vocoder needs"):
+        tiny(torch.zeros(shape), torch.zeros(shape[0], shape[-1]) if given else None)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (2, 4), (4,), (1, 1, 4)])
+def test_f0_of_another_shape(tiny: SourceISTFT, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError, match="the f0 has shape"):
+        tiny(torch.zeros(1, 8, 4), torch.zeros(shape))

@@ -24,15 +24,6 @@ CONFIGS: dict[str, VocoderConfig] = {
     "waveform": VocoderConfig(
         **SIZES, upsample_rates=(8, 4), upsample_kernel_sizes=(16, 8), resblock_dilation_sizes=((1, 3), (1, 2))
     ),
-    "harmonic_istft": VocoderConfig(
-        **SIZES,
-        upsample_rates=(1, 4),
-        upsample_kernel_sizes=(3, 8),
-        resblock="2",
-        resblock_dilation_sizes=((1, 2), (1, 3)),
-        head="harmonic_istft",
-        head_n_fft=32,
-    ),
     "source_istft": VocoderConfig(
         **SIZES,
         upsample_rates=(4,),

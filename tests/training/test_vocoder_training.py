@@ -17,8 +17,8 @@ from voxclone.training.features import FeatureStore
 from voxclone.training.vocoder import SpectralStep, VocoderSegments
 
 CONFIG = VocoderConfig(
-    upsample_rates=(1, 4), upsample_kernel_sizes=(3, 8), upsample_initial_channel=16, resblock="2",
-    resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), head="harmonic_istft", head_n_fft=256,
+    upsample_rates=(4,), upsample_kernel_sizes=(8,), upsample_initial_channel=16, resblock="2", frame_blocks=1,
+    resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), head="source_istft", head_n_fft=128,
 )  # fmt: skip
 HOP = 256
 

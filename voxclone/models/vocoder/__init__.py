@@ -27,10 +27,6 @@ def build_vocoder(config: VocoderConfig, weight_norm: bool = False) -> nn.Module
         from voxclone.models.vocoder.bigvgan import BigVGAN
 
         return BigVGAN(config, weight_norm)
-    if config.head == "harmonic_istft":
-        from voxclone.models.vocoder.harmonic import HarmonicISTFT
-
-        return HarmonicISTFT(config, weight_norm)
     if config.head == "source_istft":
         from voxclone.models.vocoder.source_istft import SourceISTFT
 

@@ -17,8 +17,8 @@ from voxclone.config import VocoderConfig
 from voxclone.errors import ConfigError, ModelError
 from voxclone.layers.convolution import Conv1d
 from voxclone.layers.resblock import LEAKY_SLOPE, with_weight_norm
-from voxclone.models.vocoder.harmonic import PitchEstimator, impulse_train
 from voxclone.models.vocoder.hifigan import UpsamplingTrunk
+from voxclone.models.vocoder.source import PitchEstimator, impulse_train
 
 MAX_LOG_MAGNITUDE = 5.0
 NOISE_PERIOD = 1 << 16  # samples after which the source's noise repeats, 3 s
