@@ -16,24 +16,23 @@ class RealSTFT(nn.Module):
         n_fft: Samples of a frame.
         hop: Samples from frame to frame; n_fft - hop is even.
         window: (n_fft,), of analysis and synthesis both.
-        scale: Of what is analysed; what is synthesised is divided by it.
     """
 
     window: Tensor
     analysis: Tensor
     synthesis: Tensor
 
-    def __init__(self, n_fft: int, hop: int, window: Tensor, scale: float = 1.0) -> None:
+    def __init__(self, n_fft: int, hop: int, window: Tensor) -> None:
         super().__init__()
         self.hop, self.edge, bins = hop, (n_fft - hop) // 2, n_fft // 2 + 1
         angles = 2 * math.pi * torch.arange(bins)[:, None].double() * torch.arange(n_fft) / n_fft
         tapered = window.double()
-        analysis = torch.cat([angles.cos(), -angles.sin()]) * tapered * scale
+        analysis = torch.cat([angles.cos(), -angles.sin()]) * tapered
         twice = torch.full((bins, 1), 2.0, dtype=torch.float64)  # a real signal's bins stand for their mirrors too
         twice[0] = 1.0
         if n_fft % 2 == 0:
             twice[-1] = 1.0
-        synthesis = torch.cat([twice * angles.cos(), -twice * angles.sin()]) * tapered / (n_fft * scale)
+        synthesis = torch.cat([twice * angles.cos(), -twice * angles.sin()]) * tapered / n_fft
         self.register_buffer("analysis", analysis.float()[:, None])
         self.register_buffer("synthesis", synthesis.float()[:, None])
         self.register_buffer("window", window.float().square()[None, None])

@@ -12,11 +12,8 @@ from voxclone.errors import ModelError
 from voxclone.exporting.fourier import RealSTFT
 from voxclone.layers.resblock import LEAKY_SLOPE
 from voxclone.models.vocoder.bigvgan import BigVGAN
-from voxclone.models.vocoder.harmonic import MAX_LOG_GAIN, HarmonicISTFT
 from voxclone.models.vocoder.hifigan import HiFiGAN
 from voxclone.models.vocoder.source_istft import MAX_LOG_MAGNITUDE, VOICED_NOISE, SourceISTFT
-
-NOISE_PERIOD = 1 << 16  # samples after which a source's noise repeats
 
 
 def exportable(vocoder: nn.Module) -> nn.Module:
@@ -29,8 +26,6 @@ def exportable(vocoder: nn.Module) -> nn.Module:
         return vocoder
     if isinstance(vocoder, SourceISTFT):
         return _SourceISTFT(vocoder)
-    if isinstance(vocoder, HarmonicISTFT):
-        return _HarmonicISTFT(vocoder)
     raise ModelError(f"a vocoder of type {type(vocoder).__name__} cannot be exported to ONNX yet")
 
 
@@ -91,41 +86,3 @@ class _SourceISTFT(nn.Module):
         a, b = magnitude * torch.cos(turn), magnitude * torch.sin(turn)
         made: Tensor = self.transform.inverse(a * real - b * imaginary, a * imaginary + b * real)
         return made.clamp(-1, 1)
-
-
-class _HarmonicISTFT(nn.Module):
-    """Its noise repeats after `NOISE_PERIOD` samples, where the vocoder's own never does."""
-
-    def __init__(self, vocoder: HarmonicISTFT) -> None:
-        super().__init__()
-        config = vocoder.config
-        self.vocoder = vocoder
-        noise = torch.randn(NOISE_PERIOD, generator=torch.Generator().manual_seed(0))
-        self.source = _Source(config.hop_length, config.sample_rate, noise)
-        scale = float(vocoder.window.square().sum().rsqrt())
-        self.transform = RealSTFT(config.head_n_fft, config.head_hop_length, vocoder.window, scale)
-
-    def forward(self, mel: Tensor, f0: Tensor) -> Tensor:
-        pulses = self.source.pulses(f0)
-        real, imaginary = self.transform(pulses)
-        noise_real, noise_imaginary = self.transform(self.source.white(pulses))
-        vocoder = self.vocoder
-        *stages, last = zip(vocoder.ups, vocoder.fusions, strict=True)
-        x = vocoder.conv_pre(mel)
-        for up, fusion in stages:
-            x = fusion(up(x, LEAKY_SLOPE))
-        up, fusion = last
-        x = fusion(up(x, LEAKY_SLOPE) + vocoder.source_in(torch.cat([real, imaginary], 1)))
-        log_gain, turn, log_noise = vocoder.conv_post(x, LEAKY_SLOPE).chunk(3, 1)
-        smooth = (_shifted(log_noise, -1) + 2 * log_noise + _shifted(log_noise, 1)) / 4
-        gain, noise_gain = (torch.exp(value.clamp(max=MAX_LOG_GAIN) - 2) for value in (log_gain, smooth))
-        a, b = gain * torch.cos(turn), gain * torch.sin(turn)
-        made: Tensor = self.transform.inverse(
-            a * real - b * imaginary + noise_gain * noise_real, a * imaginary + b * real + noise_gain * noise_imaginary
-        )
-        return made.clamp(-1, 1)
-
-
-def _shifted(x: Tensor, by: int) -> Tensor:
-    """(B, bins, J) moved by one bin, the outermost bin repeated."""
-    return torch.cat([x[:, :1], x[:, :-1]], 1) if by > 0 else torch.cat([x[:, 1:], x[:, -1:]], 1)
