@@ -122,7 +122,7 @@ def book(model: voxclone.VoxClone, words: int) -> dict[str, Any]:
 
     def watched(self: voxclone.VoxClone, part: str, *rest: Any, **options: Any) -> Any:
         nonlocal done
-        speech = generate(self, part, *rest, **options)  # type: ignore[call-overload]
+        speech = generate(self, part, *rest, **options)
         done += len(part.split())
         memory.append((done, resident_mb()))
         return speech
