@@ -80,10 +80,13 @@ def test_integer_where_a_float_belongs() -> None:
     [
         ({"resblock": "3"}, r"VocoderConfig.resblock is '3'; it must be one of \('1', '2'\)"),
         ({"resblock": ["1"]}, "VocoderConfig.resblock is"),
-        ({"upsample_rates": 8}, "VocoderConfig.upsample_rates must be a list, got 8"),
+        ({"upsample_rates": 8}, "VocoderConfig.upsample_rates must be a list of at most 64, got 8"),
         ({"upsample_rates": "88"}, "VocoderConfig.upsample_rates must be a list"),
         ({"upsample_rates": [8, "8"]}, "VocoderConfig.upsample_rates must be int, got '8'"),
-        ({"resblock_dilation_sizes": [1, 3]}, "VocoderConfig.resblock_dilation_sizes must be a list, got 1"),
+        (
+            {"resblock_dilation_sizes": [1, 3]},
+            "VocoderConfig.resblock_dilation_sizes must be a list of at most 64, got 1",
+        ),
     ],
 )
 def test_wrong_vocoder_values(values: dict[str, Any], message: str) -> None:

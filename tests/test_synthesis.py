@@ -103,7 +103,9 @@ def test_push_sends_a_whole_folder(tiny_model: VoxClone, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(hub, "push_folder", push)
     assert tiny_model.push_to_hub("org/name", token="t", private=True) == "url"
-    assert sent == {"repo_id": "org/name", "token": "t", "private": True, "config": tiny_model.config}
+    assert sent == {
+        "repo_id": "org/name", "token": "t", "private": True, "revision": None, "config": tiny_model.config,
+    }  # fmt: skip
 
 
 def test_the_encoder_id_follows_the_weights(tiny_folder: Path, tmp_path: Path, tiny_model: VoxClone) -> None:
