@@ -274,6 +274,9 @@ class WatermarkConfig(Config):
     doubt: float = 0.0  # on the same: one natural window in a hundred passes it
     threshold_short: float = 1.0  # added to both for windows of one second
     threshold_tail: float = 1.0  # added to both each time that the audio is e times as long
+    long_windows: tuple[float, ...] = ()  # seconds of longer windows, which take less evidence
+    long_thresholds: tuple[float, ...] = ()  # for each of them, as `threshold`
+    long_tails: tuple[float, ...] = ()  # for each of them, as `threshold_tail`
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels")
@@ -285,6 +288,8 @@ class WatermarkConfig(Config):
             raise ConfigError("WatermarkConfig.hop_length must be a multiple of short_hop_length")
         if self.doubt > self.threshold or min(self.threshold_short, self.threshold_tail) < 0:
             raise ConfigError("WatermarkConfig needs doubt <= threshold, and additions that are not negative")
+        if not len(self.long_windows) == len(self.long_thresholds) == len(self.long_tails):
+            raise ConfigError("WatermarkConfig needs as many long_thresholds and long_tails as long_windows")
         if not self.dilations or min(self.dilations) < 1:
             raise ConfigError(f"WatermarkConfig.dilations is {self.dilations}; it needs one or more, each 1 or more")
 

@@ -28,6 +28,15 @@ from voxclone.training.thresholds import (
     window_scores,
 )
 
+THRESHOLDS = (
+    "threshold",
+    "doubt",
+    "threshold_short",
+    "threshold_tail",
+    "long_windows",
+    "long_thresholds",
+    "long_tails",
+)
 CHUNK = 200  # recordings that a process takes at once
 
 Scored = tuple[NDArray[np.float64], list[str]]  # scores, and the recording of each
@@ -94,6 +103,7 @@ def main() -> None:
     digest = hashlib.sha256((args.model / "detector.safetensors").read_bytes()).hexdigest()[:16]
     args.out.mkdir(parents=True, exist_ok=True)
     scored: dict[str, NDArray[np.float64]] = {}
+    recordings: list[str] = []
     with get_context("spawn").Pool(args.processes) as pool:
         for name, (task, chosen) in tasks.items():
             path = args.out / f"{name}-{digest}-{args.share:g}.npz"
@@ -103,14 +113,14 @@ def main() -> None:
                 scores, keys = np.concatenate([part[0] for part in parts]), [key for part in parts for key in part[1]]
                 np.savez(path, scores=scores, keys=np.array(keys))
             scored[name] = np.load(path)["scores"]
+            recordings = np.load(path)["keys"].tolist() if name == "natural" else recordings
             finite = scored[name][np.isfinite(scored[name])]
             levels = {share: round(float(np.quantile(finite, 1 - share)), 2) for share in (0.5, 0.01, 0.001)}
             print(f"{name}: {len(finite)} windows, passed by a share of them: {json.dumps(levels)}", flush=True)
     detector = load_detector(args.model)
-    config = calibrated(detector.config, scored["natural"], scored["distorted"], scored["short"])
+    config = calibrated(detector.config, scored["natural"], recordings, scored["distorted"], scored["short"])
     hub.save_detector(args.model, detector, config)
-    names = ("threshold", "doubt", "threshold_short", "threshold_tail")
-    print(json.dumps({name: getattr(config, name) for name in names}))
+    print(json.dumps({key: getattr(config, key) for key in THRESHOLDS}))
 
 
 if __name__ == "__main__":

@@ -73,14 +73,17 @@ def test_a_window_has_the_score_that_the_finder_gives(store):
 def test_thresholds_are_what_few_natural_windows_pass():
     rng = np.random.default_rng(0)
     natural, distorted, short = rng.normal(-3, 1, 20000), rng.normal(-2, 1, 5000), rng.normal(-3, 1.5, 5000)
-    config = calibrated(TINY, natural, distorted, short)
+    recordings = [str(index // 10) for index in range(20000)]
+    config = calibrated(TINY, natural, recordings, distorted, short)
     assert (natural > config.threshold).mean() < 1e-3
     assert (distorted > config.threshold).mean() == pytest.approx(1e-3, abs=4e-4)
     assert (distorted > config.doubt).mean() == pytest.approx(1e-2, abs=2e-3)
     assert (short > config.threshold + config.threshold_short).mean() < 2e-3
+    assert config.long_windows == (4.0, 8.0, 12.0)  # of independent windows, the mean varies less
+    assert config.threshold > config.long_thresholds[0] > config.long_thresholds[1] > config.long_thresholds[2]
     assert 0.1 < config.threshold_tail < 1 and config.channels == TINY.channels
     with pytest.raises(VoxcloneError, match="needs 1000"):
-        calibrated(TINY, natural, distorted[:10], short)
+        calibrated(TINY, natural, recordings, distorted[:10], short)
 
 
 def test_what_is_trained_on_sets_no_thresholds(store):

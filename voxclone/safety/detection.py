@@ -132,31 +132,49 @@ class MarkFinder:
         if heard.sum() < SHORTEST_SECONDS * self._frame_rate:
             seconds = heard.sum() / self._frame_rate
             return Detection("inconclusive", None, (), reason=f"there is {seconds:.1f} s of sound; 1 s is needed")
-        window = min(len(evidence), round(WINDOW_SECONDS * self._frame_rate))
-        scores = _pooled(evidence, weight, window, least=SHORTEST_SECONDS / 2 * self._frame_rate)
-        score = float(scores.max())
-        trials = max(1.0, len(evidence) / self._frame_rate / WINDOW_SECONDS)
-        short = window < WINDOW_SECONDS * self._frame_rate - 1
-        extra = self.config.threshold_tail * np.log(trials) + (self.config.threshold_short if short else 0.0)
-        if score >= self.config.threshold + extra:
-            return Detection("watermarked", score, self._spans(evidence, weight, scores, self.config.threshold + extra))
-        if score >= self.config.doubt + extra:
+        bars = self._bars(len(evidence) / self._frame_rate)
+        scores = [
+            _pooled(evidence, weight, window, least=min(window / 4, SHORTEST_SECONDS / 2 * self._frame_rate))
+            for window, _ in bars
+        ]
+        score = float(scores[0].max())
+        if any(each.max() >= threshold for each, (_, threshold) in zip(scores, bars, strict=True)):
+            return Detection("watermarked", score, self._spans(evidence, weight, scores, bars))
+        if score >= bars[0][1] - (self.config.threshold - self.config.doubt):
             return Detection("inconclusive", score, (), reason="there is some evidence of the mark, too little to tell")
         loud, quiet = np.percentile(level, (95, 10))
         if loud - quiet < CLEAR_DB:
             return Detection("inconclusive", score, (), reason="noise is as loud as speech could be")
         return Detection("not_detected", score, ())
 
+    def _bars(self, seconds: float) -> list[tuple[int, float]]:
+        """Lengths of windows in frames, and the score that each must reach in audio of that length."""
+        config = self.config
+        windows = [(WINDOW_SECONDS, config.threshold, config.threshold_tail)]
+        windows += zip(config.long_windows, config.long_thresholds, config.long_tails, strict=True)
+        fitting = [window for window in windows if window[0] <= seconds] or windows[:1]
+        bars = []
+        for length, threshold, tail in fitting:
+            trials = max(1.0, seconds / length) * len(fitting)  # each window of each length is a chance to be wrong
+            short = config.threshold_short if seconds < WINDOW_SECONDS else 0.0
+            frames = round(min(length, seconds) * self._frame_rate)
+            bars.append((frames, threshold + tail * float(np.log(trials)) + short))
+        return bars
+
     def _spans(
-        self, evidence: NDArray[np.float64], weight: NDArray[np.float64], scores: NDArray[np.float64], threshold: float
+        self,
+        evidence: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        scores: list[NDArray[np.float64]],
+        bars: list[tuple[int, float]],
     ) -> tuple[tuple[float, float], ...]:
-        """Stretches of more evidence than not, that lie in a window beyond the threshold."""
+        """Stretches of more evidence than not, that lie in a window beyond its threshold."""
         count = len(evidence)
-        window = count - len(scores) + 1
         covered = np.zeros(count + 1)
-        for start in np.flatnonzero(scores >= threshold):
-            covered[start] += 1
-            covered[start + window] -= 1
+        for each, (window, threshold) in zip(scores, bars, strict=True):
+            for start in np.flatnonzero(each >= threshold):
+                covered[start] += 1
+                covered[start + window] -= 1
         inside = np.cumsum(covered[:-1]) > 0
         width = min(count, round(SPAN_SECONDS * self._frame_rate))
         local = _pooled(evidence, weight, width, least=0.0)

@@ -20,6 +20,7 @@ FALSE_ALARMS = 1e-3  # share of natural windows that may pass the threshold
 DOUBTFUL = 1e-2  # and of those that may pass the lower one
 BATCH = 16  # windows at once
 LEAST_SCORES = 1000
+LONG_WINDOWS = (4.0, 8.0, 12.0)  # seconds
 
 Scores = NDArray[np.float64]
 
@@ -61,12 +62,15 @@ def cut_windows(
             yield entry, samples.astype(np.float32).reshape(count, length) / np.float32(32768)
 
 
-def calibrated(config: WatermarkConfig, natural: Scores, distorted: Scores, short: Scores) -> WatermarkConfig:
+def calibrated(
+    config: WatermarkConfig, natural: Scores, recordings: Sequence[str], distorted: Scores, short: Scores
+) -> WatermarkConfig:
     """The configuration with thresholds that few unmarked windows pass.
 
     Args:
         config: The detector's.
-        natural: Scores of natural windows of `WINDOW_SECONDS`.
+        natural: Scores of natural windows of `WINDOW_SECONDS`, those of one recording in a row.
+        recordings: Whose each of them is.
         distorted: Of such windows through the channel; the higher bar of the two counts.
         short: Of natural windows of `SHORTEST_SECONDS`.
 
@@ -77,17 +81,42 @@ def calibrated(config: WatermarkConfig, natural: Scores, distorted: Scores, shor
     if min(map(len, kinds)) < LEAST_SCORES:
         raise VoxcloneError(f"{min(map(len, kinds))} scores of one kind; calibration needs {LEAST_SCORES} of each")
     whole, sent, brief = kinds
-    threshold = max(np.quantile(scores, 1 - FALSE_ALARMS) for scores in (whole, sent))
-    doubt = max(np.quantile(scores, 1 - DOUBTFUL) for scores in (whole, sent))
-    shorter = np.quantile(brief, 1 - FALSE_ALARMS) - np.quantile(whole, 1 - FALSE_ALARMS)
-    tail = whole[whole > np.quantile(whole, 1 - DOUBTFUL)]
+    threshold = max(_quantile(scores, FALSE_ALARMS) for scores in (whole, sent))
+    doubt = max(_quantile(scores, DOUBTFUL) for scores in (whole, sent))
+    longer = [_runs(natural, recordings, round(seconds / WINDOW_SECONDS)) for seconds in LONG_WINDOWS]
+    kept = [
+        (seconds, scores) for seconds, scores in zip(LONG_WINDOWS, longer, strict=True) if len(scores) >= LEAST_SCORES
+    ]
     return dataclasses.replace(
         config,
-        threshold=round(float(threshold), 3),
-        doubt=round(float(min(doubt, threshold)), 3),
-        threshold_short=round(max(0.0, float(shorter)), 3),
-        threshold_tail=round(float((tail - tail.min()).mean()), 3),
+        threshold=threshold,
+        doubt=min(doubt, threshold),
+        threshold_short=max(0.0, round(_quantile(brief, FALSE_ALARMS) - _quantile(whole, FALSE_ALARMS), 3)),
+        threshold_tail=_tail(whole),
+        long_windows=tuple(seconds for seconds, _ in kept),
+        long_thresholds=tuple(_quantile(scores, FALSE_ALARMS) for _, scores in kept),
+        long_tails=tuple(_tail(scores) for _, scores in kept),
     )
+
+
+def _quantile(scores: Scores, passed: float) -> float:
+    return round(float(np.quantile(scores, 1 - passed)), 3)
+
+
+def _tail(scores: Scores) -> float:
+    """How far the highest scores lie beyond the bar that they pass, in the mean: the scale of an exponential tail."""
+    highest = np.sort(scores)[-max(8, round(FALSE_ALARMS * len(scores))) - 1 :]
+    return round(float((highest[1:] - highest[0]).mean()), 3)
+
+
+def _runs(scores: Scores, recordings: Sequence[str], count: int) -> Scores:
+    """Means of that many windows in a row of one recording."""
+    names = np.asarray(recordings)
+    if len(scores) < count:
+        return np.zeros(0)
+    means = np.convolve(scores, np.ones(count) / count, "valid")
+    together = names[: len(means)] == names[count - 1 :]
+    return means[together & np.isfinite(means)]
 
 
 __all__ = ["SHORTEST_SECONDS", "WINDOW_SECONDS", "calibrated", "cut_windows", "for_training", "window_scores"]
