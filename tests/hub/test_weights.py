@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,3 +155,11 @@ def test_not_finite(path: Path, value: float) -> None:
 def test_long_lists_are_cut(path: Path) -> None:
     module = nn.Sequential(*(nn.Linear(1, 1) for _ in range(20)))
     assert refused(module, path).endswith("and 34 more; unexpected bias, weight")
+
+
+def test_building_loads_no_compiler(tiny_folder: Path) -> None:
+    code = (
+        "import sys, voxclone; voxclone.VoxClone.from_pretrained(sys.argv[1], local_files_only=True); "
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tiny_folder)], check=True)

@@ -6,12 +6,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from voxclone.errors import ModelError
 
@@ -131,12 +132,30 @@ def build(factory: Callable[[], Module], path: Path) -> Module:
     Raises:
         ModelError: See `check_sizes` and `load_weights`.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _Sketch():
         sketch = factory()
     check_sizes(sketch, path)
     module = factory()
     load_weights(module, path)
     return module
+
+
+class _Sketch(TorchFunctionMode):
+    """On the meta device, nothing is initialised, and tables are made on the CPU.
+
+    PyTorch does either there by operators written in Python, for which it loads its compiler: 250 MB, and a second.
+    """
+
+    TABLES = (torch.arange, torch.hann_window, torch.linspace, torch.randn)  # of a bounded size
+    IN_PLACE = (Tensor.fill_, Tensor.normal_, Tensor.uniform_, Tensor.zero_)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in self.TABLES:
+            return func(*args, **{**kwargs, "device": "cpu"})
+        if func in self.IN_PLACE or getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _misfit(name: str, stored: Tensor, wanted: Tensor) -> str | None:

@@ -116,7 +116,8 @@ def _runs(scores: Scores, recordings: Sequence[str], count: int) -> Scores:
         return np.zeros(0)
     means = np.convolve(scores, np.ones(count) / count, "valid")
     together = names[: len(means)] == names[count - 1 :]
-    return means[together & np.isfinite(means)]
+    kept: Scores = means[together & np.isfinite(means)]
+    return kept
 
 
 __all__ = ["SHORTEST_SECONDS", "WINDOW_SECONDS", "calibrated", "cut_windows", "for_training", "window_scores"]
