@@ -19,7 +19,7 @@ Samples = NDArray[np.float32]
 
 WINDOW_SECONDS = 2.0  # in which evidence is pooled, and for which the thresholds are calibrated
 SHORTEST_SECONDS = 1.0  # of sound: in less, no verdict is given
-BLOCK_SECONDS = 30.0  # judged at once
+BLOCK_SECONDS = 10.0  # judged at once
 SPAN_SECONDS = 0.75  # in which evidence is pooled to find where a marked span begins and ends
 SPAN_GAP_SECONDS = 0.3  # a shorter gap between two spans is closed
 LOCAL_SECONDS = 1.0  # on either side, in which a frame is compared with the loudest
