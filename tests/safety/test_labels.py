@@ -6,9 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
-import mutagen
 import pytest
 import soundfile
+
+mutagen = pytest.importorskip("mutagen", reason="the dev extra is not installed")
 
 from voxclone import AudioError, ProvenanceError, Speech, VoxClone
 from voxclone.safety.labels import GENRE, MAX_LABEL_BYTES, Label, read_sidecar, read_tagged, sidecar_path, tags_of

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+
+pytest.importorskip("hypothesis", reason="the dev extra is not installed")
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

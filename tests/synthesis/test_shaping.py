@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis", reason="the dev extra is not installed")
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
