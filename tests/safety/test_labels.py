@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import soundfile
 
-mutagen = pytest.importorskip("mutagen", reason="the dev extra is not installed")
+pytest.importorskip("mutagen", reason="the dev extra is not installed")
+
+import mutagen
 
 from voxclone import AudioError, ProvenanceError, Speech, VoxClone
 from voxclone.safety.labels import GENRE, MAX_LABEL_BYTES, Label, read_sidecar, read_tagged, sidecar_path, tags_of
