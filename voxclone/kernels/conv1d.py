@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxclone.kernels.channels_last import convolve_rows, empty_rows, from_rows, to_rows
-from voxclone.kernels.dispatch import fused_serves, in_autocast
+from voxclone.kernels.dispatch import fused_serves, in_autocast, runs_directly
 from voxclone.kernels.packing import packed
 from voxclone.kernels.recomputation import gradients_of
 
@@ -39,7 +39,8 @@ def conv1d(
         (B, C', T + 2 padding - dilation (K - 1)). Of the fused form the channels are innermost in memory.
     """
     if fused_serves(x, weight, *() if bias is None else (bias,)):
-        made: Tensor = _fused(in_autocast(x), weight, bias, padding, dilation, slope, tanh)
+        fused = _on_cpu if runs_directly(x) else _fused
+        made: Tensor = fused(in_autocast(x), weight, bias, padding, dilation, slope, tanh)
         return made
     return conv1d_reference(x, weight, bias, padding, dilation, slope, tanh)
 
@@ -53,14 +54,16 @@ def conv1d_reference(
     return torch.tanh(y) if tanh else y
 
 
-@torch.library.custom_op("voxclone::conv1d", mutates_args=())
-def _fused(
+def _on_cpu(
     x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, slope: float, tanh: bool
 ) -> Tensor:
     rows = to_rows(x)
     rows = F.leaky_relu(rows, slope) if slope != 1 else rows
     y = convolve_rows(rows, weight, bias, padding, dilation)
     return from_rows(y.tanh_() if tanh else y)
+
+
+_fused = torch.library.custom_op("voxclone::conv1d", mutates_args=())(_on_cpu)
 
 
 @_fused.register_kernel("cuda")

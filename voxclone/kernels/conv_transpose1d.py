@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxclone.kernels.channels_last import convolve_rows_transposed, empty_rows, from_rows, to_rows
-from voxclone.kernels.dispatch import fused_serves, in_autocast
+from voxclone.kernels.dispatch import fused_serves, in_autocast, runs_directly
 from voxclone.kernels.recomputation import gradients_of
 
 
@@ -28,7 +28,8 @@ def conv_transpose1d(
         (B, C', (T - 1) stride + K - 2 padding). Of the fused form the channels are innermost in memory.
     """
     if fused_serves(x, weight, *() if bias is None else (bias,)):
-        made: Tensor = _fused(in_autocast(x), weight, bias, stride, padding, slope)
+        fused = _on_cpu if runs_directly(x) else _fused
+        made: Tensor = fused(in_autocast(x), weight, bias, stride, padding, slope)
         return made
     return conv_transpose1d_reference(x, weight, bias, stride, padding, slope)
 
@@ -42,11 +43,13 @@ def conv_transpose1d_reference(
     return F.conv_transpose1d(x, weight.to(x.dtype), bias, stride=stride, padding=padding)
 
 
-@torch.library.custom_op("voxclone::conv_transpose1d", mutates_args=())
-def _fused(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, slope: float) -> Tensor:
+def _on_cpu(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, slope: float) -> Tensor:
     rows = to_rows(x)
     rows = F.leaky_relu(rows, slope) if slope != 1 else rows
     return from_rows(convolve_rows_transposed(rows, weight, bias, stride, padding))
+
+
+_fused = torch.library.custom_op("voxclone::conv_transpose1d", mutates_args=())(_on_cpu)
 
 
 @_fused.register_kernel("cuda")

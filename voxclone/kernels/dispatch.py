@@ -47,6 +47,17 @@ def fused_serves(x: Tensor, *weights: Tensor) -> bool:
     return not (torch.is_grad_enabled() and any(each.requires_grad for each in (x, *weights)))
 
 
+def runs_directly(x: Tensor) -> bool:
+    """Whether an op's Python is called as it is, past torch.library.
+
+    The first call through torch.library loads PyTorch's compiler: 180 MB, and a second. So it is
+    on a CPU in inference mode; where gradients or a compiler may be listening, the registered op is called.
+    """
+    if torch.compiler.is_compiling():
+        return False
+    return x.device.type == "cpu" and torch.is_inference_mode_enabled()
+
+
 def in_autocast(x: Tensor) -> Tensor:
     """`x` in the dtype of torch.autocast, where that is on."""
     kind = x.device.type

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxclone.kernels.channels_last import convolve_rows, empty_rows, from_rows, to_rows
-from voxclone.kernels.dispatch import fused_serves, in_autocast
+from voxclone.kernels.dispatch import fused_serves, in_autocast, runs_directly
 from voxclone.kernels.recomputation import gradients_of
 
 
@@ -53,7 +53,8 @@ def multi_receptive_field(x: Tensor, blocks: Sequence[ResidualBlock], *, per_res
     dilations = [dilation for block in blocks for dilation in block.dilations]
     sizes = [len(block.weights) for block in blocks]
     if fused_serves(x, *weights, *biases):
-        made: Tensor = _fused(in_autocast(x), weights, biases, dilations, sizes, per_residual, slope)
+        fused = _on_cpu if runs_directly(x) else _fused
+        made: Tensor = fused(in_autocast(x), weights, biases, dilations, sizes, per_residual, slope)
         return made
     return multi_receptive_field_reference(x, weights, biases, dilations, sizes, per_residual, slope)
 
@@ -86,8 +87,7 @@ def multi_receptive_field_reference(
     return total / len(sizes)
 
 
-@torch.library.custom_op("voxclone::multi_receptive_field", mutates_args=())
-def _fused(
+def _on_cpu(
     x: Tensor,
     weights: list[Tensor],
     biases: list[Tensor],
@@ -112,6 +112,9 @@ def _fused(
         total = y if total is None else total.add_(y)
     assert total is not None
     return from_rows(total.div_(len(sizes)))
+
+
+_fused = torch.library.custom_op("voxclone::multi_receptive_field", mutates_args=())(_on_cpu)
 
 
 @_fused.register_kernel("cuda")
