@@ -103,7 +103,8 @@ def test_steps_after_the_last_checkpoint_are_done_again(tmp_path, whole_run) -> 
 def slow_process(folder: Path, until_step: int) -> subprocess.Popen[bytes]:
     """A training process that has just saved step `until_step` or a later one."""
     command = [sys.executable, __file__, str(folder)]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    threads = str(torch.get_num_threads())  # what rounds like this process
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": threads})
     deadline = time.monotonic() + 300  # a busy machine may take minutes to import torch
     while not any(int(path.name.split("-")[1]) >= until_step for path in folder.glob("checkpoint-*.pt")):
         assert process.poll() is None and time.monotonic() < deadline
