@@ -18,19 +18,19 @@ BIT_RATES = {
     "opus": (12000, 16000, 24000, 32000, 48000, 64000),
 }
 SAMPLE_RATES = (8000, 11025, 12000, 16000, 24000, 32000, 48000)  # Hz, to which and back
+RESIDUAL_SPEED = 0.015  # speed and pitch are searched for when a file is judged; what is left of them, at most
 WEIGHTS = {
-    "codec": 4.0,
-    "rate": 2.0,
-    "noise": 2.5,
+    "codec": 5.0,
+    "rate": 1.5,
+    "noise": 5.0,
     "reverb": 1.0,
-    "equaliser": 1.0,
-    "band": 1.0,
-    "speed": 4.0,
-    "tempo": 0.7,
-    "pitch": 2.0,
+    "equaliser": 0.7,
+    "band": 0.7,
+    "speed": 1.0,
+    "tempo": 1.0,  # a change of pitch, its speed undone, is a change of tempo
     "clipping": 0.4,
-    "phase": 0.7,
-    "quantisation": 0.5,
+    "phase": 0.4,
+    "quantisation": 1.0,
 }
 
 
@@ -81,12 +81,11 @@ class Channel:
         return torch.stack(received), torch.stack(moved)
 
     def _apply(self, name: str, x: Tensor, label: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        if name == "pitch":
-            return distortions.change_pitch(x, float(rng.uniform(0.9, 1.1))), label
         if name in _STRETCHING:
-            factor = float(rng.uniform(0.9, 1.1))
+            stretch, most = _STRETCHING[name]
+            factor = 1 + float(rng.uniform(-most, most))
             places = (torch.arange(len(x), device=x.device) * factor).long() % len(x)
-            return distortions.fit_length(_STRETCHING[name](x, factor), len(x)), label[places]
+            return distortions.fit_length(stretch(x, factor), len(x)), label[places]
         if name == "reverb":
             room = self.rooms[int(rng.integers(len(self.rooms)))]
             return distortions.reverberate(x, room, rng.uniform(0.3, 1.0)), label
@@ -143,9 +142,9 @@ def _quantisation(x: Tensor, sample_rate: int, rng: np.random.Generator) -> Tens
     return distortions.quantise(x, int(rng.integers(8, 13)), companded=bool(rng.random() < 0.5))
 
 
-_STRETCHING: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "speed": distortions.change_speed,
-    "tempo": distortions.change_tempo,
+_STRETCHING: dict[str, tuple[Callable[[Tensor, float], Tensor], float]] = {
+    "speed": (distortions.change_speed, RESIDUAL_SPEED),
+    "tempo": (distortions.change_tempo, 0.1),
 }
 _KEEPING: dict[str, Callable[[Tensor, int, np.random.Generator], Tensor]] = {
     "codec": _codec,
