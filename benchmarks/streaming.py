@@ -43,14 +43,15 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=["latency", "batch", "book", "seams"])
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--words", type=int, default=5000, help="of the book")
-    parser.add_argument("--dtype", choices=["default", "float32"], default="default")
+    parser.add_argument("--dtype", choices=["default", "float32", "bfloat16"], default="default")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--name", default="streaming", help="of the file in benchmarks/results")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    dtype = torch.float32 if args.dtype == "float32" else None
-    model = voxclone.VoxClone.from_pretrained(args.model, device=args.device, dtype=dtype)
+    model = voxclone.VoxClone.from_pretrained(args.model, device=args.device)
+    if args.dtype != "default":  # of the vocoder's convolutions
+        model._vocoder.precision = getattr(torch, args.dtype)
     numbers: dict[str, Any] = {"model": model.config.name, "threads": args.threads, "dtype": args.dtype}
     for part in args.parts:
         if part == "latency":
@@ -77,6 +78,8 @@ def latency(model: voxclone.VoxClone, repeats: int) -> dict[str, Any]:
         chunks += list(stream)
         alls.append(time.perf_counter() - start)
     error = np.abs(np.concatenate([chunk.samples for chunk in chunks]) - whole.samples).max()
+    long = model.generate(PARAGRAPH * 2, voice)
+    long_error = np.abs(np.concatenate([c.samples for c in model.stream(PARAGRAPH * 2, voice)]) - long.samples).max()
     return {
         "words": len(SENTENCE.split()),
         "first_chunk_ms_median": round(1e3 * statistics.median(firsts[2:]), 1),
@@ -86,6 +89,7 @@ def latency(model: voxclone.VoxClone, repeats: int) -> dict[str, Any]:
         "chunks": len(chunks),
         "rtf": round(statistics.median(alls[2:]) / whole.duration_seconds, 4),
         "largest_difference_from_generate": float(error),
+        "largest_difference_of_two_paragraphs": float(long_error),
     }
 
 

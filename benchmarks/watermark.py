@@ -29,6 +29,7 @@ from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
 from voxclone.kernels.precision import inference_precision
 from voxclone.models.vocoder import build_vocoder
+from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.models.watermark import WatermarkDetector
 from voxclone.safety.detection import WINDOW_SECONDS, MarkFinder
 from voxclone.training import distortions as d
@@ -123,9 +124,11 @@ def load_detector(folder: Path) -> WatermarkDetector:
 
 def load_vocoder(folder: Path) -> nn.Module:
     """As inference runs it."""
-    vocoder: nn.Module = build_vocoder(hub.read_config(folder).vocoder)
+    config = hub.read_config(folder).vocoder
+    vocoder: nn.Module = build_vocoder(config)
     hub.load_weights(vocoder, folder / "vocoder.safetensors")
-    vocoder.precision = inference_precision(torch.device("cpu"))  # type: ignore[assignment]  # a plain attribute
+    precision = inference_precision(torch.device("cpu"), multiply_adds(config))
+    vocoder.precision = precision  # type: ignore[assignment]  # a plain attribute
     return vocoder.eval()
 
 

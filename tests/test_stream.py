@@ -24,8 +24,7 @@ LONG = f"{SENTENCE} Nobody saw them, and Mr. Brown least of all; he was asleep. 
 
 @pytest.fixture(scope="module")
 def model(tiny_folder: Path) -> VoxClone:
-    """In float32: in bfloat16 a different length of the convolutions' input is a different rounding."""
-    return VoxClone.from_pretrained(tiny_folder, device="cpu", dtype=torch.float32)
+    return VoxClone.from_pretrained(tiny_folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +60,6 @@ def test_the_chunks_are_the_whole(
         assert word.end_seconds == pytest.approx(expected.end_seconds, abs=1e-6)
     assert sum(len(chunk.phonemes) for chunk in chunks) == len(whole.phonemes)
     assert whole.samples.std() > 1e-4
-
-
-def test_on_this_machines_own_precision_they_nearly_are(tiny_model: VoxClone) -> None:
-    voice = tiny_model.voices["bob"]
-    whole = tiny_model.generate(LONG, voice)
-    np.testing.assert_allclose(joined(list(tiny_model.stream(LONG, voice))), whole.samples, atol=2e-3)
 
 
 def test_the_first_chunk_is_short_and_the_others_grow(model: VoxClone, ada: Voice) -> None:

@@ -15,6 +15,7 @@ from voxclone import hub
 from voxclone.config import AudioConfig, WatermarkConfig
 from voxclone.kernels.precision import inference_precision
 from voxclone.models.vocoder import build_vocoder
+from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.models.watermark import WatermarkDetector
 from voxclone.training.augmentation import simulate_rooms
 from voxclone.training.channel import Channel
@@ -39,9 +40,10 @@ HOP = AudioConfig().hop_length
 
 def folder_vocoder(folder: Path) -> nn.Module:
     """A model folder's vocoder, as inference runs it."""
-    vocoder = build_vocoder(hub.read_config(folder).vocoder)
+    config = hub.read_config(folder).vocoder
+    vocoder = build_vocoder(config)
     hub.load_weights(vocoder, folder / "vocoder.safetensors")
-    vocoder.precision = inference_precision(torch.device("cpu"))
+    vocoder.precision = inference_precision(torch.device("cpu"), multiply_adds(config))
     return vocoder.eval()
 
 

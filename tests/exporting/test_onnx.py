@@ -62,7 +62,7 @@ def test_vocoder(name: str, seeded: None, tmp_path: Path) -> None:
         assert found.shape == (256 * frames,)
         assert np.abs(expected).max() > 0.05
         # A source divides by a sine that nears 0 at each pulse: rounding shows there, in single samples.
-        worst, typical = (0.05, 1e-3) if "istft" in name else (1e-5, 1e-6)
+        worst, typical = (1e-3, 1e-4) if "istft" in name else (1e-5, 1e-6)
         assert np.abs(found - expected).max() < worst
         assert np.sqrt(np.square(found - expected).mean()) < typical
 
@@ -83,7 +83,7 @@ def test_model(tiny_folder: Path, tiny_model: VoxClone, tmp_path: Path) -> None:
         found = exported.run(ids, voice.speaker_embedding, voice.f0_median, voice.spectrum)
         assert found.shape == expected.samples.shape
         scale = max(1.0, float(np.abs(found).max()))
-        assert np.abs(found / scale - expected.samples).max() < 2e-2  # generate's vocoder may compute in bfloat16
+        assert np.abs(found / scale - expected.samples).max() < 2e-2
         slow = exported.run(ids, voice.speaker_embedding, voice.f0_median, voice.spectrum, speed=0.5)
         assert 1.5 * len(found) < len(slow) < 2.5 * len(found)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from voxclone.config import VocoderConfig
 from voxclone.errors import KernelError
 from voxclone.kernels.dispatch import fused_serves, in_autocast
-from voxclone.kernels.precision import at_inference, inference_precision
-from voxclone.models.vocoder import HIFIGAN_V2, HiFiGAN
+from voxclone.kernels.precision import LIGHT, at_inference, inference_precision
+from voxclone.models.vocoder import HIFIGAN_V2, HIFIGAN_V3, HiFiGAN, build_vocoder
+from voxclone.models.vocoder.cost import multiply_adds
 
 X = torch.randn(1, 4, 8)
 
@@ -76,15 +81,47 @@ def test_precision_is_for_inference_alone() -> None:
     with torch.no_grad():
         assert at_inference(X, torch.bfloat16).dtype == torch.bfloat16
         assert at_inference(X, None).dtype == torch.float32
-    assert inference_precision(torch.device("meta")) == torch.float32
+    assert inference_precision(torch.device("meta"), math.inf) == torch.float32
+
+
+def test_a_light_vocoder_is_computed_in_float32_everywhere() -> None:
+    light = VocoderConfig(upsample_rates=(8,), upsample_kernel_sizes=(16,), head="source_istft", head_n_fft=128)
+    assert inference_precision(torch.device("cpu"), LIGHT) == torch.float32
+    assert multiply_adds(dataclasses.replace(light, upsample_initial_channel=64)) < LIGHT < multiply_adds(HIFIGAN_V2)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        HIFIGAN_V2,
+        HIFIGAN_V3,
+        VocoderConfig(
+            upsample_rates=(8, 1),
+            upsample_kernel_sizes=(16, 3),
+            upsample_initial_channel=64,
+            frame_blocks=2,
+            head="source_istft",
+            head_n_fft=128,
+        ),
+    ],
+)
+def test_a_vocoders_cost_is_what_its_layers_multiply(config: VocoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXCLONE_KERNELS", "reference")
+    vocoder, frames = build_vocoder(config).eval(), 40
+    mel, f0 = torch.zeros(1, 80, frames), torch.full((1, frames), 100.0)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        vocoder(mel, f0)
+    seconds = frames * config.hop_length / config.sample_rate
+    assert counter.get_total_flops() / 2 / seconds == pytest.approx(multiply_adds(config), rel=0.03)
 
 
 def vocoded() -> list[float]:
     """Every 50th sample of a random vocoder, and the precision that this process would take."""
     torch.manual_seed(0)
     vocoder, mel = HiFiGAN(HIFIGAN_V2).eval(), torch.randn(1, 80, 20)
+    heavy = inference_precision(torch.device("cpu"), math.inf)
     with torch.inference_mode():
-        return [*vocoder(mel)[0, ::50].tolist(), float(inference_precision(torch.device("cpu")) == torch.bfloat16)]
+        return [*vocoder(mel)[0, ::50].tolist(), float(heavy == torch.bfloat16)]
 
 
 @pytest.mark.parametrize("capability", ["avx2", "default"])

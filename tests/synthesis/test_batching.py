@@ -21,7 +21,7 @@ def test_every_chunk_is_in_one_batch(count: int) -> None:
     draw = random.Random(count)
     voices = [draw.choice([a_voice("ada"), a_voice("bob")]) for _ in range(count)]
     lengths = [draw.randrange(1, 200) for _ in range(count)]
-    found = buckets(voices, lengths)
+    found = buckets(voices, lengths, "cuda")
     assert sorted(index for batch in found for index in batch) == list(range(count))
     for batch in found:
         assert 0 < len(batch) <= BATCH_SIZE
@@ -32,5 +32,10 @@ def test_every_chunk_is_in_one_batch(count: int) -> None:
 def test_little_is_padding() -> None:
     lengths = [10, 200] * BATCH_SIZE
     assert all(
-        len({lengths[index] for index in batch}) == 1 for batch in buckets([a_voice("ada")] * len(lengths), lengths)
+        len({lengths[index] for index in batch}) == 1
+        for batch in buckets([a_voice("ada")] * len(lengths), lengths, "cuda")
     )
+
+
+def test_on_a_cpu_none_is_rounded_by_another() -> None:
+    assert buckets([a_voice("ada")] * 3, [5, 4, 6], "cpu") == [[1], [0], [2]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,6 +11,7 @@ from voxclone.exporting.fourier import RealSTFT
 from voxclone.layers.resblock import LEAKY_SLOPE
 from voxclone.models.vocoder.bigvgan import BigVGAN
 from voxclone.models.vocoder.hifigan import HiFiGAN
+from voxclone.models.vocoder.source import all_harmonics
 from voxclone.models.vocoder.source_istft import MAX_LOG_MAGNITUDE, VOICED_NOISE, SourceISTFT
 
 
@@ -47,13 +46,7 @@ class _Source(nn.Module):
         frames = known[last]
         dense = F.interpolate(frames[:, None], scale_factor=float(self.hop_length), mode="linear")[:, 0]
         turns = torch.cumsum(dense.double() / self.sample_rate, 1)
-        half = ((turns - turns.floor()) * math.pi).float()
-        harmonics = (0.5 * self.sample_rate / dense).floor().clamp(min=1)
-        sine = torch.sin(half)
-        small = sine.abs() < 1e-4
-        kernel = torch.sin((2 * harmonics + 1) * half) / torch.where(small, torch.ones_like(sine), sine)
-        total = (torch.where(small, 2 * harmonics + 1, kernel) - 1) / 2
-        return total * torch.sqrt(2 / harmonics) * self.held(voiced.float())
+        return all_harmonics(turns, dense, self.sample_rate) * self.held(voiced.float())
 
     def held(self, frames: Tensor) -> Tensor:
         """(1, T) to (1, T * hop_length), each value for its whole frame."""

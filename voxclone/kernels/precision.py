@@ -9,13 +9,21 @@ from torch import Tensor
 
 from voxclone.kernels.dispatch import is_exporting
 
+LIGHT = 1e9  # multiply-adds for a second of speech: up to here float32 takes 0.02 of real time on one core
 
-def inference_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 on a CPU that multiplies in it, else float32.
 
-    Without the instructions bfloat16 is 2 to 5 times slower than float32; what it costs in sound is in docs/kernels.md.
+def inference_precision(device: torch.device, multiply_adds: float) -> torch.dtype:
+    """bfloat16 for a heavy vocoder on a CPU that multiplies in it, else float32.
+
+    Chunks of a stream, and texts of a batch, equal those spoken whole and alone to 1e-4 in float32 alone: a difference
+    in the last bit of what goes in may be a step of bfloat16. Without the instructions bfloat16 is 2 to 5 times slower
+    than float32; what it costs in sound is in docs/kernels.md.
+
+    Args:
+        device: Where the vocoder runs.
+        multiply_adds: Of its convolutions for a second of speech.
     """
-    if device.type == "cpu" and _multiplies_in_bfloat16():
+    if device.type == "cpu" and multiply_adds > LIGHT and _multiplies_in_bfloat16():
         return torch.bfloat16
     return torch.float32
 

@@ -25,6 +25,7 @@ from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
+from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
 from voxclone.safety.detection import MarkFinder
@@ -152,9 +153,10 @@ class VoxClone(Listening):
             source: A folder, or a Hugging Face Hub repository; None for the bundled model, which needs no network.
             revision: The Hub repository's branch, tag or commit.
             device: A torch device; "auto" is CUDA where there is one, else the CPU.
-            dtype: In which acoustic model and vocoder compute (torch.autocast); None is float32, except that the
-                vocoder's convolutions take bfloat16 on a CPU that has instructions for it: twice as fast, and not
-                heard (docs/kernels.md). The weights and all of cloning are float32, so that a voice is the same
+            dtype: In which acoustic model and vocoder compute (torch.autocast); None is float32, except that a
+                heavy vocoder's convolutions (HiFi-GAN V1 to V3; not the bundled one's) take bfloat16 on a CPU that
+                has instructions for it: twice as fast, and not heard (docs/kernels.md), but chunks then equal the
+                whole only to some 3e-3. The weights and all of cloning are float32, so that a voice is the same
                 whatever made it.
             cache_dir: Where Hub downloads are kept; None is the Hub's own cache.
             token: Hub access token for private and gated repositories.
@@ -191,7 +193,8 @@ class VoxClone(Listening):
         if (sizes := config.aligner) is not None:
             aligner = hub.build(lambda: Aligner(sizes), folder / "aligner.safetensors")
         if dtype is None:
-            vocoder.precision = inference_precision(target)  # type: ignore[assignment]  # a plain attribute
+            precision = inference_precision(target, multiply_adds(config.vocoder))
+            vocoder.precision = precision  # type: ignore[assignment]  # a plain attribute
         if unmarked_for_research:
             warnings.warn(UNMARKED_WARNING, RuntimeWarning, stacklevel=2)
         card = folder / "card.md"
@@ -677,7 +680,7 @@ class VoxClone(Listening):
         chunks = [chunk for request in requests for chunk in request.chunks]
         names = [chunk.direction.voice for chunk in chunks]
         heard = [voice if name is None else self._named_voice(name, voices) for name in names]
-        batches = buckets(heard, [len(chunk.symbols) for chunk in chunks])
+        batches = buckets(heard, [len(chunk.symbols) for chunk in chunks], self.device.type)
         seed = requests[0].controls.seed if requests else None
         drafts: dict[int, Draft] = {}
         utterances: dict[int, Utterance] = {}

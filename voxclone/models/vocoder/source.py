@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from voxclone.layers.convolution import Conv1d
 
+FADE = 8  # the highest harmonic reaches full weight when an eighth of the way to the next one fits below Nyquist
+
 
 class PitchEstimator(nn.Module):
     """f0 and voicing of a mel's frames, for mels that come without."""
@@ -50,14 +52,27 @@ def impulse_train(f0: Tensor, hop_length: int, sample_rate: int, phase: Tensor) 
     """
     voiced = (f0 > 0).float().repeat_interleave(hop_length, 1)
     dense = _interpolate(_fill_unvoiced(f0), hop_length)
-    radians = torch.cumsum(dense.double() * (2 * math.pi / sample_rate), 1) + phase
-    half = torch.remainder(radians, 2 * math.pi).float() / 2
-    harmonics = (0.5 * sample_rate / dense).floor().clamp(min=1)
+    turns = torch.cumsum(dense.double() / sample_rate, 1) + phase.double() / (2 * math.pi)
+    return all_harmonics(turns, dense, sample_rate) * voiced
+
+
+def all_harmonics(turns: Tensor, f0: Tensor, sample_rate: int) -> Tensor:
+    """The sum of the harmonics' cosines, at unit power: continuous in both arguments, however they are rounded.
+
+    Args:
+        turns: (B, S) float64, how often the fundamental has gone round.
+        f0: (B, S) Hz, above 0.
+        sample_rate: Hz.
+    """
+    half = ((turns - turns.round()) * math.pi).float()  # from -pi / 2, so that the quotient is exact where both near 0
+    below = (0.5 * sample_rate / f0).clamp(min=1 + 1 / FADE)
+    count = below.floor()
+    last = ((below - count) * FADE).clamp(max=1)  # weight of the highest harmonic, which fades in below Nyquist
     sine = torch.sin(half)
-    small = sine.abs() < 1e-4
-    kernel = torch.sin((2 * harmonics + 1) * half) / torch.where(small, torch.ones_like(sine), sine)
-    total = (torch.where(small, 2 * harmonics + 1, kernel) - 1) / 2  # the sum of cos(k radians), k = 1 … harmonics
-    return total * torch.sqrt(2 / harmonics) * voiced
+    zero = sine.abs() < 1e-7
+    kernel = torch.sin((2 * count + 1) * half) / torch.where(zero, torch.ones_like(sine), sine)
+    total = (torch.where(zero, 2 * count + 1, kernel) - 1) / 2  # the sum of cos(k turns), k = 1 … count
+    return (total - (1 - last) * torch.cos(2 * count * half)) * torch.sqrt(2 / (count - 1 + last.square()))
 
 
 def _fill_unvoiced(f0: Tensor) -> Tensor:
