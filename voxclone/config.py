@@ -20,6 +20,7 @@ MAX_INTEGER = 1 << 20
 MAX_LAYERS = 256
 MAX_ITEMS = 64  # of a list
 MAX_TEXT = 200  # characters
+MAX_SPEEDS = 32  # at which a mark is listened for
 _MOST = {"n_fft": 1 << 14, "short_n_fft": 1 << 14, "head_n_fft": 1 << 14, "n_mels": 512, "n_symbols": 1 << 14}
 
 
@@ -277,6 +278,8 @@ class WatermarkConfig(Config):
     long_windows: tuple[float, ...] = ()  # seconds of longer windows, which take less evidence
     long_thresholds: tuple[float, ...] = ()  # for each of them, as `threshold`
     long_tails: tuple[float, ...] = ()  # for each of them, as `threshold_tail`
+    speeds: tuple[float, ...] = ()  # besides 1, how many times as fast as it was made speech is listened for
+    speed_cost: float = 0.0  # taken from the score at those speeds: each is a chance to be wrong
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels")
@@ -290,6 +293,11 @@ class WatermarkConfig(Config):
             raise ConfigError("WatermarkConfig needs doubt <= threshold, and additions that are not negative")
         if not len(self.long_windows) == len(self.long_thresholds) == len(self.long_tails):
             raise ConfigError("WatermarkConfig needs as many long_thresholds and long_tails as long_windows")
+        if len(self.speeds) > MAX_SPEEDS or not all(0.5 <= speed <= 2 for speed in self.speeds) or self.speed_cost < 0:
+            raise ConfigError(
+                f"WatermarkConfig.speeds is {self.speeds}; at most {MAX_SPEEDS} can be tried, each from 0.5 to 2, at a "
+                "cost that is not negative"
+            )
         if not self.dilations or min(self.dilations) < 1:
             raise ConfigError(f"WatermarkConfig.dilations is {self.dilations}; it needs one or more, each 1 or more")
 

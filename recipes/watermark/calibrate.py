@@ -1,9 +1,10 @@
 """Score natural speech with a model's detector, plain and through the channel, and write the thresholds that follow."""
 
 import argparse
+import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,15 +21,19 @@ from voxclone.training.augmentation import simulate_rooms
 from voxclone.training.channel import Channel
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.thresholds import (
+    SEARCHED_SHARE,
     SHORTEST_SECONDS,
     WINDOW_SECONDS,
+    Scored,
     calibrated,
     cut_windows,
     for_training,
-    window_scores,
+    passed,
+    sampled_scores,
 )
 
 THRESHOLDS = (
+    "speed_cost",
     "threshold",
     "doubt",
     "threshold_short",
@@ -37,46 +42,62 @@ THRESHOLDS = (
     "long_thresholds",
     "long_tails",
 )
+Floats = NDArray[np.float64]
 CHUNK = 200  # recordings that a process takes at once
 
-Scored = tuple[NDArray[np.float64], list[str]]  # scores, and the recording of each
+SPEED_STEP = 0.03  # from one speed that is tried to the next
+SPEED_STEPS = 4  # below 1, and as many above
 
 
-def load_detector(folder: Path) -> WatermarkDetector:
-    """A model folder's detector."""
+def speeds(step: float) -> tuple[float, ...]:
+    """The speeds besides 1, as far as `SPEED_STEPS` of `SPEED_STEP` reach, nearest first."""
+    reach = round(SPEED_STEPS * SPEED_STEP / step) if step > 0 else 0
+    return tuple(round((1 + step) ** (sign * k), 4) for k in range(1, reach + 1) for sign in (1, -1))
+
+
+def load_detector(folder: Path, tried: Sequence[float]) -> WatermarkDetector:
+    """A model folder's detector, to listen at these speeds."""
     config = hub.read_config(folder).watermark
     if config is None:
         raise SystemExit(f"{folder} has no detector: run recipes/watermark/train.py first")
-    detector = WatermarkDetector(config)
+    detector = WatermarkDetector(dataclasses.replace(config, speeds=tuple(tried)))
     hub.load_weights(detector, folder / "detector.safetensors")
     return detector.eval()
 
 
-def plain(folder: Path, store: Path, seconds: float, entries: Sequence[Entry]) -> Scored:
+def plain(detector: WatermarkDetector, share: float, store: Path, seconds: float, entries: Sequence[Entry]) -> Scored:
     """Natural windows as they are."""
     torch.set_num_threads(1)
-    detector = load_detector(folder)
-    scores, keys = [], []
-    for entry, windows in cut_windows(FeatureStore(store), entries, detector.config.sample_rate, seconds):
-        scores.append(window_scores(detector, windows))
-        keys += [entry.key] * len(windows)
-    return np.concatenate(scores) if scores else np.zeros(0), keys
+    return _in_a_row(
+        detector,
+        [
+            (*sampled_scores(detector, windows, entry.key, share), entry.key)
+            for entry, windows in cut_windows(FeatureStore(store), entries, detector.config.sample_rate, seconds)
+        ],
+    )
 
 
-def distorted(folder: Path, store: Path, draws: int, entries: Sequence[Entry]) -> Scored:
+def distorted(detector: WatermarkDetector, share: float, store: Path, draws: int, entries: Sequence[Entry]) -> Scored:
     """Natural windows through one or two effects of the training channel."""
     torch.set_num_threads(1)
-    detector, rate = load_detector(folder), AudioConfig().sample_rate
+    rate = AudioConfig().sample_rate
     channel = Channel(rate, simulate_rooms(12, rate, seed=2), counts=(0.0, 0.7, 0.3))
-    scores, keys = [], []
+    parts = []
     for entry, windows in cut_windows(FeatureStore(store), entries, rate):
         rng = np.random.default_rng(int(hashlib.sha256(entry.key.encode()).hexdigest()[:8], 16))
-        for _ in range(draws):
+        for draw in range(draws):
             sent, _ = channel(torch.from_numpy(windows), torch.zeros(windows.shape), rng)
             heard = [resample(window, rate, detector.config.sample_rate) for window in sent.numpy()]
-            scores.append(window_scores(detector, np.stack(heard)))
-            keys += [entry.key] * len(windows)
-    return np.concatenate(scores) if scores else np.zeros(0), keys
+            parts.append((*sampled_scores(detector, np.stack(heard), f"{entry.key} {draw}", share), entry.key))
+    return _in_a_row(detector, parts)
+
+
+def _in_a_row(detector: WatermarkDetector, parts: Sequence[tuple[Floats, Floats, str]]) -> Scored:
+    """Scores and weights of recordings."""
+    nothing = (np.zeros((0, 1 + len(detector.config.speeds))), np.zeros(0), "")
+    scores, weight, _ = zip(nothing, *parts, strict=True)
+    recordings = [key for _, each, key in parts for _ in each]
+    return Scored(np.concatenate(scores), np.concatenate(weight), recordings)
 
 
 def main() -> None:
@@ -86,41 +107,51 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where the scores go")
     parser.add_argument("--draws", type=int, default=4, help="times that each window goes through the channel")
     parser.add_argument("--share", type=float, default=1.0, help="of the natural speech, for a trial")
+    parser.add_argument("--searched", type=float, default=SEARCHED_SHARE, help="of it, at all speeds")
+    parser.add_argument("--speed-step", type=float, default=SPEED_STEP, help="between the speeds; 0 for no search")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
 
+    detector = load_detector(args.model, speeds(args.speed_step))
     stores = {name: args.natural / name for name in ("calibration", "channel")}
     entries = {name: [e for e in FeatureStore(path).entries if not for_training(e)] for name, path in stores.items()}
     rng = np.random.default_rng(0)
     for name, all_entries in entries.items():
         count = round(args.share * len(all_entries))
         entries[name] = [all_entries[i] for i in rng.permutation(len(all_entries))[:count]]
-    tasks = {
-        "natural": (partial(plain, args.model, stores["calibration"], WINDOW_SECONDS), entries["calibration"]),
-        "short": (partial(plain, args.model, stores["calibration"], SHORTEST_SECONDS), entries["calibration"][::6]),
-        "distorted": (partial(distorted, args.model, stores["channel"], args.draws), entries["channel"]),
+    natural, sent = entries["calibration"], entries["channel"]
+    tasks: dict[str, tuple[Callable[[Sequence[Entry]], Scored], list[Entry]]] = {
+        "natural": (partial(plain, detector, args.searched, stores["calibration"], WINDOW_SECONDS), natural),
+        "short": (partial(plain, detector, args.searched, stores["calibration"], SHORTEST_SECONDS), natural[::6]),
+        "distorted": (partial(distorted, detector, args.searched, stores["channel"], args.draws), sent),
     }
     digest = hashlib.sha256((args.model / "detector.safetensors").read_bytes()).hexdigest()[:16]
     args.out.mkdir(parents=True, exist_ok=True)
-    scored: dict[str, NDArray[np.float64]] = {}
-    recordings: list[str] = []
+    scored: dict[str, Scored] = {}
     with get_context("spawn").Pool(args.processes) as pool:
         for name, (task, chosen) in tasks.items():
-            path = args.out / f"{name}-{digest}-{args.share:g}.npz"
+            path = args.out / f"{name}-{digest}-{args.share:g}-{args.searched:g}-{args.speed_step:g}.npz"
             if not path.exists():
                 chunks = [chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
                 parts = pool.map(task, chunks, chunksize=1)
-                scores, keys = np.concatenate([part[0] for part in parts]), [key for part in parts for key in part[1]]
-                np.savez(path, scores=scores, keys=np.array(keys))
-            scored[name] = np.load(path)["scores"]
-            recordings = np.load(path)["keys"].tolist() if name == "natural" else recordings
-            finite = scored[name][np.isfinite(scored[name])]
-            levels = {share: round(float(np.quantile(finite, 1 - share)), 2) for share in (0.5, 0.01, 0.001)}
-            print(f"{name}: {len(finite)} windows, passed by a share of them: {json.dumps(levels)}", flush=True)
-    detector = load_detector(args.model)
-    config = calibrated(detector.config, scored["natural"], recordings, scored["distorted"], scored["short"])
+                np.savez(
+                    path,
+                    scores=np.concatenate([part.scores for part in parts]),
+                    weight=np.concatenate([part.weight for part in parts]),
+                    keys=[key for part in parts for key in part.recordings],
+                )
+            saved = np.load(path)
+            scored[name] = Scored(saved["scores"], saved["weight"], saved["keys"].tolist())
+            heard = scored[name].scores[np.isfinite(scored[name].scores[:, 0]), 0]
+            levels = {share: round(float(np.quantile(heard, 1 - share)), 2) for share in (0.5, 0.01, 0.001)}
+            searched = np.count_nonzero(scored[name].weight)
+            print(f"{name}: {len(heard)} windows, {searched} at all speeds; at their own, passed by a share of them:")
+            print(f"  {json.dumps(levels)}", flush=True)
+    config = calibrated(detector.config, scored["natural"], scored["distorted"], scored["short"])
     hub.save_detector(args.model, detector, config)
     print(json.dumps({key: getattr(config, key) for key in THRESHOLDS}))
+    alarms = {name: passed(each, config.speed_cost, config.threshold) for name, each in scored.items()}
+    print("false alarms:", json.dumps(alarms))
 
 
 if __name__ == "__main__":

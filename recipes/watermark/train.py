@@ -36,6 +36,7 @@ from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.watermark import CollaborativeMark
 
 HOP = AudioConfig().hop_length
+UNMARKED_SPEED = 0.13  # as far as calibrate.py has speeds tried
 
 
 def folder_vocoder(folder: Path) -> nn.Module:
@@ -125,7 +126,8 @@ def main() -> None:
         twin = CopySynthesis(run_vocoder(args.twin_run, args.twin_config), audio)
         unmarked.append(pool("twin", lambda: remade(twin, natural[: count // 2])))
 
-    channel = Channel(audio.sample_rate, simulate_rooms(settings["rooms"], audio.sample_rate, seed=1))
+    rooms = simulate_rooms(settings["rooms"], audio.sample_rate, seed=1)
+    channel = Channel(audio.sample_rate, rooms, unmarked_speed=UNMARKED_SPEED)
     mark = CollaborativeMark(WatermarkConfig(), channel, [Drawn(segments) for segments in unmarked])
     if args.detector_run:
         mark.detector.load_state_dict(export_part(args.detector_run, "mark.detector."))

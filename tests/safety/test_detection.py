@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
+import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -13,19 +15,27 @@ from torch import Tensor, nn
 from voxclone.config import WatermarkConfig
 from voxclone.errors import AudioError
 from voxclone.models.watermark import WatermarkDetector
-from voxclone.safety import detection
+from voxclone.safety import hearing
 from voxclone.safety.detection import MarkFinder
+from voxclone.safety.hearing import Heard, at_speed
 
 RATE = 16000
 CONFIG = WatermarkConfig(channels=8, dilations=(1, 2), threshold=1.0, doubt=0.0, threshold_tail=0.1)
 
 
+SEARCHING = dataclasses.replace(CONFIG, speeds=(1.05, 0.95, 1.1, 0.9), speed_cost=0.5)
+
+
 class ToneDetector(nn.Module):
     """Evidence +4 for a frame with a tone of 6 kHz, -4 for one without."""
 
-    config = CONFIG
+    def __init__(self, config: WatermarkConfig = CONFIG) -> None:
+        super().__init__()
+        self.config = config
+        self.heard = 0  # samples
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        self.heard += waveform.shape[1]
         frame = CONFIG.frame_length
         frames = waveform[:, : waveform.shape[1] // frame * frame].reshape(len(waveform), -1, frame)
         spectrum = torch.fft.rfft(frames).abs()
@@ -110,26 +120,90 @@ def test_checks_an_output(finder: MarkFinder) -> None:
 
 
 def test_blocks_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detection, "BLOCK_SECONDS", 1.0)
+    monkeypatch.setattr(hearing, "BLOCK_SECONDS", 1.0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        finder = MarkFinder(WatermarkDetector(CONFIG), "random")
+        finder = MarkFinder(WatermarkDetector(SEARCHING), "random")
     samples = babble(5, 22050)
 
     def cut(size: int) -> Iterator[tuple[NDArray[np.float32], int]]:
         for start in range(0, len(samples), size):
             yield samples[start : start + size], 22050
 
-    whole = finder._listen([(samples, 22050)])
-    monkeypatch.setattr(detection, "BLOCK_SECONDS", 30.0)
-    once = finder._listen([(samples, 22050)])
-    monkeypatch.setattr(detection, "BLOCK_SECONDS", 0.5)
-    many = finder._listen(cut(1000))
-    for a, b, c in zip(whole, once, many, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-4)
-        np.testing.assert_allclose(c, b, atol=1e-4)
+    def listen(blocks: Iterable[tuple[NDArray[np.float32], int]]) -> Heard:
+        return finder._hearing.listen(blocks, finder._promising)
+
+    whole = listen([(samples, 22050)])
+    monkeypatch.setattr(hearing, "BLOCK_SECONDS", 30.0)
+    once = listen([(samples, 22050)])
+    monkeypatch.setattr(hearing, "BLOCK_SECONDS", 0.5)
+    many = listen(cut(1000))
+    for heard in (whole, many):
+        np.testing.assert_allclose(heard.level, once.level, atol=1e-4)
+        np.testing.assert_allclose(heard.evidence[0], once.evidence[0], atol=1e-4)
+        np.testing.assert_allclose(heard.weight[0], once.weight[0], atol=1e-4)
+        # At another speed, frames begin elsewhere in each block.
+        assert (heard.weight > 0).tolist() == (once.weight > 0).tolist()
+        np.testing.assert_allclose(heard.evidence.mean(1), once.evidence.mean(1), atol=0.05)
 
 
 def test_no_samples_is_an_error(finder: MarkFinder) -> None:
     with pytest.raises(AudioError, match="no samples"):
         finder.find([(np.zeros(0, np.float32), RATE)])
+
+
+def searcher() -> MarkFinder:
+    return MarkFinder(ToneDetector(SEARCHING), "a tone")  # type: ignore[arg-type]
+
+
+def played(samples: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
+    return np.asarray(soxr.resample(samples, speed, 1.0), np.float32)
+
+
+@pytest.mark.parametrize("speed", [0.9, 0.95, 1.0, 1.05, 1.1])
+def test_finds_the_mark_at_another_speed(finder: MarkFinder, speed: float) -> None:
+    samples = babble(20)
+    samples[7 * RATE : 11 * RATE] += tone(4)
+    sent = played(samples, speed)
+    found = searcher().find([(sent, RATE)])
+    assert (found.verdict, found.speed) == ("watermarked", speed)
+    ((start, end),) = found.spans
+    assert start == pytest.approx(7 / speed, abs=0.3) and end == pytest.approx(11 / speed, abs=0.3)
+    assert found.score == pytest.approx(4 if speed == 1 else 3.5, abs=0.15)
+    if speed != 1:
+        assert finder.find([(sent, RATE)]).verdict == "not_detected"
+
+
+def test_finds_parts_of_different_speeds() -> None:
+    parts = [babble(6), played(tone(6) + babble(6), 0.95), babble(6), played(tone(6) + babble(6), 1.1), babble(6)]
+    found = searcher().find([(np.concatenate(parts), RATE)])
+    ends = np.cumsum([len(part) for part in parts]) / RATE
+    assert np.asarray(found.spans).flatten() == pytest.approx(ends[:-1], abs=0.3)
+
+
+def test_a_long_file_is_searched_in_part_and_judged_whole(finder: MarkFinder) -> None:
+    samples = np.concatenate([babble(10)] * 60)
+    marked = 400 * RATE, 500 * RATE
+    samples[slice(*marked)] += played(tone(200), 1.05)[: 100 * RATE]
+    searching = searcher()
+    found = searching.find([(samples, RATE)])
+    assert found.verdict == "watermarked" and found.speed == 1.05
+    assert found.spans[0][0] == pytest.approx(400, abs=11) and found.spans[-1][1] == pytest.approx(500, abs=11)
+    finder.find([(samples, RATE)])
+    assert searching.detector.heard < 3.5 * finder.detector.heard  # of five speeds
+
+
+def test_an_output_is_checked_at_its_own_speed() -> None:
+    searching = searcher()
+    assert searching.check_marked(played(babble(10) + tone(10), 1.05), RATE) is False
+    assert searching.check_marked(babble(10) + tone(10), RATE) is True
+    assert searching.detector.heard < 14 * RATE
+
+
+def test_undoes_a_speed() -> None:
+    batch = np.stack([tone(1), 2 * tone(1)])
+    slowed = at_speed(batch, 1.05)
+    assert slowed.shape == (2, round(1.05 * RATE)) and slowed.dtype == np.float32
+    spectrum = np.abs(np.fft.rfft(slowed[0]))
+    assert np.argmax(spectrum) * RATE / slowed.shape[1] == pytest.approx(6000 / 1.05, abs=2)
+    np.testing.assert_allclose(slowed[1], 2 * slowed[0], atol=1e-6)

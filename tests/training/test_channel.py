@@ -42,6 +42,17 @@ def test_labels_move_with_the_samples():
         assert (loud == (labels > 0.5)).float().mean() > 0.98
 
 
+def test_only_what_is_nowhere_marked_is_played_at_other_speeds(speech):
+    waveform = speech[None].repeat(8, 1)
+    marked = torch.zeros_like(waveform)
+    marked[:4, 1000:2000] = 1
+    channel = Channel(RATE, counts=(1.0,), unmarked_speed=0.1)
+    received, labels = channel(waveform, marked, np.random.default_rng(0))
+    gain = received.square().sum(1).sqrt() / waveform.square().sum(1).sqrt()
+    same = (received - gain[:, None] * waveform).abs().amax(1) < 1e-4
+    assert same[:4].all() and 1 <= same[4:].sum() <= 3 and torch.equal(labels, marked)
+
+
 def test_the_same_seed_draws_the_same(speech):
     waveform = speech[None].repeat(3, 1)
     one, two = (Channel(RATE)(waveform, waveform, np.random.default_rng(7))[0] for _ in range(2))

@@ -10,14 +10,26 @@ from voxclone.config import WatermarkConfig
 from voxclone.errors import VoxcloneError
 from voxclone.models.watermark import WatermarkDetector
 from voxclone.safety.detection import MarkFinder
+from voxclone.safety.hearing import at_speed
 from voxclone.training.channel import Channel
 from voxclone.training.detector import DetectorSegments, DetectorStep, Drawn, NaturalSpeech, as_segments, as_waveform
 from voxclone.training.features import FeatureStore
-from voxclone.training.thresholds import calibrated, cut_windows, for_training, window_scores
+from voxclone.training.thresholds import (
+    Scored,
+    best_scores,
+    calibrated,
+    cut_windows,
+    for_training,
+    passed,
+    sampled_scores,
+    searched_scores,
+    window_scores,
+)
 from voxclone.training.watermark import CollaborativeMark
 
 RATE = 22050
 TINY = WatermarkConfig(channels=8, dilations=(1, 2))
+SEARCHING = dataclasses.replace(TINY, speeds=(1.05, 0.95))
 
 
 @pytest.fixture
@@ -70,20 +82,61 @@ def test_a_window_has_the_score_that_the_finder_gives(store):
     assert np.isnan(window_scores(detector, np.zeros((1, 32000), np.float32))).all()
 
 
+def scored(rng: np.random.Generator, mean: float, spread: float, count: int, weight: float = 1.0) -> Scored:
+    scores = rng.normal(mean, spread, (count, 1 + len(SEARCHING.speeds)))
+    return Scored(scores, np.full(count, weight), [str(index // 10) for index in range(count)])
+
+
 def test_thresholds_are_what_few_natural_windows_pass():
     rng = np.random.default_rng(0)
-    natural, distorted, short = rng.normal(-3, 1, 20000), rng.normal(-2, 1, 5000), rng.normal(-3, 1.5, 5000)
-    recordings = [str(index // 10) for index in range(20000)]
-    config = calibrated(TINY, natural, recordings, distorted, short)
-    assert (natural > config.threshold).mean() < 1e-3
-    assert (distorted > config.threshold).mean() == pytest.approx(1e-3, abs=4e-4)
-    assert (distorted > config.doubt).mean() == pytest.approx(1e-2, abs=2e-3)
-    assert (short > config.threshold + config.threshold_short).mean() < 2e-3
+    natural, distorted, short = (scored(rng, *each) for each in ((-3, 1, 100000), (-2, 1, 100000), (-3, 1.5, 5000)))
+    config = calibrated(SEARCHING, natural, distorted, short)
+    assert passed(natural, config.speed_cost, config.threshold) < 1e-3
+    assert passed(distorted, config.speed_cost, config.threshold) == pytest.approx(1e-3, abs=2e-4)
+    assert passed(distorted, config.speed_cost, config.doubt) == pytest.approx(1e-2, abs=2e-3)
+    assert passed(short, config.speed_cost, config.threshold + config.threshold_short) < 2e-3
     assert config.long_windows == (4.0, 8.0, 12.0)  # of independent windows, the mean varies less
     assert config.threshold > config.long_thresholds[0] > config.long_thresholds[1] > config.long_thresholds[2]
     assert 0.1 < config.threshold_tail < 1 and config.channels == TINY.channels
+    own, others = distorted.scores[:, 0], distorted.scores[:, 1:].max(1) - config.speed_cost
+    assert (own >= config.threshold).mean() == pytest.approx(5e-4, abs=2e-4)  # half of all for the speed as it is
+    assert (others >= config.threshold).mean() == pytest.approx(5e-4, abs=2e-4)
     with pytest.raises(VoxcloneError, match="needs 1000"):
-        calibrated(TINY, natural, recordings, distorted[:10], short)
+        calibrated(SEARCHING, natural, scored(rng, -2, 1, 10), short)
+
+
+def test_windows_that_stand_for_others_count_as_many():
+    rng = np.random.default_rng(0)
+    all_of_them = scored(rng, -3, 1, 40000)
+    kept = (all_of_them.scores[:, 0] > -2) | (rng.random(40000) < 0.25)
+    weight = np.where(all_of_them.scores[:, 0] > -2, 1.0, np.where(kept, 4.0, 0.0))
+    sampled = Scored(np.where(kept[:, None], all_of_them.scores, np.nan), weight, all_of_them.recordings)
+    sampled.scores[:, 0] = all_of_them.scores[:, 0]
+    for threshold in (-1.5, -1.0, -0.5):
+        assert passed(sampled, 0.3, threshold) == pytest.approx(passed(all_of_them, 0.3, threshold), rel=0.2)
+    one, other = (calibrated(SEARCHING, each, all_of_them, all_of_them) for each in (sampled, all_of_them))
+    assert one.threshold == pytest.approx(other.threshold, abs=0.15)
+
+
+def test_a_recording_is_searched_for_certain_or_by_lot(store):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        detector = WatermarkDetector(SEARCHING).eval()
+    (_, windows), *_ = cut_windows(store, [store.entries[2]], 16000)
+    every = searched_scores(detector, windows)
+    assert every.shape == (2, 3) and np.isfinite(every).all()
+    np.testing.assert_allclose(every[:, 1], window_scores(detector, at_speed(windows, 1.05)), atol=1e-5)
+    scores, weight = sampled_scores(detector, windows, "any", share=1.0)
+    np.testing.assert_allclose(scores, every)
+    assert weight.tolist() == [1.0, 1.0]
+    detector.head.bias.data[0] -= 20  # nothing is near the mark: searched by lot alone
+    weights = [sampled_scores(detector, windows, f"recording {i}", share=0.25)[1][0] for i in range(40)]
+    assert set(weights) == {0.0, 4.0} and 3 < np.count_nonzero(weights) < 20
+
+
+def test_the_best_speed_counts_at_a_cost():
+    scores = np.array([[1.0, 3.0], [2.0, 2.5], [np.nan, 9.0], [1.0, np.nan]])
+    np.testing.assert_allclose(best_scores(scores, 1.0), [2.0, 2.0, np.nan, 1.0])
 
 
 def test_what_is_trained_on_sets_no_thresholds(store):

@@ -56,6 +56,8 @@ def _as_text(name: str, found: Detection) -> str:
     text = f"{name}: {found.verdict.replace('_', ' ')}"
     if found.score is not None:
         text += f" (score {found.score:.1f})"
+    if found.speed != 1:
+        text += f" at {found.speed:.2f} times its speed or pitch"
     if found.reason:
         text += f": {found.reason}"
     if found.spans:

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voxclone.safety.detection import Samples
+    from voxclone.safety.hearing import Samples
     from voxclone.safety.inspection import Detector, Found, Inspection
 
 CONSISTENT_EXIT = 0

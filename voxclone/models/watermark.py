@@ -42,7 +42,7 @@ class WatermarkDetector(nn.Module):
             Evidence (B, S // frame_length), log odds that the frame carries the mark, and the frame's weight in
             `pool`, of the same shape, in (0, 1).
         """
-        x = self.entry(self.features(waveform))
+        x = self.features(waveform, self.entry)
         for block in self.blocks:
             x = block(x)
         evidence, weight = self.head(self.norm(x.transpose(1, 2))).float().unbind(2)
@@ -56,39 +56,58 @@ def pool(evidence: Tensor, weight: Tensor) -> Tensor:
 
 
 class FineSpectra(nn.Module):
-    """Log magnitudes of two short-time spectra, less what level and equalisation put there."""
+    """Log magnitudes of two short-time spectra, less what level and equalisation put there, put into a convolution.
+
+    What is taken away is the mean over neighbouring bins of the long spectrum, and over all of the short spectra within
+    a hop. Both are linear, so that they are taken from the convolution's weights instead, which are fewer.
+    """
 
     long_window: Tensor
     short_window: Tensor
+    detail: Tensor
 
     def __init__(self, config: WatermarkConfig) -> None:
         super().__init__()
         self.hop, self.short_hop = config.hop_length, config.short_hop_length
-        self.smooth_bins = config.smooth_bins
+        self.stack = self.hop // self.short_hop  # short spectra within a hop
+        bins, self.short_bins = config.n_fft // 2 + 1, config.short_n_fft // 2 + 1
         self.register_buffer("long_window", _unit_window(config.n_fft), persistent=False)
         self.register_buffer("short_window", _unit_window(config.short_n_fft), persistent=False)
-        self.width = config.n_fft // 2 + 1 + (config.short_n_fft // 2 + 1) * (self.hop // self.short_hop)
+        self.register_buffer("detail", _less_smooth(bins, config.smooth_bins), persistent=False)
+        self.width = bins + self.short_bins * self.stack
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """(B, S) to (B, width, S // hop_length); the short spectra within a hop are stacked."""
+    def forward(self, waveform: Tensor, entry: nn.Conv1d) -> Tensor:
+        """(B, S) to (B, channels, T): the features, `width` for each hop, through `entry`, which goes over hops."""
         with torch.autocast(waveform.device.type, enabled=False):
             waveform = waveform.float()
             long = self._log_magnitudes(waveform, self.long_window, self.hop)
-            long = long - _smoothed(long, self.smooth_bins)
             short = self._log_magnitudes(waveform, self.short_window, self.short_hop)
-            batch, bins, count = len(short), short.shape[1], long.shape[2]
-            stack = self.hop // self.short_hop
-            folded = short[:, :, : count * stack].reshape(batch, bins, count, stack).transpose(2, 3)
-            folded = folded.reshape(batch, bins * stack, count)
-            return torch.cat([long, folded - folded.mean(1, keepdim=True)], 1)
+            weight = entry.weight.float()
+            on_long = torch.einsum("obk,bc->ock", weight[:, : len(self.detail)], self.detail)
+            on_short = weight[:, len(self.detail) :]
+            on_short = on_short - on_short.mean(1, keepdim=True)
+            on_short = on_short.reshape(len(weight), self.short_bins, self.stack, -1).transpose(2, 3).flatten(2)
+            stride, padding = entry.stride[0], int(entry.padding[0])
+            short = short[:, : long.shape[1] * self.stack]
+            x = _convolve(long, on_long, stride, padding)
+            x = x + _convolve(short, on_short, stride * self.stack, padding * self.stack)
+            return (x if entry.bias is None else x + entry.bias.float()).transpose(1, 2)
 
     @staticmethod
     def _log_magnitudes(waveform: Tensor, window: Tensor, hop: int) -> Tensor:
+        """(B, S) to (B, T, bins)."""
         n_fft = len(window)
         edge = (n_fft - hop) // 2
         padded = F.pad(waveform, (edge, n_fft - hop - edge))
-        spectrum = torch.stft(padded, n_fft, hop, n_fft, window, center=False, return_complex=True)
+        spectrum = torch.stft(padded, n_fft, hop, n_fft, window, center=False, return_complex=True).transpose(1, 2)
         return 0.5 * torch.log(spectrum.real.square() + spectrum.imag.square() + POWER_FLOOR)
+
+
+def _convolve(spectra: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """(B, T, bins) by (channels, bins, taps) to (B, T', channels); as a product of matrices faster than as conv1d."""
+    bins, taps = weight.shape[1:]
+    windows = F.pad(spectra, (0, 0, padding, padding)).flatten(1).unfold(1, taps * bins, stride * bins)
+    return windows @ weight.transpose(1, 2).flatten(1).T
 
 
 class _Block(nn.Module):
@@ -112,9 +131,8 @@ def _unit_window(n_fft: int) -> Tensor:
     return window * window.square().sum().rsqrt()
 
 
-def _smoothed(spectra: Tensor, bins: int) -> Tensor:
-    """(B, bins, T) averaged over neighbouring bins, fewer at the ends."""
-    batch, count, frames = spectra.shape
-    flat = spectra.transpose(1, 2).reshape(batch * frames, 1, count)
-    mean = F.avg_pool1d(flat, bins, 1, bins // 2, count_include_pad=False)
-    return mean.view(batch, frames, count).transpose(1, 2)
+def _less_smooth(count: int, bins: int) -> Tensor:
+    """(count, count): takes from each bin the mean of the `bins` about it, fewer at the ends."""
+    places = torch.arange(count)
+    near = ((places[:, None] - places).abs() <= bins // 2).float()
+    return torch.eye(count) - near / near.sum(1, keepdim=True)

@@ -43,12 +43,15 @@ class Channel:
         rooms: Room impulse responses (R,) at that rate, see `voxclone.training.augmentation.simulate_rooms`.
         weights: Effect to how often it is drawn, in any proportion.
         counts: With which probability an item gets no effect, one, two, and so on.
+        unmarked_speed: How much faster or slower half of the items without a mark are played first: the search for a
+            mark's speed hears all speech at each of them.
     """
 
     sample_rate: int
     rooms: Sequence[Tensor] = ()
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     counts: tuple[float, ...] = (0.15, 0.55, 0.3)
+    unmarked_speed: float = 0.0
 
     def __call__(self, waveform: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Send each item through effects of its own.
@@ -74,6 +77,9 @@ class Channel:
                     p=odds / odds.sum(),
                 )
                 x = x * 10 ** (rng.uniform(-15, 3) / 20)
+                if self.unmarked_speed and not label.any() and rng.random() < 0.5:
+                    factor = 1 + float(rng.uniform(-self.unmarked_speed, self.unmarked_speed))
+                    x = distortions.fit_length(distortions.change_speed(x, factor), len(x))
                 for name in sorted(chosen, key=names.index, reverse=True):  # codecs come last
                     x, label = self._apply(name, x, label, rng)
                 received.append(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,16 +14,40 @@ from numpy.typing import NDArray
 from voxclone.config import WatermarkConfig
 from voxclone.errors import VoxcloneError
 from voxclone.models.watermark import WatermarkDetector
-from voxclone.safety.detection import SHORTEST_SECONDS, WINDOW_SECONDS, audible, frame_levels
+from voxclone.safety.detection import SHORTEST_SECONDS, WINDOW_SECONDS
+from voxclone.safety.hearing import at_speed, audible, frame_levels
 from voxclone.training.features import Entry, FeatureStore
 
 FALSE_ALARMS = 1e-3  # share of natural windows that may pass the threshold
 DOUBTFUL = 1e-2  # and of those that may pass the lower one
+AS_MADE = 0.5  # share of the false alarms that are left to the speed that the file has; the others divide the rest
 BATCH = 16  # windows at once
 LEAST_SCORES = 1000
+LEAST_BEYOND = 8  # windows that tell how far the highest scores reach
+NOTEWORTHY = -3.0  # a recording with such a score at its own speed is searched for certain
+SEARCHED_SHARE = 0.3  # of the other recordings are
 LONG_WINDOWS = (4.0, 8.0, 12.0)  # seconds
 
 Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of windows at each of a detector's speeds.
+
+    Attributes:
+        scores: (N, K), the first column at the speed that the windows have; NaN in silence.
+        weight: (N,) how many windows each stands for; 0 for those that were heard at their own speed alone.
+        recordings: Whose each window is; those of one recording in a row.
+    """
+
+    scores: Scores
+    weight: Scores
+    recordings: Sequence[str]
+
+    def best(self, cost: float) -> Scores:
+        """(N,) what detection makes of each window; NaN in silence."""
+        return best_scores(self.scores, cost)
 
 
 def for_training(entry: Entry) -> bool:
@@ -35,19 +60,57 @@ def for_training(entry: Entry) -> bool:
 
 
 @torch.inference_mode()
-def window_scores(detector: WatermarkDetector, windows: NDArray[np.float32]) -> Scores:
-    """The score of each window (N, S) at the detector's rate, heard by itself; NaN where half of it is silent."""
+def window_scores(detector: WatermarkDetector, windows: NDArray[np.float32], speed: float = 1.0) -> Scores:
+    """The score of each window (N, S) at the detector's rate, heard by itself; NaN where half of it is silent.
+
+    Args:
+        detector: The detector.
+        windows: The windows.
+        speed: How many times as fast as it was made each is taken to be played.
+    """
     config = detector.config
     frame_rate = config.sample_rate / config.frame_length
     scores = []
     for start in range(0, len(windows), BATCH):
-        batch = windows[start : start + BATCH]
+        batch = at_speed(windows[start : start + BATCH], speed)
         evidence, weight = (each.double().numpy() for each in detector(torch.from_numpy(batch)))
         heard = audible(frame_levels(batch, config.frame_length), frame_rate)
         weight = weight * heard
         pooled = (evidence * weight).sum(1) / np.maximum(weight.sum(1), 1e-6)
         scores.append(np.where(heard.mean(1) >= 0.5, pooled, np.nan))
     return np.concatenate(scores) if scores else np.zeros(0)
+
+
+def searched_scores(detector: WatermarkDetector, windows: NDArray[np.float32]) -> Scores:
+    """(N, K) the score of each window (N, S) at each of the detector's speeds, its own first."""
+    speeds = (1.0, *detector.config.speeds)
+    return np.stack([window_scores(detector, windows, speed) for speed in speeds], 1)
+
+
+def sampled_scores(
+    detector: WatermarkDetector, windows: NDArray[np.float32], key: str, share: float = SEARCHED_SHARE
+) -> tuple[Scores, Scores]:
+    """Scores (N, K) of a recording's windows, and the weight (N,) of each.
+
+    To search all natural speech would take K times as long. So each recording is heard at its own speed, and searched
+    for certain if something of it scores `NOTEWORTHY` there; of the others a share is, drawn by the key, each of which
+    stands for those that were not.
+    """
+    own = window_scores(detector, windows)
+    certain = bool((own >= NOTEWORTHY).any())
+    drawn = int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) < share * 2**32
+    if certain or drawn:
+        others = [window_scores(detector, windows, speed) for speed in detector.config.speeds]
+        return np.stack([own, *others], 1), np.full(len(own), 1.0 if certain else 1 / share)
+    unheard = np.full((len(own), len(detector.config.speeds)), np.nan)
+    return np.concatenate([own[:, None], unheard], 1), np.zeros(len(own))
+
+
+def best_scores(scores: Scores, cost: float) -> Scores:
+    """Scores (N, K) at each speed to the highest (N,), all but the first less the cost; NaN where the first is."""
+    costs = np.array([0.0] + [cost] * (scores.shape[1] - 1))
+    best: Scores = np.where(np.isnan(scores), -np.inf, scores - costs).max(1)
+    return np.where(np.isnan(scores[:, 0]), np.nan, best)
 
 
 def cut_windows(
@@ -62,62 +125,103 @@ def cut_windows(
             yield entry, samples.astype(np.float32).reshape(count, length) / np.float32(32768)
 
 
-def calibrated(
-    config: WatermarkConfig, natural: Scores, recordings: Sequence[str], distorted: Scores, short: Scores
-) -> WatermarkConfig:
-    """The configuration with thresholds that few unmarked windows pass.
+def calibrated(config: WatermarkConfig, natural: Scored, distorted: Scored, short: Scored) -> WatermarkConfig:
+    """The configuration with thresholds that few unmarked windows pass, at whatever speed they are heard.
 
     Args:
         config: The detector's.
-        natural: Scores of natural windows of `WINDOW_SECONDS`, those of one recording in a row.
-        recordings: Whose each of them is.
+        natural: Scores of natural windows of `WINDOW_SECONDS`.
         distorted: Of such windows through the channel; the higher bar of the two counts.
         short: Of natural windows of `SHORTEST_SECONDS`.
 
     Raises:
         VoxcloneError: There are too few scores to tell one false alarm in a thousand.
     """
-    kinds = [scores[np.isfinite(scores)] for scores in (natural, distorted, short)]
-    if min(map(len, kinds)) < LEAST_SCORES:
-        raise VoxcloneError(f"{min(map(len, kinds))} scores of one kind; calibration needs {LEAST_SCORES} of each")
+    kinds = [_searched(scored) for scored in (natural, distorted, short)]
+    if (fewest := min(len(scored.weight) for scored in kinds)) < LEAST_SCORES:
+        raise VoxcloneError(f"{fewest} scores of one kind; calibration needs {LEAST_SCORES} of each")
     whole, sent, brief = kinds
-    threshold = max(_quantile(scores, FALSE_ALARMS) for scores in (whole, sent))
-    doubt = max(_quantile(scores, DOUBTFUL) for scores in (whole, sent))
-    longer = [_runs(natural, recordings, round(seconds / WINDOW_SECONDS)) for seconds in LONG_WINDOWS]
+    cost = max(_cost(scored) for scored in (whole, sent)) if config.speeds else 0.0
+    threshold = max(_bar(scored, cost, FALSE_ALARMS) for scored in (whole, sent))
+    doubt = max(_bar(scored, cost, DOUBTFUL) for scored in (whole, sent))
+    longer = [_longer(natural, round(seconds / WINDOW_SECONDS)) for seconds in LONG_WINDOWS]
     kept = [
-        (seconds, scores) for seconds, scores in zip(LONG_WINDOWS, longer, strict=True) if len(scores) >= LEAST_SCORES
+        (seconds, scored)
+        for seconds, scored in zip(LONG_WINDOWS, longer, strict=True)
+        if len(scored.weight) >= LEAST_SCORES
     ]
     return dataclasses.replace(
         config,
+        speed_cost=cost,
         threshold=threshold,
         doubt=min(doubt, threshold),
-        threshold_short=max(0.0, round(_quantile(brief, FALSE_ALARMS) - _quantile(whole, FALSE_ALARMS), 3)),
-        threshold_tail=_tail(whole),
+        threshold_short=max(0.0, round(_bar(brief, cost, FALSE_ALARMS) - _bar(whole, cost, FALSE_ALARMS), 3)),
+        threshold_tail=_tail(whole, cost),
         long_windows=tuple(seconds for seconds, _ in kept),
-        long_thresholds=tuple(_quantile(scores, FALSE_ALARMS) for _, scores in kept),
-        long_tails=tuple(_tail(scores) for _, scores in kept),
+        long_thresholds=tuple(_bar(scored, cost, FALSE_ALARMS) for _, scored in kept),
+        long_tails=tuple(_tail(scored, cost) for _, scored in kept),
     )
 
 
-def _quantile(scores: Scores, passed: float) -> float:
-    return round(float(np.quantile(scores, 1 - passed)), 3)
+def passed(scored: Scored, cost: float, threshold: float) -> float:
+    """The share of the windows that pass a threshold."""
+    heard = _searched(scored)
+    return float(heard.weight[heard.best(cost) >= threshold].sum() / heard.weight.sum())
 
 
-def _tail(scores: Scores) -> float:
+def _searched(scored: Scored) -> Scored:
+    """The windows that are not silent and were heard at all speeds."""
+    kept = np.isfinite(scored.scores[:, 0]) & (scored.weight > 0)
+    return Scored(scored.scores[kept], scored.weight[kept], np.asarray(scored.recordings)[kept].tolist())
+
+
+def _cost(scored: Scored) -> float:
+    """How much less the best of the other speeds must count to pass a bar no oftener than its share."""
+    others = np.nan_to_num(scored.scores[:, 1:], nan=-np.inf).max(1)
+    own = _quantile(scored.scores[:, 0], scored.weight, AS_MADE * FALSE_ALARMS)
+    return max(0.0, round(_quantile(others, scored.weight, (1 - AS_MADE) * FALSE_ALARMS) - own, 3))
+
+
+def _bar(scored: Scored, cost: float, share: float) -> float:
+    return round(_quantile(scored.best(cost), scored.weight, share), 3)
+
+
+def _quantile(scores: Scores, weight: Scores, share: float) -> float:
+    """The score that a share of the weight passes."""
+    order = np.argsort(-scores)
+    beyond = np.cumsum(weight[order]) / weight.sum()
+    return float(scores[order[min(len(order) - 1, int(np.searchsorted(beyond, share, "right")))]])
+
+
+def _tail(scored: Scored, cost: float) -> float:
     """How far the highest scores lie beyond the bar that they pass, in the mean: the scale of an exponential tail."""
-    highest = np.sort(scores)[-max(8, round(FALSE_ALARMS * len(scores))) - 1 :]
-    return round(float((highest[1:] - highest[0]).mean()), 3)
+    scores = scored.best(cost)
+    bar = min(_quantile(scores, scored.weight, FALSE_ALARMS), float(np.sort(scores)[-LEAST_BEYOND - 1]))
+    highest = scores > bar
+    return round(float(np.average(scores[highest] - bar, weights=scored.weight[highest])), 3)
 
 
-def _runs(scores: Scores, recordings: Sequence[str], count: int) -> Scores:
-    """Means of that many windows in a row of one recording."""
-    names = np.asarray(recordings)
-    if len(scores) < count:
-        return np.zeros(0)
-    means = np.convolve(scores, np.ones(count) / count, "valid")
-    together = names[: len(means)] == names[count - 1 :]
-    kept: Scores = means[together & np.isfinite(means)]
-    return kept
+def _longer(scored: Scored, count: int) -> Scored:
+    """Means of that many windows in a row of one recording, at each speed."""
+    names = np.asarray(scored.recordings)
+    if len(names) < count:
+        return Scored(np.zeros((0, scored.scores.shape[1])), np.zeros(0), [])
+    kernel = np.ones(count) / count
+    means = np.stack([np.convolve(column, kernel, "valid") for column in scored.scores.T], 1)
+    places = np.flatnonzero(names[: len(means)] == names[count - 1 :])
+    return _searched(Scored(means[places], scored.weight[places], names[places].tolist()))
 
 
-__all__ = ["SHORTEST_SECONDS", "WINDOW_SECONDS", "calibrated", "cut_windows", "for_training", "window_scores"]
+__all__ = [
+    "SHORTEST_SECONDS",
+    "WINDOW_SECONDS",
+    "Scored",
+    "best_scores",
+    "calibrated",
+    "cut_windows",
+    "for_training",
+    "passed",
+    "sampled_scores",
+    "searched_scores",
+    "window_scores",
+]
