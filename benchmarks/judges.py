@@ -20,24 +20,32 @@ class Judges:
     def __init__(self, folder: Path, work: Path) -> None:
         self.folder, self.work = folder, work
 
-    def word_errors(self, texts: dict[str, str], paths: Sequence[Path]) -> list[tuple[float, int]]:
-        """Error rate and number of words of each file, by PocketSphinx with its own language model.
+    def word_errors(
+        self, texts: dict[str, str], paths: Sequence[Path], distractors: Sequence[str] = ()
+    ) -> list[tuple[float, int]]:
+        """Error rate and number of words of each file, by PocketSphinx.
 
-        `texts` has what is said by the file's stem.
+        `texts` has what is said by the file's stem. With distractors the language model is made of them and the texts,
+        without it is PocketSphinx's own.
         """
         references = self.work / "references.txt"
         references.write_text("".join(f"{stem}|{text}\n" for stem, text in texts.items()), encoding="utf8")
-        printed = self._run("score_asr_ps.py", "--ref", str(references), *map(str, paths))
+        model = ["--lm", str(self._language_model(references, distractors))] if distractors else []
+        printed = self._run("score_asr_ps.py", "--ref", str(references), *model, *map(str, paths))
         rates = [float(value) for value in re.findall(r"^\S.*\twer=([\d.]+)\tcer", printed, re.MULTILINE)][: len(paths)]
         return [(rate, len(texts[path.stem].split())) for rate, path in zip(rates, paths, strict=True)]
 
+    def _language_model(self, references: Path, distractors: Sequence[str]) -> Path:
+        others, model = self.work / "distractors.txt", self.work / "domain.lm"
+        others.write_text("\n".join(distractors), encoding="utf8")
+        self._run("make_lm.py", str(model), str(references), str(others))
+        return model
+
     def error_rates(self, texts: dict[str, str], paths: Sequence[Path], distractors: Sequence[str]) -> dict[str, float]:
         """Error rates over all files with a language model of texts and distractors, and with PocketSphinx's own."""
-        references, others = self.work / "references.txt", self.work / "distractors.txt"
+        references = self.work / "references.txt"
         references.write_text("".join(f"{stem}|{text}\n" for stem, text in texts.items()), encoding="utf8")
-        others.write_text("\n".join(distractors), encoding="utf8")
-        model = self.work / "domain.lm"
-        self._run("make_lm.py", str(model), str(references), str(others))
+        model = self._language_model(references, distractors)
         rates: dict[str, float] = {}
         for prefix, arguments in (("", ["--lm", str(model)]), ("default_lm_", [])):
             printed = self._run("score_asr_ps.py", "--ref", str(references), *arguments, *map(str, paths))

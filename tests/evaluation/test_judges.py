@@ -41,20 +41,17 @@ def test_names_that_are_not_known() -> None:
 
 
 def test_what_is_not_installed_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("faster_whisper", "resemblyzer", "distillmos", "speechmos", "speechmos.dnsmos"):
+    for module in ("faster_whisper", "transformers"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(Absent, match="pip install faster-whisper"):
         open_recogniser("faster-whisper:/model")
-    with pytest.raises(Absent, match="pip install resemblyzer"):
-        open_verifier("resemblyzer")
-    with pytest.raises(Absent, match="pip install distillmos"):
-        open_naturalness("distillmos")
+    with pytest.raises(Absent, match="pip install transformers"):
+        open_verifier("transformers:/model")
 
 
 def test_weights_that_would_be_downloaded_are_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(naturalness_module, "TORCHMETRICS_CACHE", tmp_path)
-    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", None)
-    with pytest.raises(Absent, match=r"speechmos.*; and torchmetrics has no weights of dnsmos here: .*model_v8\.onnx"):
+    with pytest.raises(Absent, match=r"would download dnsmos: its weights are not here, .*model_v8\.onnx is missing"):
         open_naturalness("dnsmos")
     with pytest.raises(Absent, match=r"nisqa\.tar is missing"):
         open_naturalness("nisqa")
@@ -100,16 +97,36 @@ def test_commands_that_fail_are_absent(clips: list[Path], tmp_path: Path) -> Non
         open_naturalness(wordy).score(clips)
 
 
-def test_judges_with_their_own_weights(clips: list[Path]) -> None:
-    """Those of the evaluate extra; each file is like itself, and scores are within the scale."""
-    pytest.importorskip("resemblyzer")
-    pytest.importorskip("distillmos")
-    pytest.importorskip("speechmos")
-    same, other = open_verifier("resemblyzer").similarity([(clips[0], clips[0]), (clips[0], clips[1])])
-    assert same == pytest.approx(1.0, abs=1e-5)
-    assert other < same
-    for name in ("distillmos", "dnsmos"):
-        assert all(1 <= score <= 5 for score in open_naturalness(name).score(clips))
+def test_functions_of_a_file(clips: list[Path], tmp_path: Path) -> None:
+    """Each is given samples at 16 kHz; embeddings are compared by their cosine, each file's made once."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "calls = []\n"
+        "def hear(samples, rate): return f'{len(samples)} at {rate}'\n"
+        "def embed(samples, rate): calls.append(1); return [3.0, 4.0] if samples[0] > 0 else [4.0, -3.0]\n"
+        "def count(samples, rate): return float(len(calls))\n"
+    )
+    assert open_recogniser(f"python:{file}:hear").transcribe(clips) == ["16000 at 16000"] * 2
+    write_audio(clips[0], np.full(16000, 0.1, np.float32), 16000)
+    write_audio(clips[1], np.full(16000, -0.1, np.float32), 16000)
+    opening.hear.cache_clear()
+    verifier = open_verifier(f"python:{file}:embed")
+    assert verifier.similarity([(clips[0], clips[0]), (clips[0], clips[1])]) == pytest.approx([1.0, 0.0])
+    assert open_naturalness("python:statistics:pstdev").name == "python statistics:pstdev"
+
+
+def test_functions_that_are_not_there_are_absent(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("constant = 1\n")
+    with pytest.raises(Absent, match=r"no_such_module:embed cannot be had: No module named"):
+        open_verifier("python:no_such_module:embed")
+    with pytest.raises(Absent, match="cannot be had"):
+        open_verifier(f"python:{tmp_path / 'gone.py'}:embed")
+    with pytest.raises(Absent, match="has no attribute 'embed'"):
+        open_verifier(f"python:{tmp_path / 'mine.py'}:embed")
+    with pytest.raises(Absent, match="cannot be called"):
+        open_verifier(f"python:{tmp_path / 'mine.py'}:constant")
+    with pytest.raises(EvaluationError, match="a judge is named as python:MODULE:FUNCTION"):
+        open_verifier("python:embed")
 
 
 def test_transformers_models_in_a_folder(clips: list[Path], tmp_path: Path) -> None:

@@ -35,19 +35,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], 
         "--asr",
         default="pocketsphinx",
         metavar="NAME",
-        help="pocketsphinx[:LM], faster-whisper:MODEL, transformers:MODEL, command:PROGRAM or none",
+        help="pocketsphinx[:LM], faster-whisper:MODEL, transformers:MODEL, python:FILE.py:FUNCTION, command:PROGRAM or "
+        "none (default: pocketsphinx)",
     )
     command.add_argument(
         "--verifier",
-        default="resemblyzer",
         metavar="NAME",
-        help="resemblyzer, transformers:MODEL, command:PROGRAM or none",
+        help="transformers:MODEL, python:FILE.py:FUNCTION or command:PROGRAM (default: similarity is absent)",
     )
     command.add_argument(
         "--naturalness",
         action="append",
         metavar="NAME",
-        help="distillmos, dnsmos, nisqa, command:PROGRAM or none; may be repeated (default: distillmos and dnsmos)",
+        help="dnsmos, nisqa, python:FILE.py:FUNCTION, command:PROGRAM or none; may be repeated (default: dnsmos and "
+        "nisqa, where torchmetrics has their weights)",
     )
     command.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
     command.set_defaults(run=evaluate)
@@ -57,6 +58,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """Evaluate and print the summary."""
     from voxclone.evaluation import evaluate as run
     from voxclone.evaluation import read_list
+    from voxclone.evaluation.run import PREDICTORS
     from voxclone.synthesis import VoxClone
 
     items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
@@ -68,7 +70,7 @@ def evaluate(options: argparse.Namespace) -> int:
         consent=options.consent,
         recogniser=options.asr,
         verifier=options.verifier,
-        naturalness=tuple(options.naturalness or ("distillmos", "dnsmos")),
+        naturalness=tuple(options.naturalness or PREDICTORS),
         made=made,
         recordings=not options.no_recordings,
         progress=True,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from voxclone.synthesis import VoxClone
     from voxclone.voice import Voice
 
+PREDICTORS = ("dnsmos", "nisqa")
 AUDIO_FOLDER = "audio"  # within the report's folder
 
 
@@ -34,8 +35,8 @@ def evaluate(
     *,
     consent: str,
     recogniser: str = "pocketsphinx",
-    verifier: str = "resemblyzer",
-    naturalness: Sequence[str] = ("distillmos", "dnsmos"),
+    verifier: str | None = None,
+    naturalness: Sequence[str] = PREDICTORS,
     made: str | os.PathLike[str] | None = None,
     recordings: bool = True,
     progress: bool = False,
@@ -51,7 +52,7 @@ def evaluate(
         out: The report's folder: report.html, report.json, summary.tsv, utterances.tsv and the audio.
         consent: On what ground the references' voices may be cloned: "LibriSpeech, CC BY 4.0".
         recogniser: A name of `RECOGNISERS`, with ":" and what it takes; "none" for no word errors.
-        verifier: A name of `VERIFIERS`, likewise.
+        verifier: A name of `VERIFIERS`, likewise; None: similarity is absent, since no verifier is installed with this.
         naturalness: Names of `NATURALNESS`, likewise.
         made: A folder with one <name>.wav (or flac, mp3, ogg, opus) for each item, which is judged instead of speech
             that `model` would make: so is another system compared.

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 
 from voxclone.audio.io import read_audio
 from voxclone.evaluation.intervals import bootstrap
-from voxclone.evaluation.judges import Absent, open_naturalness, open_recogniser, open_verifier
+from voxclone.evaluation.judges import VERIFIERS, Absent, open_naturalness, open_recogniser, open_verifier
 from voxclone.evaluation.judges.naturalness import Naturalness
 from voxclone.evaluation.judges.recognisers import Recogniser
 from voxclone.evaluation.judges.verifiers import Verifier
@@ -36,7 +36,7 @@ class Panel:
     absent: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def seat(cls, recogniser: str, verifier: str, naturalness: Sequence[str]) -> Panel:
+    def seat(cls, recogniser: str, verifier: str | None, naturalness: Sequence[str]) -> Panel:
         """Find the judges of these names; "none" is left out.
 
         Raises:
@@ -44,7 +44,10 @@ class Panel:
         """
         panel = cls(None, None, {})
         panel.recogniser = panel._find("words", recogniser, open_recogniser)
-        panel.verifier = panel._find("similarity", verifier, open_verifier)
+        if verifier is None:
+            panel.absent["similarity"] = f"no verifier was named: {', '.join(f'{name}:…' for name in VERIFIERS)}"
+        else:
+            panel.verifier = panel._find("similarity", verifier, open_verifier)
         for name in naturalness:
             if name != NONE and (found := panel._find(name, name, open_naturalness)):
                 panel.naturalness[name] = found

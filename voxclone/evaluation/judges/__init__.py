@@ -1,7 +1,8 @@
 """Listeners that others trained: speech recognisers, speaker verifiers, and predictors of naturalness.
 
-Each is named in one word, some with what follows a colon: `faster-whisper:/models/large-v3`. One that is not installed,
-or whose weights are not on this machine, is absent, with the reason; nothing is downloaded unless a Hub name says so.
+Each is named in one word, most with what follows a colon: `faster-whisper:/models/large-v3`, `python:mine.py:embed`.
+One that is not installed, or whose weights are not on this machine, is absent, with the reason; nothing is downloaded
+unless a Hub name says so.
 """
 
 from voxclone.evaluation.judges.naturalness import NATURALNESS, open_naturalness

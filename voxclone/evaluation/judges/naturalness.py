@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from voxclone.evaluation.judges.opening import RATE, Absent, ask_command, hear, library, number_at_end, open_judge
+from voxclone.evaluation.judges.opening import (
+    RATE,
+    Absent,
+    ask_command,
+    hear,
+    import_function,
+    library,
+    number_at_end,
+    open_judge,
+)
 
 TORCHMETRICS_CACHE = Path("~/.torchmetrics")
 DNSMOS_FILES = ("DNSMOS/DNSMOS/model_v8.onnx", "DNSMOS/DNSMOS/sig_bak_ovr.onnx")
@@ -24,41 +33,19 @@ class Naturalness(Protocol):
         """One score for each file."""
 
 
-class DistillMOS:
-    """Distill-MOS (arXiv:2502.05356), weights included in its wheel: works offline."""
-
-    def __init__(self, _: str) -> None:
-        self._model = library("distillmos", "distillmos").ConvTransformerSQAModel().eval()
-        self.name = "distillmos"
-
-    def score(self, paths: Sequence[Path]) -> list[float]:
-        """As `Naturalness` has it."""
-        import torch
-
-        with torch.inference_mode():
-            return [float(self._model(torch.from_numpy(hear(path))[None])) for path in paths]
-
-
 class DNSMOS:
-    """DNSMOS P.835, overall (arXiv:2110.01763): by speechmos with its own weights, or torchmetrics if it has them."""
+    """DNSMOS P.835, overall (arXiv:2110.01763), by torchmetrics, where its weights are already on this machine."""
 
     def __init__(self, _: str) -> None:
-        try:
-            self._speechmos = library("speechmos.dnsmos", "speechmos")
-            self.name = "dnsmos overall (speechmos)"
-        except Absent as absent:
-            _require_cached(DNSMOS_FILES, "dnsmos", str(absent))
-            self._speechmos = None
-            self._torchmetrics = library("torchmetrics.functional.audio.dnsmos", "torchmetrics librosa onnxruntime")
-            self.name = "dnsmos overall (torchmetrics)"
+        _require_cached(DNSMOS_FILES, "dnsmos")
+        self._metric = library("torchmetrics.functional.audio.dnsmos", "torchmetrics librosa onnxruntime requests")
+        self.name = "dnsmos overall (torchmetrics)"
 
     def score(self, paths: Sequence[Path]) -> list[float]:
         """As `Naturalness` has it."""
-        if self._speechmos is not None:
-            return [float(self._speechmos.run(hear(path), sr=RATE)["ovrl_mos"]) for path in paths]
         import torch
 
-        predict = self._torchmetrics.deep_noise_suppression_mean_opinion_score
+        predict = self._metric.deep_noise_suppression_mean_opinion_score
         return [float(predict(torch.from_numpy(hear(path)), RATE, personalized=False)[-1]) for path in paths]
 
 
@@ -66,7 +53,7 @@ class NISQA:
     """NISQA v2, overall (arXiv:2104.09494), by torchmetrics, where its weights are already on this machine."""
 
     def __init__(self, _: str) -> None:
-        _require_cached((NISQA_FILE,), "nisqa", "torchmetrics would download it")
+        _require_cached((NISQA_FILE,), "nisqa")
         self._metric = library("torchmetrics.functional.audio.nisqa", "torchmetrics librosa requests")
         self.name = "nisqa overall (torchmetrics)"
 
@@ -93,16 +80,28 @@ class CommandNaturalness:
         return [number_at_end(printed[str(path)]) for path in paths]
 
 
-def _require_cached(files: Sequence[str], name: str, why: str) -> None:
+class PythonNaturalness:
+    """A function of a Python module or file: (S,) samples and their rate to a score."""
+
+    def __init__(self, place: str) -> None:
+        self._score = import_function(place)
+        self.name = f"python {place}"
+
+    def score(self, paths: Sequence[Path]) -> list[float]:
+        """As `Naturalness` has it."""
+        return [float(self._score(hear(path), RATE)) for path in paths]
+
+
+def _require_cached(files: Sequence[str], name: str) -> None:
     folder = TORCHMETRICS_CACHE.expanduser()
     if missing := [file for file in files if not (folder / file).is_file()]:
-        raise Absent(f"{why}; and torchmetrics has no weights of {name} here: {folder / missing[0]} is missing")
+        raise Absent(f"torchmetrics would download {name}: its weights are not here, {folder / missing[0]} is missing")
 
 
 NATURALNESS: dict[str, Callable[[str], Naturalness]] = {
-    "distillmos": DistillMOS,
     "dnsmos": DNSMOS,
     "nisqa": NISQA,
+    "python": PythonNaturalness,
     "command": CommandNaturalness,
 }
 

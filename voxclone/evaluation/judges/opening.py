@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -33,7 +34,7 @@ def library(module: str, install: str) -> Any:
         Absent: It is not installed, or does not import here.
     """
     try:
-        found: ModuleType = importlib.import_module(module)
+        found: ModuleType = import_module(module)
     except ImportError as error:
         missing = f"{module.partition('.')[0]} is not installed" if isinstance(error, ModuleNotFoundError) else error
         raise Absent(f"{missing}: pip install {install}") from error
@@ -51,6 +52,37 @@ def open_judge(kind: str, name: str, known: Mapping[str, Callable[[str], Judge]]
     if head not in known:
         raise EvaluationError(f"there is no {kind} {head!r}; known are {', '.join(known)}, and none")
     return known[head](argument)
+
+
+def import_function(place: str) -> Callable[[NDArray[np.float32], int], Any]:
+    """A judge of the user's own, called with (S,) samples in [-1, 1] and their rate in Hz.
+
+    Args:
+        place: `package.module:function`, or `folder/file.py:function`.
+
+    Raises:
+        EvaluationError: The place is not written so.
+        Absent: The module is not found, does not import here, or has no such function.
+    """
+    module, _, name = place.rpartition(":")
+    if not (module and name):
+        raise EvaluationError(f"a judge is named as python:MODULE:FUNCTION or python:FILE.py:FUNCTION, got {place!r}")
+    try:
+        function = getattr(_load_file(Path(module)) if module.endswith(".py") else import_module(module), name)
+    except (ImportError, AttributeError, OSError) as error:
+        raise Absent(f"{place} cannot be had: {error}") from error
+    if not callable(function):
+        raise Absent(f"{place} cannot be called")
+    return function  # type: ignore[no-any-return]
+
+
+def _load_file(path: Path) -> ModuleType:
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @functools.lru_cache(maxsize=32)

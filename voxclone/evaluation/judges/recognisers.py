@@ -10,7 +10,7 @@ import numpy as np
 
 from voxclone.audio.loudness import level
 from voxclone.errors import AudioError
-from voxclone.evaluation.judges.opening import RATE, Absent, ask_command, hear, library, open_judge
+from voxclone.evaluation.judges.opening import RATE, Absent, ask_command, hear, import_function, library, open_judge
 
 
 class Recogniser(Protocol):
@@ -113,10 +113,23 @@ class CommandRecogniser:
         return [printed[str(path)] for path in paths]
 
 
+class PythonRecogniser:
+    """A function of a Python module or file: (S,) samples and their rate to a transcript."""
+
+    def __init__(self, place: str) -> None:
+        self._transcribe = import_function(place)
+        self.name = f"python {place}"
+
+    def transcribe(self, paths: Sequence[Path]) -> list[str]:
+        """As `Recogniser` has it."""
+        return [str(self._transcribe(hear(path), RATE)) for path in paths]
+
+
 RECOGNISERS: dict[str, Callable[[str], Recogniser]] = {
     "pocketsphinx": PocketSphinx,
     "faster-whisper": FasterWhisper,
     "transformers": TransformersRecogniser,
+    "python": PythonRecogniser,
     "command": CommandRecogniser,
 }
 

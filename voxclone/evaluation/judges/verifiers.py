@@ -15,6 +15,7 @@ from voxclone.evaluation.judges.opening import (
     Absent,
     ask_command,
     hear,
+    import_function,
     library,
     number_at_end,
     open_judge,
@@ -57,23 +58,17 @@ class EmbeddingVerifier:
         raise NotImplementedError
 
 
-class Resemblyzer(EmbeddingVerifier):
-    """GE2E (arXiv:1710.10467) in the Resemblyzer wheel, weights included: works offline; scores lie close together."""
+class PythonVerifier(EmbeddingVerifier):
+    """A function of a Python module or file: (S,) samples and their rate to an embedding (D,)."""
 
-    def __init__(self, weights: str) -> None:
+    def __init__(self, place: str) -> None:
         super().__init__()
-        self._library = library("resemblyzer", "resemblyzer 'setuptools<81'")
-        try:
-            self._encoder = self._library.VoiceEncoder("cpu", verbose=False, weights_fpath=weights or None)
-        except (OSError, RuntimeError) as error:
-            raise Absent(f"resemblyzer cannot load its weights: {error}") from error
-        self.name = "resemblyzer (GE2E)"
+        self._embed = import_function(place)
+        self.name = f"python {place}"
 
     def embed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """As `EmbeddingVerifier` has it."""
-        trimmed = self._library.preprocess_wav(samples, source_sr=RATE)
-        kept = trimmed if len(trimmed) >= RATE // 2 else samples
-        return np.asarray(self._encoder.embed_utterance(kept), np.float32)
+        return np.asarray(self._embed(samples, RATE), np.float32).reshape(-1)
 
 
 class TransformersVerifier(EmbeddingVerifier):
@@ -121,8 +116,8 @@ class CommandVerifier:
 
 
 VERIFIERS: dict[str, Callable[[str], Verifier]] = {
-    "resemblyzer": Resemblyzer,
     "transformers": TransformersVerifier,
+    "python": PythonVerifier,
     "command": CommandVerifier,
 }
 

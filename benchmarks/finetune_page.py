@@ -1,0 +1,52 @@
+"""The curves of benchmarks/finetune.py: likeness, word errors and naturalness by minutes of a speaker's speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+ROWS = {
+    "similarity": "similarity to held-out recordings (NNID)",
+    "word_errors": "word error rate (PocketSphinx, in-domain)",
+    "ldnet": "naturalness (LDNet)",
+}
+COLOURS = ("#b5473c", "#3b6ea5", "#5a9a68", "#c08a2d", "#7a5aa0")
+
+
+def draw_curves(runs: list[dict[str, Any]], path: Path) -> None:
+    """One column for each speaker, one row for each number, one line for each kind of voice; bars are intervals."""
+    speakers = sorted({run["speaker"] for run in runs})
+    kinds = sorted({run["kind"] for run in runs} - {"zero-shot"}, key=lambda kind: (kind != "clone", kind))
+    figure = Figure(figsize=(5.2 * len(speakers), 8.5), layout="tight")
+    axes = figure.subplots(len(ROWS), len(speakers), squeeze=False, sharex=True, sharey="row")
+    for column, speaker in enumerate(speakers):
+        own = [run for run in runs if run["speaker"] == speaker]
+        axes[0][column].set_title(speaker)
+        axes[0][column].axhline(
+            own[0]["natural_similarity"], color="#999999", linewidth=0.8, label="natural recordings"
+        )
+        for row, (number, label) in enumerate(ROWS.items()):
+            place = axes[row][column]
+            for zero in (run for run in own if run["kind"] == "zero-shot"):
+                value = zero[number]
+                place.axhspan(value["low"], value["high"], color="#000000", alpha=0.07)
+                place.axhline(value["mean"], color="#000000", linestyle=":", label="zero-shot, one recording")
+            for shift, (kind, colour) in enumerate(zip(kinds, COLOURS, strict=False)):
+                found = sorted((run["seconds"] / 60, run[number]) for run in own if run["kind"] == kind)
+                if found:
+                    at = [minutes * 1.03**shift for minutes, _ in found]
+                    means = [value["mean"] for _, value in found]
+                    bars = [
+                        [value["mean"] - value["low"] for _, value in found],
+                        [value["high"] - value["mean"] for _, value in found],
+                    ]
+                    name = "clone of the same recordings" if kind == "clone" else f"fine-tuned, {kind}"
+                    place.errorbar(at, means, bars, color=colour, marker="o", capsize=3, label=name)
+            if column == 0:
+                place.set_ylabel(label)
+            place.set_xscale("log")
+        axes[-1][column].set_xlabel("minutes of speech")
+    axes[0][0].legend(fontsize=8, loc="lower right")
+    figure.savefig(path, dpi=100)
