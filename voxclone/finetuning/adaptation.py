@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from voxclone.config import AcousticConfig
+from voxclone.finetuning.detail import course_and_detail_loss
 from voxclone.layers.norm import ConditionalLayerNorm
 from voxclone.models.adapter import DOWN, UP, Adapter
 from voxclone.training.acoustic import AcousticStep
@@ -38,11 +39,12 @@ class LowRank(nn.Module):
 
 
 class AdaptationStep(AcousticStep):
-    """The acoustic model's own losses on one speaker; what is trained depends on the depth.
+    """The acoustic model's own losses on one speaker, but for the mel's (see `course_and_detail_loss`).
 
-    "embedding": the voice's embedding and spectrum, and nothing of the model. "norms": shift and scale of every
-    conditional norm and the speaker's vector, after AdaSpeech (arXiv:2103.00993, section 2.3); for one speaker they are
-    the biases of the layers that make them. "lora": these, and low-rank factors of the large weights. "full": all.
+    What is trained depends on the depth. "embedding": the voice's embedding and spectrum, and nothing of the model.
+    "norms": shift and scale of every conditional norm and the speaker's vector, after AdaSpeech (arXiv:2103.00993,
+    section 2.3); for one speaker they are the biases of the layers that make them. "lora": these, and low-rank factors
+    of the large weights. "full": all.
 
     The weights of the best validation are kept; `is_done` where the last `patience` validations were no better.
 
@@ -103,6 +105,9 @@ class AdaptationStep(AcousticStep):
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `voiced_batch`, in the one voice."""
         return super().forward(batch | self._voice(len(batch["mel"])), phase)
+
+    def _mel_loss(self, made: Tensor, natural: Tensor, frame_mask: Tensor) -> Tensor:
+        return course_and_detail_loss(made, natural, frame_mask)
 
     def _voice(self, items: int) -> dict[str, Tensor]:
         embedding = functional.normalize(self.speaker_embedding, dim=0)

@@ -198,7 +198,7 @@ class AcousticStep(TrainingStep):
         weight = mask.float() / mask.sum()
         heard = (target[:, :, 1] > 0).float() * mask
         losses = {
-            "mel": ((made - mel).abs().mean(1) * frame_mask).sum() / frame_mask.sum() / MEL_SPREAD,
+            "mel": self._mel_loss(made, mel, frame_mask),
             "duration": ((log_durations.float() - torch.log(durations.clamp(min=1))).square() * weight).sum(),
             "pitch": ((prosody[:, :, 0] - target[:, :, 0]).float().square() * heard).sum() / heard.sum().clamp(min=1),
             "voiced_share": ((prosody[:, :, 1] - target[:, :, 1]).float().square() * weight).sum(),
@@ -208,6 +208,9 @@ class AcousticStep(TrainingStep):
         }
         losses["total"] = torch.stack([LOSS_WEIGHTS[name] * value for name, value in losses.items()]).sum()
         return losses
+
+    def _mel_loss(self, made: Tensor, natural: Tensor, frame_mask: Tensor) -> Tensor:
+        return ((made - natural).abs().mean(1) * frame_mask).sum() / frame_mask.sum() / MEL_SPREAD
 
     @torch.no_grad()
     def store_calibration(self) -> None:
