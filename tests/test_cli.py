@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -72,6 +73,29 @@ def test_clone_then_say(
     assert main(["clone", "clip.wav", "--name", "Ada", "--consent", "my own voice", "-o", "x.voice", *model]) == 0
     assert main(["say", "Hello.", "--voice", "x.voice", *model]) == 0
     assert " s of Ada in " in capsys.readouterr().out
+
+
+def test_clone_tells_what_was_found_and_what_would_be_better(
+    model: list[str], recording: tuple[NDArray[np.float32], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, rate = recording
+    soundfile.write("clip.wav", samples, rate)
+    soundfile.write("empty.wav", np.zeros(rate), rate)
+    arguments = ["clone", "clip.wav", "empty.wav", "--name", "Ada", "--consent", "my own voice", *model]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("voxclone: warning: empty.wav is left out of the voice: ")
+    _, clip, empty, *better = out.splitlines()
+    assert re.match(r"  clip\.wav: \d\.\d s of speech, SNR \d+ dB, up to \d\.\d kHz, .*, 100% of the voice$", clip)
+    assert empty.startswith("  empty.wav: left out: ")
+    assert better[0].startswith("  better: there are ")
+    assert main([*arguments, "--json"]) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert err == ""
+    assert (told["file"], told["name"], len(told["warnings"])) == ("ada.voice", "Ada", 1)
+    assert [each["share"] for each in told["recordings"]] == [1.0, 0.0]
+    assert told["advice"][0] == better[0].removeprefix("  better: ")
 
 
 def test_voices_lists(model: list[str], capsys: pytest.CaptureFixture[str]) -> None:

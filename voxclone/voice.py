@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from voxclone import hub
+from voxclone.audio.quality import RecordingQuality
 from voxclone.errors import ConsentError, ModelError, VoiceError
 from voxclone.json_limits import parse_json
 from voxclone.models.adapter import Adapter
@@ -48,6 +49,7 @@ class Voice:
         encoder_id: The speaker encoder that made the embedding; only models with this encoder can speak it.
         adapter: What fine-tuning on the speaker changed, so that only the model it was done on can speak the voice;
             None for a clone.
+        recordings: What `VoxClone.clone` found of each recording; neither saved nor compared.
 
     Raises:
         VoiceError: A field is empty, embedding or spectrum is not finite, the embedding is not of unit length,
@@ -61,6 +63,7 @@ class Voice:
     consents: tuple[Consent, ...]
     encoder_id: str
     adapter: Adapter | None = None
+    recordings: tuple[RecordingQuality, ...] = ()
 
     def __post_init__(self) -> None:
         for field, what in (("speaker_embedding", "speaker embedding"), ("spectrum", "spectrum")):
@@ -137,7 +140,8 @@ class Voice:
                 raise VoiceError(f"has voice format {version}, this voxclone reads {FILE_VERSION}; upgrade voxclone")
             voice = cls(
                 name=metadata["name"],
-                **{field: tensors[field].to(torch.float32).numpy() for field in TENSORS},
+                speaker_embedding=tensors["speaker_embedding"].to(torch.float32).numpy(),
+                spectrum=tensors["spectrum"].to(torch.float32).numpy(),
                 f0_median=float(metadata["f0_median"]),
                 consents=_read_consents(metadata.get("consents", "[]")),
                 encoder_id=metadata["encoder_id"],
@@ -295,7 +299,7 @@ class Voice:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle through the constructor, so that a copy is as read-only as the original."""
         fields = (self.name, self.speaker_embedding, self.spectrum, self.f0_median, self.consents, self.encoder_id)
-        return Voice, (*fields, self.adapter)
+        return Voice, (*fields, self.adapter, self.recordings)
 
     def __repr__(self) -> str:
         tuned = "" if self.adapter is None else f", fine-tuned ({self.adapter.depth}) on {self.adapter.base_name!r}"

@@ -37,6 +37,7 @@ class Reference:
         snr_db: Level of the speech over that of the pauses, an estimate of at most 100.
         bandwidth_hz: Highest frequency with content, an estimate to 250 Hz; tells an upsampled or telephone source.
         peak: Largest magnitude of the source, full scale 1.0.
+        clipped_fraction: See `clipped_fraction`.
         name: The file's name; "audio" for bytes and arrays.
     """
 
@@ -46,10 +47,11 @@ class Reference:
     snr_db: float
     bandwidth_hz: float
     peak: float
+    clipped_fraction: float
     name: str
 
 
-def prepare_reference(source: AudioSource, sample_rate: int) -> Reference:
+def prepare_reference(source: AudioSource, sample_rate: int, name: str | None = None) -> Reference:
     """Read a recording of one speaker, check that it can be cloned from, trim, resample and level it.
 
     Of a recording longer than 30 s the 30 s with the most speech (the first such) are taken; all that is checked
@@ -58,18 +60,20 @@ def prepare_reference(source: AudioSource, sample_rate: int) -> Reference:
     Args:
         source: What `voxclone.audio.io.read_audio` reads.
         sample_rate: Rate wanted, in Hz.
+        name: What errors call it; None is the file's name, or "audio".
 
     Raises:
         AudioError: The source cannot be read (see `read_audio`); it is silent or holds nothing that sounds like
             speech; more than 1 % of its samples are clipped; it has less than 1 s of speech.
     """
     whole, source_rate = read_audio(source)
-    name = os.path.basename(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "audio"
+    name = name or name_of(source) or "audio"
     recorded = _densest(whole, source_rate)
     waveform = recorded - recorded.mean()  # a recorder's offset is neither speech nor loudness
     speech = speech_frames(waveform, source_rate)
     seconds = float(np.count_nonzero(speech)) / FRAMES_PER_SECOND
-    _refuse_unfit(waveform, source_rate, seconds, clipped_fraction(recorded), name)
+    clipped = clipped_fraction(recorded)
+    _refuse_unfit(waveform, source_rate, seconds, clipped, name)
     levels = frame_levels(waveform, source_rate)[: len(speech)]
     trimmed = resample(trim_silence(waveform, source_rate), source_rate, sample_rate)
     return Reference(
@@ -79,8 +83,14 @@ def prepare_reference(source: AudioSource, sample_rate: int) -> Reference:
         snr_db=_snr_db(levels, speech),
         bandwidth_hz=_bandwidth_hz(waveform, source_rate, speech),
         peak=float(np.abs(recorded).max()),
+        clipped_fraction=clipped,
         name=name,
     )
+
+
+def name_of(source: AudioSource) -> str:
+    """A file's name; empty for bytes and arrays."""
+    return os.path.basename(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else ""
 
 
 def clipped_fraction(waveform: NDArray[np.floating]) -> float:

@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         help='on what ground the speaker agreed ("my own voice"), or a record that `voxclone consent verify` wrote',
     )
     clone.add_argument("-o", "--output", help="voice file (default: NAME.voice)")
+    clone.add_argument("--json", action="store_true", help="one JSON object instead of text")
     clone.set_defaults(run=commands.clone)
 
     voices = subparsers.add_parser("voices", parents=[model], help="list a model's example voices")

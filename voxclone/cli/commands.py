@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,15 +55,36 @@ def say(options: argparse.Namespace) -> int:
 
 def clone(options: argparse.Namespace) -> int:
     """Make a voice file."""
+    from voxclone.audio.quality import advice_on
     from voxclone.cli.consent import read_record
     from voxclone.safety import Consent
 
     is_record = options.consent.endswith(".json")
     consent = read_record(options.consent) if is_record else Consent.attest(options.name, basis=options.consent)
-    voice = load(options).clone(list(options.clips), name=options.name, consent=consent, progress=True)
+    model = load(options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        voice = model.clone(list(options.clips), name=options.name, consent=consent, progress=True)
     output = options.output or re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") + ".voice"
     voice.save(output)
+    told, advice = [str(each.message) for each in caught], advice_on(voice.recordings)
+    if options.json:
+        about = {
+            "file": str(output),
+            "name": voice.name,
+            "f0_median": round(voice.f0_median, 2),
+            "consent": consent.basis,
+        }
+        recordings = [each.to_dict() for each in voice.recordings]
+        print(json.dumps({**about, "recordings": recordings, "warnings": told, "advice": advice}, ensure_ascii=False))
+        return 0
+    for line in told:
+        print(f"voxclone: warning: {line}", file=sys.stderr)
     print(f"{output}: {voice.name}, median f0 {voice.f0_median:.0f} Hz, consent: {consent.basis}")
+    for recording in voice.recordings:
+        print(f"  {recording}")
+    for sentence in advice:
+        print(f"  better: {sentence}")
     return 0
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voxclone.audio.io import AudioSource, read_audio
+from voxclone.audio.reference import name_of, prepare_reference
+from voxclone.audio.resample import resample
 from voxclone.config import ModelConfig
 from voxclone.errors import ConsentError, ModelError
 from voxclone.models.aligner import Aligner
@@ -17,6 +19,7 @@ from voxclone.safety.consent import Consent
 from voxclone.safety.detection import MarkFinder
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis.alignment import match_texts
+from voxclone.synthesis.embedding import embed_waveforms
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.reference import embed_speaker
 from voxclone.voice import Voice
@@ -44,6 +47,18 @@ class Listening:
         """
         embeddings = [embed_speaker(self._speaker_encoder, self.sample_rate, each) for each in (one, other)]
         return float(np.dot(*embeddings))
+
+    def embed(self, sources: Iterable[AudioSource]) -> NDArray[np.float32]:
+        """Speaker embeddings (N, D) of unit length, one for each recording, in batches on the model's device.
+
+        Raises:
+            AudioError: A recording is unreadable or unfit.
+        """
+        prepared = (prepare_reference(source, self.sample_rate) for source in sources)
+        rate = self._speaker_encoder.sample_rate
+        waveforms = (resample(reference.waveform, self.sample_rate, rate) for reference in prepared)
+        embeddings = list(embed_waveforms(self._speaker_encoder, waveforms))
+        return np.array(embeddings, np.float32).reshape(-1, self.config.speaker_encoder.embedding_dim)
 
     def match_texts(self, source: AudioSource, texts: Sequence[str]) -> list[float]:
         """How well each of many texts fits a recording: `Alignment.match`; -inf where it is too short for a text.
@@ -92,7 +107,7 @@ class Listening:
             return
         for source in sources:
             if self.find_mark(source) == "watermarked":
-                name = os.path.basename(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "a recording"
+                name = name_of(source) or "a recording"
                 raise ConsentError(
                     f"{name} carries the mark of speech that this model made: it is no recording of a person. Clone "
                     "from recordings of the speaker; where a voice spoke it that you hold of the same speaker, give "

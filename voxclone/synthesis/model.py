@@ -223,7 +223,10 @@ class VoxClone(Listening):
         spoken_by: Voice | None = None,
         progress: bool = False,
     ) -> Voice:
-        """Make a voice from recordings of one speaker.
+        """Make a voice from recordings of one speaker, longer and cleaner ones counting more.
+
+        Of several, one that is unfit, no speech, or of another speaker than the rest, is left out, and a warning names
+        it. `Voice.recordings` has what was found of each.
 
         Args:
             sources: A recording, or a list of them, each a path, a file's bytes, or (samples, sample_rate) with samples
@@ -237,7 +240,8 @@ class VoxClone(Listening):
         Raises:
             ConsentError: There is no consent record, it has expired, was revoked, or is not to cloning, or a recording
                 carries the model's mark.
-            AudioError: A recording is unreadable or unfit, or none has a voiced sound.
+            AudioError: A recording is unreadable, none is fit, or they are of so many speakers that it cannot be told
+                whose voice is wanted.
         """
         if not isinstance(consent, Consent):
             raise ConsentError(
@@ -247,10 +251,14 @@ class VoxClone(Listening):
         require_valid((consent,), "cloning")
         recordings = sources if isinstance(sources, list) else [sources]
         self.require_natural(recordings, consent, spoken_by)
-        measures = measure_speaker(
-            self._speaker_encoder, self.config.audio, progress_bar(recordings, "clips", progress)
+        embedding, spectrum, f0_median, found = measure_speaker(
+            self._speaker_encoder,
+            self.config.audio,
+            progress_bar(recordings, "clips", progress),
+            self.same_speaker_threshold,
+            stacklevel=3,
         )
-        return Voice(name, *measures, (consent,), self.encoder_id)
+        return Voice(name, embedding, spectrum, f0_median, (consent,), self.encoder_id, recordings=found)
 
     @overload
     def generate(self, text: str, voice: Voice, **options: Unpack[Options]) -> Speech: ...

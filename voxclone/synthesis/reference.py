@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,81 +13,185 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from voxclone.audio.io import AudioSource
+from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.mel import MelSpectrogram, voiced_spectrum
 from voxclone.audio.pitch import f0
-from voxclone.audio.reference import prepare_reference
+from voxclone.audio.quality import RecordingQuality
+from voxclone.audio.reference import name_of, prepare_reference
 from voxclone.audio.resample import resample
+from voxclone.audio.sounds import unlike_speech
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError
 from voxclone.models.identity import weights_id
 from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.synthesis.agreement import find_strangers
+from voxclone.synthesis.embedding import embed_waveforms
 
 
 class SpeakerMeasures(NamedTuple):
-    """What of a voice is measured, over all recordings.
+    """What of a voice is measured, over all recordings that are of it.
 
     Attributes:
-        speaker_embedding: (D,) unit length; the recordings' embeddings averaged by seconds of speech.
+        speaker_embedding: (D,) unit length; the recordings' embeddings averaged by `RecordingQuality.weight`.
         spectrum: (n_mels,), see `voiced_spectrum`; averaged likewise.
         f0_median: Hz, of all voiced frames.
+        recordings: What was found of each, in the order given.
     """
 
     speaker_embedding: NDArray[np.float32]
     spectrum: NDArray[np.float32]
     f0_median: float
+    recordings: tuple[RecordingQuality, ...]
 
 
-@torch.inference_mode()
-def measure_speaker(encoder: SpeakerEncoder, audio: AudioConfig, sources: Iterable[AudioSource]) -> SpeakerMeasures:
+class _Heard(NamedTuple):
+    """A recording that is fit: where it stands among all, its spectrum (n_mels,) and f0 (T,)."""
+
+    place: int
+    spectrum: NDArray[np.float32]
+    f0: NDArray[np.float32]
+
+
+def measure_speaker(
+    encoder: SpeakerEncoder,
+    audio: AudioConfig,
+    sources: Iterable[AudioSource],
+    same_speaker_threshold: float | None = None,
+    *,
+    stacklevel: int = 2,
+) -> SpeakerMeasures:
     """Listen to one speaker's recordings.
 
+    Of several, those are left out, with a warning that names them, that are silent, clipped, too short or no speech,
+    and those of another speaker than the rest.
+
+    Args:
+        encoder: Makes the embeddings.
+        audio: Shape of the spectrum's mel.
+        sources: The recordings.
+        same_speaker_threshold: The encoder's, see `find_strangers`; None takes all for one speaker's.
+        stacklevel: Of the warnings.
+
     Raises:
-        AudioError: A recording is unreadable or unfit, there is none, or none has a voiced sound.
+        AudioError: A recording is unreadable, or none is fit, and why; there is none; or they are of so many speakers
+            that it cannot be told whose voice is wanted.
     """
-    device = next(encoder.parameters()).device
-    mel_spectrogram = MelSpectrogram(audio)
-    embeddings, spectra, pitches, seconds = [], [], [], []
-    for source in sources:
-        reference = prepare_reference(source, audio.sample_rate)
-        narrow = resample(reference.waveform, audio.sample_rate, encoder.sample_rate)
-        embeddings.append(encoder.embed(torch.tensor(narrow[None], device=device))[0].cpu().numpy())
-        pitches.append(f0(reference.waveform, audio.sample_rate, audio.hop_length))
-        mel = mel_spectrogram(torch.tensor(reference.waveform[None]))[0].numpy()
-        spectra.append(voiced_spectrum(mel, pitches[-1]))
-        seconds.append(reference.speech_seconds)
-    if not seconds:
+    listener = _Listener(audio)
+    embeddings = np.array(list(embed_waveforms(encoder, listener.listen(sources, encoder.sample_rate))))
+    qualities, heard = listener.qualities, listener.heard
+    if not qualities:
         raise AudioError("there is no recording to clone from; give at least one")
-    frames = np.concatenate(pitches)
-    voiced = frames[frames > 0]
-    if not len(voiced):
-        raise AudioError("no voiced sound was found; give speech that is spoken aloud, not whispered")
-    embedding = np.average(embeddings, axis=0, weights=seconds)
+    if not heard:
+        raise AudioError("; ".join(f"{each.name}: {each.left_out}" for each in qualities))
+    judged = _judged([qualities[each.place] for each in heard], embeddings, same_speaker_threshold)
+    for each, quality in zip(heard, judged, strict=True):
+        qualities[each.place] = quality
+    for quality in qualities:
+        if quality.left_out:
+            warnings.warn(f"{quality.name} is left out of the voice: {quality.left_out}", UserWarning, stacklevel)
+        elif quality.doubt:
+            warnings.warn(f"{quality.name}: {quality.doubt}", UserWarning, stacklevel)
+    shares = np.array([quality.share for quality in judged])
+    frames = np.concatenate([each.f0 for each in heard if qualities[each.place].share > 0])
+    embedding = np.average(embeddings, axis=0, weights=shares)
     return SpeakerMeasures(
         np.asarray(embedding / np.linalg.norm(embedding), np.float32),
-        np.asarray(np.average(spectra, axis=0, weights=seconds), np.float32),
-        math.exp(float(np.median(np.log(voiced)))),
+        np.asarray(np.average([each.spectrum for each in heard], axis=0, weights=shares), np.float32),
+        math.exp(float(np.median(np.log(frames[frames > 0])))),
+        tuple(qualities),
     )
 
 
-@torch.inference_mode()
+class _Listener:
+    """Prepares recordings one by one and notes what is found.
+
+    Attributes:
+        qualities: Of every recording.
+        heard: Those that are fit.
+    """
+
+    def __init__(self, audio: AudioConfig) -> None:
+        self._audio, self._mel_spectrogram = audio, MelSpectrogram(audio)
+        self.qualities: list[RecordingQuality] = []
+        self.heard: list[_Heard] = []
+
+    def listen(self, sources: Iterable[AudioSource], sample_rate: int) -> Iterator[NDArray[np.float32]]:
+        """The waveforms (S,) of those that are fit, at a sample rate."""
+        for number, source in enumerate(sources, 1):
+            recording = read_audio(source)  # a file that cannot be read is a mistake, whatever the others are
+            name = name_of(source) or f"recording {number}"
+            try:
+                reference = prepare_reference(recording, self._audio.sample_rate, name)
+                pitch = f0(reference.waveform, self._audio.sample_rate, self._audio.hop_length)
+                if not (pitch > 0).any():
+                    raise AudioError(
+                        "no voiced sound was found, as in noise or a whisper; give speech that is spoken aloud"
+                    )
+            except AudioError as error:
+                self.qualities.append(RecordingQuality(name, left_out=str(error).removeprefix(f"{name}: ")))
+                continue
+            mel = self._mel_spectrogram(torch.from_numpy(reference.waveform)[None])[0].numpy()
+            self.heard.append(_Heard(len(self.qualities), voiced_spectrum(mel, pitch), pitch))
+            doubt = unlike_speech(reference.waveform, reference.sample_rate, pitch)
+            self.qualities.append(dataclasses.replace(RecordingQuality.of(reference), doubt=doubt))
+            yield resample(reference.waveform, self._audio.sample_rate, sample_rate)
+
+
+def _judged(
+    qualities: Sequence[RecordingQuality], embeddings: NDArray[np.float32], same_speaker_threshold: float | None
+) -> list[RecordingQuality]:
+    """The recordings with their shares: none for what is hardly speech, where something else is, and for strangers."""
+    names = [each.name for each in qualities]
+    weights = np.array([each.weight for each in qualities])
+    doubts = {place: each.doubt for place, each in enumerate(qualities) if each.doubt}
+    left_out = doubts.copy() if len(doubts) < len(qualities) else {}
+    kept = [place for place in range(len(qualities)) if place not in left_out]
+    if same_speaker_threshold is not None:
+        agreement = find_strangers(embeddings[kept], weights[kept], same_speaker_threshold)
+        if agreement.divided:
+            cosines = embeddings[kept] @ embeddings[kept].T
+            one, other = (names[kept[at]] for at in np.unravel_index(int(cosines.argmin()), cosines.shape))
+            unlike = f"similarity {cosines.min():.2f}; clone each speaker apart"
+            if len(kept) > 2:
+                raise AudioError(
+                    f"the recordings are of several speakers: {one} does not sound like {other} ({unlike})"
+                )
+            doubts |= {kept[0]: f"it sounds like another speaker than {names[kept[1]]} ({unlike})"}
+        for index, cosine in agreement.strangers.items():
+            fault = f"it sounds like another speaker than the others (similarity {cosine:.2f}); clone that one apart"
+            left_out[kept[index]] = fault
+    weights[list(left_out)] = 0.0
+    shares = weights / weights.sum()
+    return [
+        dataclasses.replace(
+            each, share=float(shares[place]), doubt=doubts.get(place, ""), left_out=left_out.get(place, "")
+        )
+        for place, each in enumerate(qualities)
+    ]
+
+
 def embed_speaker(
     encoder: SpeakerEncoder, sample_rate: int, sources: AudioSource | list[AudioSource]
 ) -> NDArray[np.float32]:
-    """One speaker's embedding (D,) of unit length, as `measure_speaker` makes it of recordings at `sample_rate`.
+    """One speaker's embedding (D,) of unit length: of all recordings, by `RecordingQuality.weight`, whoever speaks.
+
+    `sample_rate` is the model's, at which recordings are prepared.
 
     Raises:
-        AudioError: A recording is unreadable or unfit.
+        AudioError: A recording is unreadable or unfit, or there is none.
     """
-    device = next(encoder.parameters()).device
-    total = np.zeros(encoder.project.out_features)
-    for source in sources if isinstance(sources, list) else [sources]:
-        reference = prepare_reference(source, sample_rate)
-        narrow = resample(reference.waveform, sample_rate, encoder.sample_rate)
-        embedding = encoder.embed(torch.tensor(narrow[None], device=device))[0].cpu().numpy()
-        total += reference.speech_seconds * embedding
-    if not total.any():
+    weights: list[float] = []
+
+    def waveforms() -> Iterator[NDArray[np.float32]]:
+        for source in sources if isinstance(sources, list) else [sources]:
+            reference = prepare_reference(source, sample_rate)
+            weights.append(RecordingQuality.of(reference).weight)
+            yield resample(reference.waveform, sample_rate, encoder.sample_rate)
+
+    embeddings = list(embed_waveforms(encoder, waveforms()))
+    if not embeddings:
         raise AudioError("there is no recording to compare; give at least one")
+    total = np.average(embeddings, axis=0, weights=weights)
     return np.asarray(total / np.linalg.norm(total), np.float32)
 
 
