@@ -4,7 +4,7 @@
 
 latency: a 20-word sentence after a warm-up: until the first chunk, and the whole; how far the chunks are from it.
 batch: seconds of speech made in a second, by the number of texts in a call.
-book: resident memory and real-time factor while a book of --words is narrated; nothing is said beyond that length.
+book: resident memory and real-time factor while a book of --words is narrated; Ctrl-C ends it with what was measured.
 seams: level and f0 beside the places where a long text was cut, against those at sentence ends inside a passage.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import tempfile
 import time
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=["latency", "batch", "book", "seams"])
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--words", type=int, default=5000, help="of the book")
+    parser.add_argument("--folder", type=Path, help="of the book, so that a run that was stopped goes on")
     parser.add_argument("--dtype", choices=["default", "float32", "bfloat16"], default="default")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--name", default="streaming", help="of the file in benchmarks/results")
@@ -59,7 +61,7 @@ def main() -> None:
         elif part == "batch":
             numbers[part] = batch(model, max(3, args.repeats // 4))
         elif part == "book":
-            numbers[part] = book(model, args.words)
+            numbers[part] = book(model, args.words, args.folder)
         else:
             numbers[part] = seams(model)
     print(json.dumps(numbers, indent=2))
@@ -116,45 +118,68 @@ def batch(model: voxclone.VoxClone, repeats: int) -> dict[str, Any]:
     return curves
 
 
-def book(model: voxclone.VoxClone, words: int) -> dict[str, Any]:
+def book(model: voxclone.VoxClone, words: int, kept_folder: Path | None) -> dict[str, Any]:
+    """Narrate a book of so many words; Ctrl-C stops it, and the figures are then of what was spoken by then."""
     voice = next(iter(model.voices.values()))
-    paragraphs = words // len(PARAGRAPH.split())
-    text = "".join(f"{f'# Chapter {n // 8 + 1}' if n % 8 == 0 else ''}\n\n{PARAGRAPH}" for n in range(paragraphs))
+    text = book_text(words)
     memory: list[tuple[int, float]] = []
-    generate = type(model).generate
-    done = 0
+    speech_seconds, generate = 0.0, type(model).generate
 
     def watched(self: voxclone.VoxClone, part: str, *rest: Any, **options: Any) -> Any:
-        nonlocal done
+        nonlocal speech_seconds
         speech = generate(self, part, *rest, **options)
-        done += len(part.split())
-        memory.append((done, resident_mb()))
+        speech_seconds += speech.duration_seconds
+        memory.append(((memory[-1][0] if memory else 0) + len(speech.words), resident_mb()))
         return speech
 
     type(model).generate = watched  # type: ignore[method-assign, assignment]
-    try:
-        with tempfile.TemporaryDirectory() as folder:
+    again = None
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = kept_folder or Path(scratch)
+        there = {path.name for path in folder.glob("*.flac")} if folder.exists() else set()
+        start, start_work = time.perf_counter(), time.process_time()
+        try:
+            model.narrate(text, voice, folder)
+            seconds, work = time.perf_counter() - start, time.process_time() - start_work
             start = time.perf_counter()
-            narration = model.narrate(text, voice, folder, part_minutes=2.0)
-            seconds = time.perf_counter() - start
-            start = time.perf_counter()
-            model.narrate(text, voice, folder, part_minutes=2.0)
-            again = time.perf_counter() - start
-            megabytes = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
-    finally:
-        type(model).generate = generate  # type: ignore[method-assign]
+            model.narrate(text, voice, folder)
+            again = round(time.perf_counter() - start, 2)
+        except KeyboardInterrupt:
+            seconds, work = time.perf_counter() - start, time.process_time() - start_work
+        finally:
+            type(model).generate = generate  # type: ignore[method-assign]
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        megabytes = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     half = len(memory) // 2
     return {
-        "measured_at_words": done,
-        "minutes_of_speech": round(narration.duration_seconds / 60, 1),
-        "rtf": round(seconds / narration.duration_seconds, 4),
-        "seconds_when_all_is_there": round(again, 2),
-        "resident_mb_after_words": [[count, round(mb)] for count, mb in memory[:: max(1, len(memory) // 10)]],
+        "words_of_the_book": len(text.split()),
+        "parts_found_there_and_kept": len(there),
+        "words_spoken_now": memory[-1][0],
+        "hours_spoken_now": round(speech_seconds / 3600, 2),
+        "hours_in_the_folder": round(sum(part["duration_seconds"] for part in index["parts"]) / 3600, 2),
+        "chapters": len(index["chapters"]),
+        "files": len(index["parts"]),
+        "rtf": round(seconds / speech_seconds, 4),
+        "cpu_seconds_per_second": round(work / speech_seconds, 4),
+        "seconds_when_all_is_there": again,
+        "resident_mb_after_words": [[count, round(mb)] for count, mb in memory[:: max(1, len(memory) // 12)]],
         "resident_mb_highest_first_half": round(max(mb for _, mb in memory[:half] or memory)),
         "resident_mb_highest_second_half": round(max(mb for _, mb in memory[half:])),
         "peak_mb": round(peak_memory_mb()),
         "folder_mb": round(megabytes, 1),
     }
+
+
+def book_text(words: int) -> str:
+    """Paragraphs of one to seven sentences in random order, forty to a chapter: hardly two of a length are alike."""
+    pool = [SENTENCE, *SHORT, *(sentence.strip() + "." for sentence in PARAGRAPH.rstrip(".\n ").split(". "))]
+    draw, lines, count = random.Random(0), [], 0
+    while count < words:
+        if len(lines) % 41 == 0:
+            lines.append(f"# Chapter {len(lines) // 41 + 1}")
+        lines.append(" ".join(draw.choices(pool, k=draw.randint(1, 7))))
+        count += len(lines[-1].split())
+    return "\n\n".join(lines)
 
 
 def seams(model: voxclone.VoxClone) -> dict[str, Any]:
