@@ -100,17 +100,26 @@ def test_it_is_kept_bit_for_bit(speech: Speech, tmp_path: Path) -> None:
         prosody.words,
         prosody.frame_seconds,
     )
-    for name in ("durations", "f0", "voicing", "energy", "movement", "pauses"):
+    for name in ("durations", "f0", "voicing", "energy", "movement", "gain", "pauses"):
         assert np.array_equal(getattr(loaded, name), getattr(prosody, name)), name
         assert getattr(loaded, name).dtype == getattr(prosody, name).dtype
     assert [path.name for path in tmp_path.iterdir()] == ["p.json"]
+
+
+def test_a_file_of_version_1_has_no_gain(speech: Speech, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    prosody_of(speech).save(path)
+    content = json.loads(path.read_text()) | {"format_version": 1}
+    del content["gain"]
+    path.write_text(json.dumps(content))
+    assert not Prosody.load(path).gain.any()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"format": "other"}, "is no prosody file"),
-        ({"format_version": 2}, "of version 2; this voxclone reads 1"),
+        ({"format_version": 3}, "of version 3; this voxclone reads 1 to 2"),
         ({"f0": [1.0]}, "shape"),
         ({"durations": "x"}, "cannot be read"),
         ({"extra": 1}, "cannot be read"),

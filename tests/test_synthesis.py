@@ -344,6 +344,29 @@ def test_threads_do_not_disturb_one_another(tiny_model: VoxClone) -> None:
         np.testing.assert_allclose(speech.samples, expected.samples, atol=1e-5)
 
 
+@pytest.mark.parametrize("energy", [0.25, 0.5, 2.0])
+def test_energy_is_a_factor_on_the_amplitude(tiny_model: VoxClone, ada: Voice, energy: float) -> None:
+    text = "Hello there you all"
+    plain, changed = tiny_model.generate(text, ada), tiny_model.generate(text, ada, energy=energy)
+    assert plain.words == changed.words
+    assert 1e-3 < np.abs(plain.samples).max() < 0.5
+    np.testing.assert_allclose(changed.samples, energy * plain.samples, atol=1e-6)
+    np.testing.assert_allclose(changed.mel, plain.mel + np.log(energy), atol=1e-4)
+
+
+def test_what_is_made_too_loud_is_cut_off(tiny_model: VoxClone, ada: Voice) -> None:
+    plain = tiny_model.generate("Hello there.", ada)
+    prosody = prosody_with_gain(plain, 80.0)
+    assert np.abs(tiny_model.generate("Hello there.", ada, prosody=prosody).samples).max() == 1.0
+
+
+def prosody_with_gain(speech: Speech, gain: float) -> Prosody:
+    assert speech.prosody is not None
+    prosody = speech.prosody.copy()
+    prosody.gain[:] = gain
+    return prosody
+
+
 def test_voices_sound_different(tiny_model: VoxClone) -> None:
     ada, bob = (tiny_model.generate("Hello there.", voice) for voice in tiny_model.voices.values())
     assert not np.array_equal(ada.samples, bob.samples)
@@ -355,7 +378,7 @@ def test_voices_sound_different(tiny_model: VoxClone) -> None:
 def utterance(samples: NDArray[np.float32], pause: int = 0) -> Utterance:
     level = np.zeros(3, np.float32)
     durations, pauses = np.array([1, 2, 1]), np.array([0, 0, pause])
-    prosody = Prosody(("^", "w", "$"), (WordSpan("a", 1, 2),), durations, *[level] * 4, pauses, 256 / 22050)
+    prosody = Prosody(("^", "w", "$"), (WordSpan("a", 1, 2),), durations, *[level] * 5, pauses, 256 / 22050)
     return Utterance(prosody, np.zeros((80, 4), np.float32), np.zeros(4, np.float32), samples)
 
 

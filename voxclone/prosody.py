@@ -20,7 +20,7 @@ from voxclone.text.phonemes import WordSpan
 from voxclone.text.symbols import END, symbol_ids
 
 FILE_FORMAT = "voxclone-prosody"
-FILE_VERSION = 1
+FILE_VERSION = 2  # 1 had no gain
 MAX_PHONEME_SECONDS = 60.0
 _COLUMNS: dict[str, tuple[Any, float, float]] = {  # type, lowest, highest
     "durations": (np.int64, 1, math.inf),
@@ -28,6 +28,7 @@ _COLUMNS: dict[str, tuple[Any, float, float]] = {  # type, lowest, highest
     "voicing": (np.float32, 0, 1),
     "energy": (np.float32, -200, 100),
     "movement": (np.float32, 0, 10),
+    "gain": (np.float32, -80, 80),
     "pauses": (np.int64, 0, math.inf),
 }
 
@@ -44,6 +45,7 @@ class Prosody:
         voicing: (N,) float32 share of voiced frames, 0 to 1.
         energy: (N,) float32 dB, the mean over the frames of the mel's total amplitude.
         movement: (N,) float32 factor on the pitch's movement within the phoneme; 1 is the model's own, 0 is level.
+        gain: (N,) float32 dB by which the sound is then amplified; 0 leaves it as the voice would say it.
         pauses: (N,) int64 frames of silence after the phoneme; only between chunks, after `$`.
         frame_seconds: One frame.
     """
@@ -55,6 +57,7 @@ class Prosody:
     voicing: NDArray[np.float32]
     energy: NDArray[np.float32]
     movement: NDArray[np.float32]
+    gain: NDArray[np.float32]
     pauses: NDArray[np.int64]
     frame_seconds: float
 
@@ -150,8 +153,10 @@ class Prosody:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             if not isinstance(content, dict) or content.pop("format", None) != FILE_FORMAT:
                 raise ConfigError(f"{path} is no prosody file; Prosody.save writes them")
-            if (version := content.pop("format_version", None)) != FILE_VERSION:
-                raise ConfigError(f"{path} is of version {version!r}; this voxclone reads {FILE_VERSION}")
+            if (version := content.pop("format_version", None)) not in (1, FILE_VERSION):
+                raise ConfigError(f"{path} is of version {version!r}; this voxclone reads 1 to {FILE_VERSION}")
+            if version == 1:
+                content["gain"] = [0.0] * len(content["symbols"])
             columns = {name: np.array(content.pop(name), kind) for name, (kind, _, _) in _COLUMNS.items()}
             words = tuple(WordSpan(str(text), int(start), int(end)) for text, start, end in content.pop("words"))
             symbols = tuple(map(str, content.pop("symbols")))

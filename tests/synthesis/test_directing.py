@@ -88,7 +88,7 @@ def test_a_manner_is_that_of_its_words(tiny_model: VoxClone, ada: Voice) -> None
     voiced = plain.prosody.f0 > 0
     np.testing.assert_allclose(ratio[inside & voiced], 2 ** (5 / 12), rtol=1e-5)
     np.testing.assert_allclose(ratio[~inside & voiced & spoken], 1.0)
-    louder = higher.prosody.energy - plain.prosody.energy
+    louder = higher.prosody.gain - plain.prosody.gain
     np.testing.assert_allclose(louder[inside], 20 * np.log10(2), rtol=1e-4)
     np.testing.assert_allclose(louder[~inside & spoken], 0.0)
     slow = tiny_model.generate("One [two](speed=0.5) three.", ada)

@@ -27,7 +27,7 @@ def a_prosody() -> Prosody:
     durations = np.array([5, 7, 6, 5, 14, 9, 8])
     ones = np.ones(7, np.float32)
     words = (WordSpan("hello", 1, 5),)
-    return Prosody(SYMBOLS, words, durations, f0, ones / 2, -20 * ones, ones, np.zeros(7, np.int64), FRAME)
+    return Prosody(SYMBOLS, words, durations, f0, ones / 2, -20 * ones, ones, 0 * ones, np.zeros(7, np.int64), FRAME)
 
 
 def a_draft() -> Draft:
@@ -37,7 +37,7 @@ def a_draft() -> Draft:
 
 def test_nothing_asked_for_changes_nothing() -> None:
     (shaped,) = shape([a_draft()], Controls())
-    for name in ("durations", "f0", "voicing", "energy", "movement", "pauses"):
+    for name in ("durations", "f0", "voicing", "energy", "movement", "gain", "pauses"):
         assert np.array_equal(getattr(shaped, name), getattr(a_prosody(), name)), name
         assert getattr(shaped, name).dtype == getattr(a_prosody(), name).dtype
 
@@ -45,7 +45,8 @@ def test_nothing_asked_for_changes_nothing() -> None:
 def test_pitch_and_energy_move_every_voiced_phoneme() -> None:
     shaped = express(a_prosody(), Controls(pitch=12, energy=2.0))
     np.testing.assert_allclose(shaped.f0, 2 * a_prosody().f0, rtol=1e-6)
-    np.testing.assert_allclose(shaped.energy, -20 + 20 * math.log10(2), rtol=1e-6)
+    np.testing.assert_allclose(shaped.gain, 20 * math.log10(2), rtol=1e-6)
+    np.testing.assert_array_equal(shaped.energy, a_prosody().energy)
 
 
 @pytest.mark.parametrize("pitch_range", [0.0, 0.5, 2.0])

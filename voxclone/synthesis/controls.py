@@ -19,7 +19,7 @@ class Controls:
         speed: 0.25 to 4 times the model's own pace.
         pitch: -24 to 24 semitones above the voice's own.
         pitch_range: 0 to 4 times the model's own movement of the pitch; 0 is monotone.
-        energy: Amplitude, 0.25 to 4 times the model's own.
+        energy: Amplitude, 0.25 to 4 times the model's own, laid on the samples.
         seed: Varies the delivery; None is the model's plain reading.
         duration_seconds: What the speech as a whole must last, silences included; None lets it take its time.
 

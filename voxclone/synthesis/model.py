@@ -294,7 +294,7 @@ class VoxClone(Listening):
             speed: 0.25 to 4 times the model's own pace.
             pitch: -24 to 24 semitones above the voice's own.
             pitch_range: 0 to 4 times the model's own movement of the pitch about its middle; 0 is monotone.
-            energy: 0.25 to 4 times the model's own amplitude.
+            energy: 0.25 to 4 times the model's own amplitude; samples that it takes beyond full scale are cut off.
             seed: Varies the delivery; None is the model's plain reading, the same every time.
             duration_seconds: What the speech must last, silences included, to half a frame; pauses and vowels give
                 more than consonants. For a list of texts, one for each.

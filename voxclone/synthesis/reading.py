@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 from voxclone.errors import TextError
+from voxclone.synthesis.continuity import Link
 from voxclone.synthesis.directing import Director, pronounced_in
 from voxclone.text.chunks import split_sentences
 from voxclone.text.markup import Markup, parse
@@ -28,13 +29,18 @@ def read(
         TextError: The text is empty, has nothing to speak, a character that cannot be spoken, or wrong markup; its
             position is that in `text`.
     """
-    return list(read_through(text, language, lexicon, normalize, markup))
+    return list(map(new_link(), read_through(text, language, lexicon, normalize, markup)))
+
+
+def new_link() -> Link:
+    """What links the chunks of a text that is read lazily, as those of `read` are linked."""
+    return Link(PAUSE_SECONDS["paragraph"])
 
 
 def read_through(
     text: str, language: str, lexicon: Mapping[str, str] | None, normalize: bool, markup: Markup = "auto"
 ) -> Iterator[Phonemes]:
-    """As `read`, lazily: a chunk is read when it is asked for."""
+    """As `read`, lazily, and not linked: a chunk is read when it is asked for."""
     script = parse(text, markup)
     director = Director(script)
     for passage in _passages(script):

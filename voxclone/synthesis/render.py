@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from voxclone.config import AudioConfig
 from voxclone.models.acoustic import AcousticModel, Delivery, Plan
 from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
+from voxclone.synthesis.continuity import after_the_earlier, continued
 from voxclone.synthesis.outlet import Origin, release
 from voxclone.synthesis.shaping import Draft
 from voxclone.text.direction import Direction
@@ -46,7 +48,23 @@ class PlannedBatch:
 def plan(
     acoustic: AcousticModel, batch: Sequence[Phonemes], voice: Voice, audio: AudioConfig, seed: int | None
 ) -> PlannedBatch:
-    """Read chunks, and say how the voice would speak each of them."""
+    """Read chunks, and say how the voice would speak each of them, going on from what is before it."""
+    planned, drafts = _plan(acoustic, batch, voice, audio, seed)
+    linked = [index for index, chunk in enumerate(batch) if chunk.earlier]
+    if linked:
+        after = [after_the_earlier(batch[index])[0] for index in linked]
+        heard = _plan(acoustic, after, voice, audio, None)[1]
+        alone = drafts if seed is None else _plan(acoustic, batch, voice, audio, None)[1]
+        for index, other in zip(linked, heard, strict=True):
+            spoken = continued(batch[index], alone[index].prosody, other.prosody, drafts[index].prosody)
+            drafts[index] = dataclasses.replace(drafts[index], prosody=spoken)
+    return PlannedBatch(planned, drafts)
+
+
+def _plan(
+    acoustic: AcousticModel, batch: Sequence[Phonemes], voice: Voice, audio: AudioConfig, seed: int | None
+) -> tuple[Plan, list[Draft]]:
+    """As `plan`, each chunk by itself."""
     device = next(acoustic.parameters()).device
     lengths = [len(phonemes.symbols) for phonemes in batch]
     phoneme_ids = torch.zeros(len(batch), max(lengths), dtype=torch.int64)
@@ -64,7 +82,7 @@ def plan(
     for item, (phonemes, length) in enumerate(zip(batch, lengths, strict=True)):
         columns = {
             name: getattr(planned.predicted, name)[item, :length].float().cpu().numpy()
-            for name in ("durations", "f0", "voicing", "energy", "movement")
+            for name in ("durations", "f0", "voicing", "energy", "movement", "gain")
         }
         durations = columns.pop("durations").astype(np.float64)
         prosody = Prosody(
@@ -76,7 +94,7 @@ def plan(
             **columns,
         )
         drafts.append(Draft(prosody, durations, phonemes.direction))
-    return PlannedBatch(planned, drafts)
+    return planned, drafts
 
 
 @torch.inference_mode()
@@ -87,20 +105,49 @@ def render(acoustic: AcousticModel, vocoder: nn.Module, planned: Plan, prosodies
     is vocoded by itself.
     """
     utterances = []
-    for prosody, (mel, f0) in zip(prosodies, make_frames(acoustic, planned, prosodies), strict=True):
-        arrays = (each[0].float().cpu().numpy() for each in (mel, f0, vocoder(mel, f0)))
+    for prosody, frames in zip(prosodies, make_frames(acoustic, planned, prosodies), strict=True):
+        samples = vocoder(frames.mel, frames.f0)
+        samples = amplified(samples, envelope(frames.gain, samples.shape[1] // frames.gain.shape[1]))
+        arrays = (each[0].float().cpu().numpy() for each in (frames.heard_mel, frames.f0, samples))
         utterances.append(Utterance(prosody, *arrays))
     return utterances
 
 
+class Frames(NamedTuple):
+    """What the acoustic model made for one chunk."""
+
+    mel: Tensor  # (1, n_mels, T), without the gain
+    f0: Tensor  # (1, T) Hz
+    gain: Tensor  # (1, T) natural log
+
+    @property
+    def heard_mel(self) -> Tensor:
+        return self.mel + self.gain[:, None]
+
+
+def envelope(gain: Tensor, hop_length: int) -> Tensor | None:
+    """Factors (1, T * hop_length) on the samples, linear in dB between the middles of frames; None where all are 1."""
+    if not bool(gain.any()):
+        return None
+    return F.interpolate(gain[:, None], scale_factor=float(hop_length), mode="linear", align_corners=False)[:, 0].exp()
+
+
+def amplified(samples: Tensor, factors: Tensor | None) -> Tensor:
+    """Samples (1, S) by their factors, cut off at full scale."""
+    return samples if factors is None else (samples * factors).clamp(-1, 1)
+
+
 @torch.inference_mode()
-def make_frames(acoustic: AcousticModel, planned: Plan, prosodies: Sequence[Prosody]) -> list[tuple[Tensor, Tensor]]:
-    """Mel (1, n_mels, T) and f0 (1, T) of each planned chunk."""
+def make_frames(acoustic: AcousticModel, planned: Plan, prosodies: Sequence[Prosody]) -> list[Frames]:
+    """The frames of each planned chunk."""
     names = (field.name for field in dataclasses.fields(Delivery))
     delivery = Delivery(**{name: _padded([getattr(p, name) for p in prosodies], planned.mask) for name in names})
     output = acoustic.speak(planned, delivery)
     lengths = output.mel_lengths.tolist()
-    return [(output.mel[i : i + 1, :, :frames], output.f0[i : i + 1, :frames]) for i, frames in enumerate(lengths)]
+    return [
+        Frames(output.mel[i : i + 1, :, :end], output.f0[i : i + 1, :end], output.gain[i : i + 1, :end])
+        for i, end in enumerate(lengths)
+    ]
 
 
 def _padded(columns: Sequence[NDArray[np.generic]], mask: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ def express(prosody: Prosody, controls: Controls, manners: Sequence[Manner] = ()
     pitch_range, energy_factor = controls.pitch_range * own[:, 2], controls.energy * own[:, 3]
     semitones = controls.pitch + own[:, 1]
     f0: NDArray[np.floating] = prosody.f0
-    energy: NDArray[np.floating] = prosody.energy
+    gain: NDArray[np.floating] = prosody.gain
     movement: NDArray[np.floating] = prosody.movement
     if (pitch_range != 1.0).any() and (centre := prosody.median_f0):
         f0 = np.where(f0 > 0, centre * (np.maximum(f0, 1) / centre) ** pitch_range, 0)
@@ -82,10 +82,10 @@ def express(prosody: Prosody, controls: Controls, manners: Sequence[Manner] = ()
     if semitones.any():
         f0 = f0 * 2.0 ** (semitones / 12)
     if (energy_factor != 1.0).any():
-        energy = energy + 20 * np.log10(energy_factor)
+        gain = gain + 20 * np.log10(energy_factor)
     return dataclasses.replace(
         prosody,
         f0=np.asarray(f0, np.float32),
-        energy=np.asarray(energy, np.float32),
+        gain=np.asarray(gain, np.float32),
         movement=np.asarray(movement, np.float32),
     )

@@ -24,8 +24,8 @@ from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
 from voxclone.synthesis.controls import Controls
 from voxclone.synthesis.outlet import EARLIER_SECONDS, Origin, release
-from voxclone.synthesis.reading import MAX_CHUNK_CHARS, read_passage, read_through
-from voxclone.synthesis.render import directed_segments, make_frames, plan, segments
+from voxclone.synthesis.reading import MAX_CHUNK_CHARS, new_link, read_passage, read_through
+from voxclone.synthesis.render import Frames, amplified, directed_segments, envelope, make_frames, plan, segments
 from voxclone.synthesis.shaping import shape
 from voxclone.text.arriving import ArrivingText
 from voxclone.text.direction import Direction
@@ -61,14 +61,18 @@ class Speaker:
             natural = planned.drafts[0].prosody
             natural.pauses[-1] = round(phonemes.pause_seconds / natural.frame_seconds)
             prosody = shape(planned.drafts, self.controls)[0]
-            mel, f0 = make_frames(self.acoustic, planned.plan, [prosody])[0]
-            source = make_source(self.vocoder, self.config.vocoder, mel, f0)
-            return Utterance(prosody, phonemes.direction, mel, f0, source)
+            frames = make_frames(self.acoustic, planned.plan, [prosody])[0]
+            source = make_source(self.vocoder, self.config.vocoder, frames.mel, frames.f0)
+            factors = envelope(frames.gain, self.config.audio.hop_length)
+            return Utterance(prosody, phonemes.direction, frames, source, factors)
 
     def sound(self, utterance: Utterance, start: int, end: int) -> NDArray[np.float32]:
         """The samples of some of its frames."""
         with torch.inference_mode(), self.precision():
-            made = make_span(self.vocoder, self.config.vocoder, utterance.mel, utterance.source, start, end)
+            made = make_span(self.vocoder, self.config.vocoder, utterance.frames.mel, utterance.source, start, end)
+            if utterance.factors is not None:
+                hop = self.config.audio.hop_length
+                made = amplified(made, utterance.factors[:, start * hop : end * hop])
             samples: NDArray[np.float32] = made[0].float().cpu().numpy()
             return samples
 
@@ -79,9 +83,9 @@ class Utterance:
 
     prosody: Prosody
     direction: Direction
-    mel: Tensor  # (1, n_mels, T)
-    f0: Tensor  # (1, T)
+    frames: Frames
     source: Tensor  # (1, K, T * hop_length)
+    factors: Tensor | None  # (1, T * hop_length) on the samples
 
 
 class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
@@ -113,6 +117,7 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
         self._language = speaker.config.text.language
         self._lexicon, self._normalize, self._markup, self._cast = lexicon, normalize, markup, cast
         self._arriving = ArrivingText(MAX_CHUNK_CHARS, to_spoken_form if normalize else str)
+        self._link = new_link()
         self._earlier = np.zeros(0, np.float32)
         self._pause = 0  # frames of silence before the next utterance
         self._closed = threading.Event()
@@ -188,11 +193,11 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
             yield from read_passage(passage, self._language, self._lexicon, self._normalize)
 
     def _speak(self, readings: Iterable[Phonemes]) -> Iterator[Speech]:
-        for phonemes in readings:
+        for phonemes in map(self._link, readings):
             voice = phonemes.direction.voice
             speaker = self._speaker if voice is None else self._cast(voice)
             utterance = speaker.read(phonemes)
-            for start, end in spans(utterance.mel.shape[2], speaker.chunk_frames):
+            for start, end in spans(utterance.frames.mel.shape[2], speaker.chunk_frames):
                 if self._closed.is_set():
                     return
                 yield self._release(speaker, utterance, start, end)
@@ -204,15 +209,15 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
         self._pause = 0
         seconds = audio.hop_length / audio.sample_rate
         samples = speaker.sound(utterance, start, end)
-        mel = utterance.mel[0, :, start:end].float().cpu().numpy()
-        f0 = utterance.f0[0, start:end].float().cpu().numpy()
+        mel = utterance.frames.heard_mel[0, :, start:end].float().cpu().numpy()
+        f0 = utterance.frames.f0[0, start:end].float().cpu().numpy()
         if pause:
             samples = np.concatenate([np.zeros(pause * audio.hop_length, np.float32), samples])
             mel = np.concatenate([np.full((len(mel), pause), math.log(audio.mel_floor), np.float32), mel], axis=1)
             f0 = np.concatenate([np.zeros(pause, np.float32), f0])
         whole = segments(utterance.prosody, audio)
         directed = directed_segments(
-            [utterance.direction], [utterance.prosody], *whole, utterance.mel.shape[2] * seconds
+            [utterance.direction], [utterance.prosody], *whole, utterance.frames.mel.shape[2] * seconds
         )
         words, phonemes, written, marks = (
             _beginning_in(found, start * seconds, end * seconds, (pause - start) * seconds)

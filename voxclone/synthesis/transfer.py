@@ -55,6 +55,7 @@ def measure_prosody(aligner: Aligner, audio: AudioConfig, source: AudioSource, c
             chunk.words,
             durations[end - len(chunk.symbols) : end],
             movement=np.ones(len(chunk.symbols), np.float32),
+            gain=np.zeros(len(chunk.symbols), np.float32),
             pauses=pauses[end - len(chunk.symbols) : end],
             frame_seconds=audio.hop_length / audio.sample_rate,
             **{name: values[end - len(chunk.symbols) : end] for name, values in columns.items()},

@@ -49,6 +49,7 @@ class Phonemes:
         positions: Of each word the index of its first character in the text that was read.
         pause_seconds: Silence after it, where more of a text follows.
         direction: What markup asks of it.
+        earlier: Symbols of what is spoken just before it, where it goes on from there.
     """
 
     symbols: tuple[str, ...]
@@ -56,6 +57,7 @@ class Phonemes:
     positions: tuple[int, ...] = field(default=(), compare=False)
     pause_seconds: float = 0.0
     direction: Direction = UNDIRECTED
+    earlier: tuple[str, ...] = field(default=(), compare=False)
 
 
 def phonemize(

@@ -29,6 +29,7 @@ class Delivery:
         voicing: (B, N) share of voiced frames, 0 to 1.
         energy: (B, N) dB, mean over the frames of the mel's total amplitude.
         movement: (B, N) factor on the pitch's movement within the phoneme; 1 is the model's own, 0 is level.
+        gain: (B, N) dB by which the sound is then amplified.
     """
 
     durations: Tensor
@@ -36,6 +37,7 @@ class Delivery:
     voicing: Tensor
     energy: Tensor
     movement: Tensor
+    gain: Tensor
 
 
 def from_prosody(prosody: Tensor, durations: Tensor, f0_median: Tensor) -> Delivery:
@@ -44,7 +46,7 @@ def from_prosody(prosody: Tensor, durations: Tensor, f0_median: Tensor) -> Deliv
     f0 = f0_median[:, None] * torch.exp2(prosody[:, :, 0].float() / 3)
     f0 = torch.where(voicing >= VOICED_SHARE, f0, torch.zeros_like(f0))
     energy = (2 * prosody[:, :, 2].float() + 2) * DECIBELS
-    return Delivery(durations, f0, voicing, energy, torch.ones_like(f0))
+    return Delivery(durations, f0, voicing, energy, torch.ones_like(f0), torch.zeros_like(f0))
 
 
 def phoneme_delivery(mel: Tensor, f0: Tensor, durations: Tensor, f0_median: Tensor) -> Delivery:
@@ -100,6 +102,12 @@ def follow_energy(mel: Tensor, spoken: Tensor, frame_mask: Tensor, delivery: Del
     """
     energy = torch.logsumexp(mel, 1)
     return mel + _correction(energy, frame_mask, _log_energy(delivery), spoken, delivery.durations)[:, None]
+
+
+def frame_gain(frame_mask: Tensor, delivery: Delivery) -> Tensor:
+    """What amplifies each frame of the mask (B, T), in natural log: its phoneme's gain, steps smoothed."""
+    gain = torch.gather(delivery.gain / DECIBELS, 1, frame_owners(delivery.durations))
+    return _smooth(gain, frame_mask.to(gain.dtype))
 
 
 def _correction(values: Tensor, frame_mask: Tensor, asked: Tensor, wanted: Tensor, durations: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from voxclone.models.acoustic.delivery import (
     Delivery,
     follow_energy,
     follow_pitch,
+    frame_gain,
     from_prosody,
     shorten_silences,
     to_prosody,
@@ -40,6 +41,7 @@ class AcousticOutput:
         durations: (B, N) int64 frames; 0 for padding.
         f0: (B, T) Hz, 0 = unvoiced.
         prosody: (B, N, 3) as `phoneme_prosody` has it: what was asked of the decoder.
+        gain: (B, T) by which the frames' sound is to be amplified, natural log; the mel is without it.
     """
 
     mel: Tensor
@@ -47,6 +49,7 @@ class AcousticOutput:
     durations: Tensor
     f0: Tensor
     prosody: Tensor
+    gain: Tensor
 
 
 @dataclass(frozen=True)
@@ -236,13 +239,15 @@ class AcousticModel(nn.Module):
         contour = follow_pitch(contour, voiced, delivery, plan.f0_median)
         f0 = torch.where(voiced, plan.f0_median[:, None] * torch.exp2(contour), torch.zeros_like(contour))
         mel = follow_energy(mel, plan.spoken, frame_mask, delivery)
+        gain = frame_gain(frame_mask, delivery)
         if not torch.equal(wanted, delivery.durations):
             mel = widen_silences(mel, delivery.durations, wanted, MEL_FLOOR)
-            f0 = widen_silences(f0[:, None], delivery.durations, wanted, 0.0)[:, 0]
+            both = widen_silences(torch.stack([f0, gain], 1), delivery.durations, wanted, 0.0)
+            f0, gain = both[:, 0], both[:, 1]
             mel_lengths = wanted.sum(1)
             frame_mask = length_mask(mel_lengths, mel.shape[2])
         mel = mel.masked_fill(~frame_mask[:, None], MEL_FLOOR)
-        return AcousticOutput(mel, mel_lengths, wanted, f0 * frame_mask, prosody)
+        return AcousticOutput(mel, mel_lengths, wanted, f0 * frame_mask, prosody, gain * frame_mask)
 
     @torch.inference_mode()
     def infer(
