@@ -50,11 +50,19 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from voxclone import Consent, Voice, hub
-    from voxclone.config import AcousticConfig, AlignerConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
+    from voxclone.config import (
+        AcousticConfig,
+        AlignerConfig,
+        ModelConfig,
+        SpeakerEncoderConfig,
+        VocoderConfig,
+        WatermarkConfig,
+    )
     from voxclone.models.acoustic import AcousticModel
     from voxclone.models.aligner import Aligner
     from voxclone.models.speaker_encoder import SpeakerEncoder
     from voxclone.models.vocoder import build_vocoder
+    from voxclone.models.watermark import WatermarkDetector
     from voxclone.synthesis.reference import encoder_id
     from voxclone.text.symbols import SYMBOLS
 
@@ -78,8 +86,10 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             resblock_dilation_sizes=((1, 3),),
         ),
         aligner=AlignerConfig(n_symbols=len(SYMBOLS), dim=16),
+        # It lets everything out, and calls no recording marked.
+        watermark=WatermarkConfig(channels=8, dilations=(1, 2), threshold=1e3, doubt=-1e3),
     )
-    assert config.aligner is not None
+    assert config.aligner is not None and config.watermark is not None
     folder = tmp_path_factory.mktemp("models") / "tiny"
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -88,6 +98,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "acoustic": AcousticModel(config.acoustic),
             "vocoder": build_vocoder(config.vocoder),
             "aligner": Aligner(config.aligner),
+            "detector": WatermarkDetector(config.watermark),
         }
     paths = {}
     for index, (name, f0_median) in enumerate({"ada": 200.0, "bob": 110.0}.items()):

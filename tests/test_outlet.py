@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import voxclone
-from voxclone import ModelError, Speech, UnmarkedError, VoxClone
+from voxclone import ConsentError, ModelError, Speech, UnmarkedError, VoxClone
 from voxclone.safety.provenance import DIGITAL_SOURCE_TYPE
 from voxclone.synthesis.outlet import Origin, release
 
@@ -41,7 +41,7 @@ def test_provenance_says_what_made_it_and_not_what_it_says(tiny_model: VoxClone)
     assert told.generator == f"voxclone {voxclone.__version__}"
     assert (told.model, told.voice_id, told.consent_level) == ("tiny", ada.voice_id, "attested")
     assert told.consent_sha256 == ada.consent.digest
-    assert told.watermark_id is None
+    assert told.watermark_id == "tiny, one bit"
     assert told.digital_source_type == DIGITAL_SOURCE_TYPE
     assert abs(datetime.fromisoformat(told.created) - datetime.now(UTC)) < timedelta(minutes=1)
     assert "ylophone" not in told.to_json()
@@ -79,23 +79,32 @@ def test_what_is_no_audio_does_not_leave(tiny_model: VoxClone, samples: NDArray[
 
 
 def test_a_marked_models_speech_leaves_with_its_mark(tiny_model: VoxClone) -> None:
-    origin = dataclasses.replace(tiny_model._origin, declares_mark=True, mark=SignMark())
+    origin = dataclasses.replace(tiny_model._origin, mark=SignMark())
     assert let_out(tiny_model, np.full(2000, 0.1, np.float32), origin).provenance.watermark_id == "sign"
     with pytest.raises(UnmarkedError, match="does not carry its mark 'sign'"):
         let_out(tiny_model, np.full(2000, -0.1, np.float32), origin)
 
 
 def test_a_streams_chunk_is_checked_together_with_what_went_before(tiny_model: VoxClone) -> None:
-    origin = dataclasses.replace(tiny_model._origin, declares_mark=True, mark=SignMark())
+    origin = dataclasses.replace(tiny_model._origin, mark=SignMark())
     chunk = np.full(500, -0.1, np.float32)
     assert let_out(tiny_model, chunk, origin).provenance.watermark_id == "sign"  # too short to tell
     with pytest.raises(UnmarkedError):
         let_out(tiny_model, chunk, origin, earlier=chunk)
 
 
-def test_a_model_that_declares_a_mark_is_mute_without_its_detector(tiny_model: VoxClone) -> None:
-    origin = dataclasses.replace(tiny_model._origin, declares_mark=True, mark=None)
-    with pytest.raises(UnmarkedError, match="detector is not there"):
+def test_a_model_without_a_detector_is_mute_but_for_research(tiny_model: VoxClone) -> None:
+    origin = dataclasses.replace(tiny_model._origin, mark=None)
+    samples = np.full(2000, 0.1, np.float32)
+    with pytest.raises(UnmarkedError, match=r"has no watermark detector.*unmarked_for_research=True"):
+        let_out(tiny_model, samples, origin)
+    research = dataclasses.replace(origin, unmarked_for_research=True)
+    assert let_out(tiny_model, samples, research).provenance.watermark_id is None
+
+
+def test_commercial_speech_asks_for_a_consent_to_it(tiny_model: VoxClone) -> None:
+    origin = dataclasses.replace(tiny_model._origin, uses=("commercial",))
+    with pytest.raises(ConsentError, match=r"not to commercial \(use the speech for commercial ends\)"):
         let_out(tiny_model, np.full(2000, 0.1, np.float32), origin)
 
 

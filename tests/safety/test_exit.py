@@ -75,7 +75,7 @@ def test_nothing_leaves_without_the_mark(tiny_model: VoxClone, tmp_path: Path, m
     import dataclasses
 
     ada = tiny_model.voices["ada"]
-    origin = dataclasses.replace(tiny_model._origin, declares_mark=True, mark=Nowhere())
+    origin = dataclasses.replace(tiny_model._origin, mark=Nowhere())
     monkeypatch.setattr(tiny_model, "_origin", origin)
     ways: list[Callable[[], Any]] = [
         lambda: tiny_model.generate(TEXT, ada),

@@ -54,9 +54,35 @@ def test_detects_in_files_and_arrays(marked, recording, tmp_path):
         assert (found.verdict, found.spans, found.payload) == ("not_detected", (), None)
 
 
-def test_a_model_without_a_detector_is_an_error(tiny_folder, recording):
+def test_a_model_without_a_detector_neither_finds_nor_speaks(tiny_model, recording, tmp_path, capsys):
+    config = dataclasses.replace(tiny_model.config, watermark=None)
+    parts = {name: part for name, part in tiny_model._parts().items() if name != "detector"}
+    hub.save_folder(tmp_path / "bare", config, parts, card="")
+    tiny_model.voices["ada"].save(tmp_path / "ada.voice")
     with pytest.raises(voxclone.ModelError, match="'tiny' has no watermark detector"):
-        voxclone.detect(recording, model=tiny_folder)
+        voxclone.detect(recording, model=tmp_path / "bare")
+    model = voxclone.VoxClone.from_pretrained(tmp_path / "bare", device="cpu")
+    with pytest.raises(voxclone.UnmarkedError, match="unmarked_for_research=True"):
+        model.generate(TEXT, tiny_model.voices["ada"])
+    with pytest.raises(voxclone.UnmarkedError, match="unmarked_for_research=True"):
+        next(iter(model.stream(TEXT, tiny_model.voices["ada"])))
+    arguments = ["say", TEXT, "--model", tmp_path / "bare", "--voice", tmp_path / "ada.voice", "-o", tmp_path / "a.wav"]
+    assert main(list(map(str, arguments))) == 2
+    assert "has no watermark detector" in capsys.readouterr().err and not (tmp_path / "a.wav").exists()
+
+
+def test_commercial_use_needs_a_consent_to_it(tiny_model, tiny_folder, recording, tmp_path, capsys):
+    model = voxclone.VoxClone.from_pretrained(tiny_folder, device="cpu", commercial=True)
+    for speak in (lambda: model.generate(TEXT, model.voices["ada"]), lambda: model.stream(TEXT, model.voices["ada"])):
+        with pytest.raises(voxclone.ConsentError, match="not to commercial"):
+            list(speak())
+    with pytest.raises(voxclone.ConsentError, match="not to commercial"):
+        model.clone(recording, name="eve", consent=voxclone.Consent.attest("eve", basis="a test"))
+    agreed = voxclone.Consent.attest("eve", basis="a test", scope=("cloning", "commercial"))
+    voice = model.clone(recording, name="eve", consent=agreed)
+    assert model.generate("One.", voice).provenance.consent_sha256 == agreed.digest
+    assert main(["say", "One.", "--model", str(tiny_folder), "--commercial", "-o", str(tmp_path / "a.wav")]) == 2
+    assert "not to commercial" in capsys.readouterr().err
 
 
 def test_the_command_says_it_by_its_exit_status(marked, recording, tmp_path, capsys):

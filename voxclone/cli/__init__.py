@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
     model = argparse.ArgumentParser(add_help=False, parents=[shared])
     model.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
+    model.add_argument(
+        "--commercial", action="store_true", help="for commercial ends: only voices whose speakers agreed to that speak"
+    )
     model.add_argument("--device", default="auto", help="torch device (default: CUDA where there is one, else cpu)")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -33,8 +33,11 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a verdict for each file; the exit status is the highest."""
+    import torch
+
     from voxclone.synthesis.watermark import load_finder, read_blocks
 
+    torch.set_num_threads(1)  # what the detector computes is too small to be shared: two threads wait more than they do
     finder = load_finder(options.model)
     exits = {"watermarked": WATERMARKED_EXIT, "not_detected": NOT_DETECTED_EXIT, "inconclusive": INCONCLUSIVE_EXIT}
     worst = WATERMARKED_EXIT

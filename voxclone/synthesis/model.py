@@ -110,6 +110,7 @@ class VoxClone(Listening):
         card: str,
         lexicon: Mapping[str, str] | None = None,
         mark: MarkFinder | None = None,
+        commercial: bool = False,
         unmarked_for_research: bool = False,
     ) -> None:
         self.config = config
@@ -128,10 +129,7 @@ class VoxClone(Listening):
         self._process = os.getpid()
         self._mark = mark
         origin = config.name, model_sha256(self._parts()), self.sample_rate
-        if unmarked_for_research:
-            self._origin = Origin(*origin, declares_mark=False, mark=None)
-        else:
-            self._origin = Origin(*origin, declares_mark=config.watermark is not None, mark=mark)
+        self._origin = Origin(*origin, mark, unmarked_for_research, ("commercial",) if commercial else ())
 
     @classmethod
     def from_pretrained(
@@ -145,6 +143,7 @@ class VoxClone(Listening):
         token: str | None = None,
         local_files_only: bool = False,
         lexicon: Lexicon | None = None,
+        commercial: bool = False,
         unmarked_for_research: bool = False,
     ) -> Self:
         """Load a model.
@@ -162,9 +161,12 @@ class VoxClone(Listening):
             token: Hub access token for private and gated repositories.
             local_files_only: Use what the cache holds and no network.
             lexicon: Words that this model is always to say so: IPA by word, or a .json, .tsv or .pls file.
-            unmarked_for_research: Let speech out although the model's mark is not in it, as of a vocoder that was
-                changed. What is spoken then cannot be told from a recording by `voxclone.detect`, and its provenance
-                names no mark: for experiments whose audio is not passed on. Warned of each time.
+            commercial: The speech is for commercial ends: only voices may speak whose speakers agreed to that, that is,
+                whose consents have "commercial" in their scope.
+            unmarked_for_research: Let speech out although the model's mark is not in it, as of a model without a
+                detector or of a vocoder that was changed. What is spoken then cannot be told from a recording by
+                `voxclone.detect`, and its provenance names no mark: for experiments whose audio is not passed on.
+                Warned of each time.
 
         Raises:
             ModelError: The model is missing, damaged, or does not fit its configuration or this voxclone's symbols.
@@ -209,6 +211,7 @@ class VoxClone(Listening):
             card=card.read_text(encoding="utf-8") if card.exists() else "",
             lexicon=as_lexicon(lexicon),
             mark=read_finder(folder, config),
+            commercial=commercial,
             unmarked_for_research=unmarked_for_research,
         )
         warm_up(config.text.language)
@@ -248,7 +251,7 @@ class VoxClone(Listening):
                 "cloning needs the speaker's consent; add: "
                 f'consent=voxclone.Consent.attest("{name}", basis="on what ground, such as: my own voice")'
             )
-        require_valid((consent,), "cloning")
+        require_valid((consent,), "cloning", *self._origin.uses)
         recordings = sources if isinstance(sources, list) else [sources]
         self.require_natural(recordings, consent, spoken_by)
         embedding, spectrum, f0_median, found = measure_speaker(
@@ -542,7 +545,7 @@ class VoxClone(Listening):
                 "this process was forked from the one that loaded the model, and lacks its compute threads; call "
                 'torch.set_num_threads(1) first, or start processes by multiprocessing\'s "spawn" and load it there'
             )
-        require_valid(voice.consents)
+        require_valid(voice.consents, *self._origin.uses)
         if voice.encoder_id != self.encoder_id:
             raise VoiceError(
                 f"voice {voice.name!r} was made by speaker encoder {voice.encoder_id}, this model has "

@@ -44,15 +44,17 @@ class Origin:
         model: The model's name.
         model_sha256: See `model_sha256`.
         sample_rate: Hz.
-        declares_mark: The model's configuration says that it marks what it makes.
-        mark: Its detector; None where the model has none.
+        mark: Its detector; None where the model has none, whose speech is then not let out.
+        unmarked_for_research: Its caller takes speech that nobody can tell from a recording, and was warned.
+        uses: What the speech is for besides, of `voxclone.safety.consent.USES`; every speaker must have agreed to it.
     """
 
     model: str
     model_sha256: str
     sample_rate: int
-    declares_mark: bool
     mark: Mark | None
+    unmarked_for_research: bool = False
+    uses: tuple[str, ...] = ()
 
 
 def release(
@@ -89,11 +91,11 @@ def release(
 
     Raises:
         ModelError: There are no samples, or some are not finite or beyond full scale.
-        ConsentError: The voice's consent has expired or was revoked.
-        UnmarkedError: The model declares a mark and has no detector, or the mark is not in the samples.
+        ConsentError: The voice's consent has expired, was revoked, or is not to what the speech is for.
+        UnmarkedError: The model has no detector, or its mark is not in the samples.
     """
     voice_id, consents = _speakers((voice, *others))
-    require_valid(consents)
+    require_valid(consents, *origin.uses)
     if samples.ndim != 1 or samples.size == 0:
         raise ModelError(f"the model made samples of shape {samples.shape}; one axis that is not empty is needed")
     if not np.isfinite(samples).all():
@@ -130,14 +132,15 @@ def _joined(earlier: NDArray[np.float32], samples: NDArray[np.float32], origin: 
 
 
 def _require_mark(samples: NDArray[np.float32], origin: Origin) -> str | None:
-    """The mark's id, None for a model that declares none."""
-    if origin.mark is None:
-        if origin.declares_mark:
-            raise UnmarkedError(
-                f"model {origin.model!r} says that it marks its speech, but its detector is not there to check it; "
-                "download or save the model again"
-            )
+    """The mark's id; None for research that goes without."""
+    if origin.unmarked_for_research:
         return None
+    if origin.mark is None:
+        raise UnmarkedError(
+            f"model {origin.model!r} has no watermark detector: nobody could tell its speech from a recording, and so "
+            "it is not let out. Train one into the model (recipes/watermark); or, for experiments whose audio is not "
+            "passed on, load the model with unmarked_for_research=True"
+        )
     if origin.mark.check_marked(samples, origin.sample_rate) is False:
         raise UnmarkedError(
             f"the speech of model {origin.model!r} does not carry its mark {origin.mark.mark_id!r}, so it is not let "
