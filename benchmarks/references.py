@@ -28,13 +28,13 @@ from voxclone.audio.reference import prepare_reference
 from voxclone.audio.resample import resample
 from voxclone.audio.sounds import unlike_speech
 from voxclone.evaluation.intervals import bootstrap
-from voxclone.synthesis import agreement
+from voxclone.synthesis.agreement import APART, Agreement, find_strangers
 from voxclone.synthesis.embedding import embed_waveforms
 from voxclone.training.extraction import audio_files
 
 SIZES = (3, 5, 10)  # recordings of a voice, the intruder among them
 TRIALS = 2000
-RATIOS = (0.6, 0.75, 0.9)  # of the threshold: what agreement.APART is chosen from
+RATIOS = (0.6, 0.75, 0.9)  # of the threshold: what APART is chosen from
 SEED = 0
 WINDOW_SECONDS = 10
 
@@ -91,7 +91,7 @@ def main() -> None:
         "model": model.config.name,
         "encoder_id": model.encoder_id,
         "same_speaker_threshold": threshold,
-        "apart": agreement.APART,
+        "apart": APART,
         "sounds": {name: told_apart(found) for name, found in sounds.items()},
         "one_sound_among_four_clips": {
             name: among_speech(sounds[name], by_speaker, threshold) for name in ("noise", "music") if name in sounds
@@ -168,10 +168,10 @@ def among_speech(sounds: Sequence[Clip], by_speaker: dict[str, list[Clip]], thre
     return {"trials": len(left_out), "left_out": share(left_out)}
 
 
-def found(clips: Sequence[Clip], threshold: float) -> agreement.Agreement:
+def found(clips: Sequence[Clip], threshold: float, apart: float = APART) -> Agreement:
     embeddings = np.array([clip.embedding for clip in clips])
     weights = np.array([clip.quality.weight for clip in clips if clip.quality])
-    return agreement.find_strangers(embeddings, weights, threshold)
+    return find_strangers(embeddings, weights, threshold, apart)
 
 
 def intruders(by_speaker: dict[str, list[Clip]], threshold: float) -> dict[str, Any]:
@@ -180,23 +180,18 @@ def intruders(by_speaker: dict[str, list[Clip]], threshold: float) -> dict[str, 
     for name, clips in by_speaker.items():
         genders[name] = next((g for clip in clips if (g := clip.about["gender"][:1]) in ("m", "f")), "")
     told: dict[str, Any] = {}
-    chosen = agreement.APART
     for ratio in RATIOS:
-        for size in SIZES if ratio == chosen else (5,):
+        for size in SIZES if ratio == APART else (5,):
             draw = random.Random(SEED)
-            trials = defaultdict(list)
+            trials: dict[str, list[tuple[str, bool]]] = defaultdict(list)
             while len(trials["intruder found"]) < TRIALS:
                 mine, theirs = draw.sample(sorted(by_speaker), 2)
                 if len(by_speaker[mine]) < size:
                     continue
                 own = draw.sample(by_speaker[mine], size)
                 corpus, other = (by_speaker[name][0].about["corpus"] for name in (mine, theirs))
-                try:
-                    agreement.APART = ratio  # type: ignore[misc]
-                    mixed = found([*own[:-1], draw.choice(by_speaker[theirs])], threshold)
-                    pure = found(own, threshold)
-                finally:
-                    agreement.APART = chosen  # type: ignore[misc]
+                mixed = found([*own[:-1], draw.choice(by_speaker[theirs])], threshold, ratio)
+                pure = found(own, threshold, ratio)
                 hit = size - 1 in mixed.strangers
                 trials["intruder found"].append((mine, hit))
                 if corpus == other:

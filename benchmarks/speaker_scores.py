@@ -81,7 +81,15 @@ def judged(condition: Condition, scores: Sequence[Vector], speakers: dict[str, s
             "same": round(float(scores[0].mean()), 4),
             "different": round(float(scores[1].mean()), 4),
         },
+        "most_confused": most_confused(places[1], scores[1] >= threshold, names),
     }
+
+
+def most_confused(places: NDArray[np.int64], accepted: NDArray[np.bool_], names: Sequence[str]) -> dict[str, float]:
+    """The three pairs of speakers of whose trials the most are accepted at 1 % false acceptance, and the share."""
+    pairs, which = np.unique(np.sort(places, axis=1), axis=0, return_inverse=True)
+    shares = np.bincount(which.ravel(), accepted) / np.bincount(which.ravel())
+    return {" and ".join(names[n] for n in pairs[at]): round(float(shares[at]), 3) for at in np.argsort(-shares)[:3]}
 
 
 def spread(value: float, low: float, high: float, digits: int) -> dict[str, float]:

@@ -25,20 +25,23 @@ class Agreement(NamedTuple):
     divided: bool
 
 
-def find_strangers(embeddings: Vectors, weights: Vectors, same_speaker_threshold: float) -> Agreement:
+def find_strangers(
+    embeddings: Vectors, weights: Vectors, same_speaker_threshold: float, apart: float = APART
+) -> Agreement:
     """Set aside, one after another, the recording that is least like the others, while it is of another speaker.
 
-    That is where its cosine to the others' mean is below `APART` times the threshold, and the others have `BEHIND` more
+    That is where its cosine to the others' mean is below `apart` times the threshold, and the others have `BEHIND` more
     among themselves. Then the smaller of the two groups that what is left falls into, by the same measure.
 
     Args:
         embeddings: (R, D) of unit length.
         weights: (R,) positive, how much each counts.
         same_speaker_threshold: Cosine that 1 % of different speakers' recordings reach.
+        apart: Share of it below which recordings are of two speakers.
     """
     kept = list(range(len(embeddings)))
     strangers: dict[int, float] = {}
-    bar = APART * same_speaker_threshold
+    bar = apart * same_speaker_threshold
     while len(kept) > 2:
         likeness = _to_the_others(embeddings[kept], weights[kept])
         worst = int(likeness.argmin())
