@@ -1,6 +1,6 @@
 """Whether the controls do what they say, through the public API, by measuring the sound.
 
-    python benchmarks/control.py [--model FOLDER] [--name control]
+    python benchmarks/control.py [--model FOLDER] [--manifest TABLE] [--name control]
 
 Every figure is over all sentences in all of the model's example voices. f0 is measured in the samples by
 `voxclone.audio.pitch`; a change of pitch is the median, over frames voiced in both, of the ratio to the plain reading,
@@ -11,8 +11,12 @@ samples are cut into frames of the hop, so that a duration that was asked for ca
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import statistics
+from collections import defaultdict
+from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +25,9 @@ from numpy.typing import NDArray
 
 import voxclone
 from environment import write_result
+from voxclone.audio.io import read_audio
 from voxclone.audio.pitch import f0 as measure_f0
+from voxclone.audio.resample import resample
 
 SENTENCES = (
     "The birch canoe slid on the smooth planks.",
@@ -35,6 +41,8 @@ HOP_SECONDS = 256 / 22050
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="folder or Hub repository; the bundled model if left out")
+    parser.add_argument("--manifest", type=Path, help="of recordings (path, speaker, split, text), for their transfer")
+    parser.add_argument("--recordings", type=int, default=12, help="of held-out speakers, for transfer")
     parser.add_argument("--name", default="control", help="of the file in benchmarks/results")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sentences", type=int, default=len(SENTENCES))
@@ -54,6 +62,8 @@ def main() -> None:
     numbers["pause"] = pauses(model, voices)
     numbers["prosody_resynthesis"] = resynthesis(model, items, plain)
     numbers["transfer"] = transfer(model, voices)
+    if args.manifest is not None:
+        numbers["transfer_from_recordings"] = recorded_transfer(model, voices, args.manifest, args.recordings)
     print(json.dumps(numbers, indent=2))
     print(write_result(args.name, numbers))
 
@@ -234,6 +244,52 @@ def transfer(model: Any, voices: Any) -> dict[str, Any] | None:
             "95th_percentile": round(1000 * float(np.percentile(misses, 95)), 1),
         },
         "log_f0_correlation": spread(correlations),
+    }
+
+
+def recorded_transfer(model: Any, voices: Any, manifest: Path, count: int) -> dict[str, Any]:
+    """Prosody of people's recordings, spoken by the example voices: the melody's and the durations' correlation.
+
+    f0 is measured in both sounds, and word times are found in both by the model's aligner: what is compared is heard.
+    In noisy recordings the pitch tracker jumps by octaves; "near" leaves out frames over 0.7 octaves from the median.
+    """
+    with manifest.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["split"] == "valid"]
+    by_speaker: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        if 3 < float(row["seconds"]) < 12:
+            by_speaker[row["speaker"]].append(row)
+    chosen = [own[turn] for turn in range(count) for own in by_speaker.values() if turn < len(own)][:count]
+    melodies, near, durations, ratios, misses = [], [], [], [], []
+    for row, voice in zip(chosen, cycle(voices), strict=False):
+        path, text = manifest.parent / row["path"], row["text"].lower()
+        made = model.generate(text, voice, prosody=model.measure_prosody(path, text).in_register(voice.f0_median))
+        samples, rate = read_audio(path)
+        a = measure_f0(resample(samples, rate, 22050), 22050, 256, f_min=40.0, f_max=1000.0)
+        b = contour(made)
+        frames = min(len(a), len(b))
+        both = (a[:frames] > 0) & (b[:frames] > 0)
+        one, other = np.log2(a[:frames][both]), np.log2(b[:frames][both])
+        melodies.append(float(np.corrcoef(one, other)[0, 1]))
+        close = (np.abs(one - np.median(one)) < 0.7) & (np.abs(other - np.median(other)) < 0.7)
+        near.append(float(np.corrcoef(one[close], other[close])[0, 1]))
+        heard = model.align((made.samples, made.sample_rate), text)
+        said = model.align(path, text)
+        lengths = [[word.end_seconds - word.start_seconds for word in each.words] for each in (said, heard)]
+        durations.append(float(np.corrcoef(*lengths)[0, 1]))
+        ratios.append(sum(lengths[1]) / sum(lengths[0]))
+        misses += [abs(x.start_seconds - y.start_seconds) for x, y in zip(said.words, heard.words, strict=True)]
+    return {
+        "recordings": len(chosen),
+        "speakers": len({row["speaker"] for row in chosen}),
+        "log_f0_correlation": spread(melodies),
+        "log_f0_correlation_near": spread(near),
+        "word_duration_correlation": spread(durations),
+        "word_duration_ratio": spread(ratios),
+        "word_start_difference_ms": {
+            "median": round(1000 * statistics.median(misses), 1),
+            "95th_percentile": round(1000 * float(np.percentile(misses, 95)), 1),
+        },
     }
 
 

@@ -1,6 +1,8 @@
-"""Vocoders by each form of their ops: plain PyTorch, channels innermost, bfloat16, torch.compile, ONNX Runtime.
+"""Vocoders by each form of their ops: plain PyTorch, channels innermost, bfloat16, torch.compile, ONNX, OpenVINO.
 
-    python benchmarks/kernels.py --threads 2 --seconds 5
+    python benchmarks/kernels.py --threads 2 --seconds 5 --compile --backends onnxruntime openvino
+
+With --public the public HiFi-GAN code runs beside, and what each form makes is compared with what it makes.
 
 The forms of one vocoder take turns in one process, so that other load on the machine meets all of them alike: trust the
 ratios, which are medians over the rounds, more than the times. Weights of V1, V2 and V3 are random: the arithmetic is
@@ -10,8 +12,11 @@ the same. Errors are relative to float32 reference, in the signal's norm. Where 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +30,7 @@ from torch import Tensor, nn
 from environment import write_result
 from voxclone import hub
 from voxclone.models.vocoder import HIFIGAN_V1, HIFIGAN_V2, HIFIGAN_V3, build_vocoder
+from voxclone.models.vocoder.convert import convert_public_checkpoint
 
 VERSIONS = {"V1": HIFIGAN_V1, "V2": HIFIGAN_V2, "V3": HIFIGAN_V3}
 Form = Callable[[], Tensor]
@@ -39,7 +45,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--compile", action="store_true", help="with torch.compile, which needs a C++ compiler")
-    parser.add_argument("--onnx", action="store_true", help="with ONNX Runtime")
+    parser.add_argument("--public", type=Path, help="checkout of github.com/jik876/hifi-gan, to run beside")
+    parser.add_argument("--backends", nargs="*", default=[], choices=["onnxruntime", "int8", "openvino"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--name", default="kernels", help="of the file in benchmarks/results")
     args = parser.parse_args()
@@ -47,9 +54,14 @@ def main() -> None:
     rows = {}
     for name in args.vocoders:
         vocoder, inputs = prepare(name, args.model, args.seconds, args.batch, torch.device(args.device))
-        made = forms(vocoder, inputs, args.compile)
-        if args.onnx:
-            made["ONNX Runtime float32"] = onnx_form(vocoder, inputs, args.threads)
+        made = {}
+        if args.public is not None and name in VERSIONS:
+            public = public_generator(args.public, name)
+            vocoder.load_state_dict(convert_public_checkpoint(public.state_dict(), VERSIONS[name]))
+            made["public code float32"] = public_form(public.to(args.device), inputs)
+        made |= forms(vocoder, inputs, args.compile, args.threads)
+        if args.backends and args.batch == 1:
+            made |= exported_forms(vocoder, inputs, args.threads, args.backends)
         rows[name] = measure(made, inputs[0].shape[2] * 256 / 22050 * args.batch, args.rounds, args.device)
         print(name)
         for form, row in rows[name].items():
@@ -74,14 +86,33 @@ def prepare(
     return vocoder.to(device), (mel.to(device), f0.to(device))
 
 
-def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool) -> dict[str, Form]:
+def public_generator(folder: Path, name: str) -> nn.Module:
+    """The public code's generator of a version, with random weights, its weight norm folded as for inference."""
+    sys.path.insert(0, str(folder))
+    from env import AttrDict  # type: ignore[import-not-found]
+    from models import Generator  # type: ignore[import-not-found]
+
+    made = Generator(AttrDict(json.loads((folder / f"config_{name.lower()}.json").read_text())))
+    with contextlib.redirect_stdout(None):
+        made.remove_weight_norm()
+    return made.eval()  # type: ignore[no-any-return]
+
+
+def public_form(generator: nn.Module, inputs: tuple[Tensor, Tensor]) -> Form:
+    return lambda: generator(inputs[0]).squeeze(1)
+
+
+def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool, threads: int) -> dict[str, Form]:
     """Each way to run the vocoder; the first is what the others are compared with."""
 
-    def run(mode: str, dtype: torch.dtype, module: Callable[..., Any] = vocoder) -> Form:
+    def run(mode: str, dtype: torch.dtype, module: Callable[..., Any] = vocoder, own_threads: int = threads) -> Form:
         def call() -> Tensor:
             os.environ["VOXCLONE_KERNELS"] = mode
             vocoder.precision = dtype  # type: ignore[assignment]
-            return module(*inputs)  # type: ignore[no-any-return]
+            torch.set_num_threads(own_threads)
+            made: Tensor = module(*inputs)
+            torch.set_num_threads(threads)
+            return made
 
         return call
 
@@ -91,6 +122,9 @@ def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool) -> 
         "fused float32": run("auto", torch.float32),
         "fused bfloat16": run("auto", torch.bfloat16),
     }
+    if threads > 1:
+        made["fused float32, one thread"] = run("auto", torch.float32, own_threads=1)
+        made["fused bfloat16, one thread"] = run("auto", torch.bfloat16, own_threads=1)
     if compiled:
         import torch._inductor.config as inductor
 
@@ -100,18 +134,66 @@ def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool) -> 
     return made
 
 
-def onnx_form(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], threads: int) -> Form:
-    """The vocoder in ONNX Runtime, in float32. Heads with an STFT do not export."""
-    import onnxruntime
+def exported_forms(
+    vocoder: nn.Module, inputs: tuple[Tensor, Tensor], threads: int, backends: list[str]
+) -> dict[str, Form]:
+    """The vocoder as `voxclone export` writes it, by ONNX Runtime and by OpenVINO."""
+    from voxclone.exporting.onnx import export_vocoder
 
+    made: dict[str, Form] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "vocoder.onnx")
-        torch.onnx.export(vocoder, inputs[:1], path, dynamo=True, external_data=False, verbose=False)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    given = {session.get_inputs()[0].name: inputs[0].numpy()}
+        vocoder.precision = torch.float32  # type: ignore[assignment]
+        export_vocoder(vocoder, path, inputs[0].shape[1])
+        if "onnxruntime" in backends:
+            made["ONNX Runtime float32"] = onnx_form(path, inputs, threads)
+        if "int8" in backends:
+            made["ONNX Runtime int8"] = onnx_form(in_int8(path, inputs), inputs, threads)
+        if "openvino" in backends:
+            made |= {f"OpenVINO {kind}": openvino_form(path, inputs, threads, kind) for kind in ("f32", "bf16")}
+    return made
+
+
+def onnx_form(path: Path, inputs: tuple[Tensor, Tensor], threads: int) -> Form:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    given = named([entry.name for entry in session.get_inputs()], inputs)
     return lambda: torch.from_numpy(np.asarray(session.run(None, given)[0]))
+
+
+def in_int8(path: Path, inputs: tuple[Tensor, Tensor]) -> Path:
+    """The same with convolutions in 8 bits, calibrated on the benchmark's own input: as good as int8 gets."""
+    import onnxruntime
+    from onnxruntime import quantization
+
+    class Once(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            names = [entry.name for entry in onnxruntime.InferenceSession(path).get_inputs()]
+            self.given = iter([named(names, inputs)])
+
+        def get_next(self) -> Any:
+            return next(self.given, None)
+
+    out = path.with_name("int8.onnx")
+    quantization.quantize_static(path, out, Once(), per_channel=True, op_types_to_quantize=["Conv"], reduce_range=False)
+    return out
+
+
+def openvino_form(path: Path, inputs: tuple[Tensor, Tensor], threads: int, kind: str) -> Form:
+    import openvino
+
+    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": kind}
+    compiled = openvino.Core().compile_model(openvino.Core().read_model(path), "CPU", options)
+    given = named([entry.get_any_name() for entry in compiled.inputs], inputs)
+    return lambda: torch.from_numpy(compiled(given)[0].copy())
+
+
+def named(names: list[str], inputs: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    """What an exported vocoder asks for; HiFi-GAN reads no f0."""
+    return {name: value.numpy() for name, value in zip(("mel", "f0"), inputs, strict=True) if name in names}
 
 
 @torch.inference_mode()

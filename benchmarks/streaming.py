@@ -3,7 +3,7 @@
     python benchmarks/streaming.py --parts latency batch book
 
 latency: a 20-word sentence after a warm-up: until the first chunk, and the whole; how far the chunks are from it.
-batch: seconds of speech made in a second, by the number of texts in a call.
+batch: seconds of speech made in a second, by the number of texts in a call, and by Python threads.
 book: resident memory and real-time factor while a book of --words is narrated; Ctrl-C ends it with what was measured.
 seams: steps of level and f0 between sentences where a text was cut, in one pass, and in recordings.
 """
@@ -20,6 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,7 +77,7 @@ def main() -> None:
         if part == "latency":
             numbers[part] = latency(model, args.repeats)
         elif part == "batch":
-            numbers[part] = batch(model, max(3, args.repeats // 4))
+            numbers[part] = batch(model, max(3, args.repeats // 4), args.threads)
         elif part == "book":
             numbers[part] = book(model, args.words, args.folder)
         else:
@@ -112,24 +113,37 @@ def latency(model: voxclone.VoxClone, repeats: int) -> dict[str, Any]:
     }
 
 
-def batch(model: voxclone.VoxClone, repeats: int) -> dict[str, Any]:
+def batch(model: voxclone.VoxClone, repeats: int, threads: int) -> dict[str, Any]:
+    """Lists of texts in one call; and 32 texts by as many Python threads as `threads`, each with one of PyTorch's."""
     voice = next(iter(model.voices.values()))
     curves: dict[str, Any] = {}
     for name, texts in {"short": list(SHORT), "twenty_words": [SENTENCE]}.items():
-        curve = {}
-        for size in (1, 2, 4, 8, 16, 32):
+        curve, work = {}, {}
+        for size in (1, 4, 8, 32):
             calls = (texts * 32)[:size]
             seconds = sum(speech.duration_seconds for speech in model.generate(calls, voice))
-            took = []
+            took, spent = [], []
             for _ in range(repeats):
-                start = time.perf_counter()
+                start, start_work = time.perf_counter(), time.process_time()
                 model.generate(calls, voice)
                 took.append(time.perf_counter() - start)
+                spent.append(time.process_time() - start_work)
             curve[size] = round(seconds / statistics.median(took), 1)
+            work[size] = round(statistics.median(spent) / seconds, 4)
+        calls = (texts * 32)[:32]
+        torch.set_num_threads(1)
+        with ThreadPoolExecutor(threads) as pool:
+            start = time.perf_counter()
+            speeches = list(pool.map(lambda text: model.generate(text, voice), calls))
+            pooled = sum(speech.duration_seconds for speech in speeches) / (time.perf_counter() - start)
+        torch.set_num_threads(threads)
         alone, together = model.generate(texts[-1], voice), model.generate((texts * 8)[:32], voice)[len(texts) - 1]
         curves[name] = {
             "speech_seconds_per_second": curve,
+            "cpu_seconds_per_second": work,
             "32_against_1": round(curve[32] / curve[1], 2),
+            "32_by_python_threads": round(pooled, 1),
+            "python_threads_against_1": round(pooled / curve[1], 2),
             "largest_difference_from_alone": float(np.abs(alone.samples - together.samples).max()),
         }
     return curves

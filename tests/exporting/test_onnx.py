@@ -13,10 +13,10 @@ from torch import nn
 
 from voxclone import ModelError, VoxClone
 from voxclone.cli import main
-from voxclone.config import AcousticConfig, ModelConfig, VocoderConfig
+from voxclone.config import VocoderConfig
 from voxclone.exporting import ExportedModel, export_onnx
 from voxclone.exporting.fourier import RealSTFT
-from voxclone.exporting.onnx import VOCODER_FILE, _export_vocoder
+from voxclone.exporting.onnx import VOCODER_FILE, export_vocoder
 from voxclone.exporting.vocoders import exportable
 from voxclone.models.vocoder import build_vocoder
 from voxclone.text.phonemes import phonemize
@@ -51,8 +51,7 @@ def seeded() -> Any:
 def test_vocoder(name: str, seeded: None, tmp_path: Path) -> None:
     config = VOCODERS[name]
     vocoder = build_vocoder(config).eval()
-    model = ModelConfig(acoustic=AcousticConfig(n_symbols=3), vocoder=config)
-    _export_vocoder(vocoder, model, tmp_path / VOCODER_FILE)
+    export_vocoder(vocoder, tmp_path / VOCODER_FILE, config.n_mels)
     for frames, voiced in ((1, 1.0), (5, 0.0), (40, 0.6), (93, 0.5)):
         mel = 2 * torch.randn(1, 80, frames) - 5
         f0 = torch.where(torch.rand(1, frames) < voiced, 100 + 100 * torch.rand(1, frames), torch.zeros(1, frames))

@@ -60,7 +60,7 @@ def export_onnx(source: str | os.PathLike[str] | None, out: str | os.PathLike[st
     with tempfile.TemporaryDirectory(dir=out, prefix=".export.") as scratch:
         staged = Path(scratch)
         _export_acoustic(acoustic.eval(), config, staged / ACOUSTIC_FILE)
-        _export_vocoder(vocoder.eval(), config, staged / VOCODER_FILE)
+        export_vocoder(vocoder.eval(), staged / VOCODER_FILE, config.audio.n_mels)
         (staged / ABOUT_FILE).write_text(json.dumps(_about(config), indent=2, ensure_ascii=False) + "\n", "utf-8")
         for name in (ACOUSTIC_FILE, VOCODER_FILE, ABOUT_FILE):
             os.replace(staged / name, out / name)
@@ -132,11 +132,12 @@ def _export_acoustic(acoustic: AcousticModel, config: ModelConfig, path: Path) -
     _trace(ExportableAcoustic(acoustic), inputs, path, ACOUSTIC_INPUTS, ACOUSTIC_OUTPUTS, axes)
 
 
-def _export_vocoder(vocoder: nn.Module, config: ModelConfig, path: Path) -> None:
+def export_vocoder(vocoder: nn.Module, path: Path, n_mels: int) -> None:
+    """Write the vocoder alone: "mel" (1, n_mels, T) and "f0" (1, T), where it reads one, to "samples" (1, S)."""
     frames = 16
     f0 = torch.full((1, frames), 150.0)
     f0[:, :3] = 0
-    inputs = (torch.full((1, config.audio.n_mels, frames), -5.0), f0)
+    inputs = (torch.full((1, n_mels, frames), -5.0), f0)
     axes = {"mel": {2: "frames"}, "f0": {1: "frames"}, "samples": {1: "samples"}}
     _trace(exportable(vocoder), inputs, path, ("mel", "f0"), ("samples",), axes)
 
