@@ -276,7 +276,7 @@ def recorded_transfer(model: Any, voices: Any, manifest: Path, count: int) -> di
         heard = model.align((made.samples, made.sample_rate), text)
         said = model.align(path, text)
         lengths = [[word.end_seconds - word.start_seconds for word in each.words] for each in (said, heard)]
-        durations.append(float(np.corrcoef(*lengths)[0, 1]))
+        durations.append(float(np.corrcoef(np.array(lengths))[0, 1]))
         ratios.append(sum(lengths[1]) / sum(lengths[0]))
         misses += [abs(x.start_seconds - y.start_seconds) for x, y in zip(said.words, heard.words, strict=True)]
     return {

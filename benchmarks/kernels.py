@@ -169,7 +169,7 @@ def in_int8(path: Path, inputs: tuple[Tensor, Tensor]) -> Path:
     import onnxruntime
     from onnxruntime import quantization
 
-    class Once(quantization.CalibrationDataReader):
+    class Once(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             names = [entry.name for entry in onnxruntime.InferenceSession(path).get_inputs()]
             self.given = iter([named(names, inputs)])

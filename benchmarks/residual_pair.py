@@ -56,7 +56,9 @@ def compare(channels: int, taps: int, dilation: int, length: int, rounds: int) -
     """GFLOP/s of each form, by its median time, and its largest error in parts of the largest value."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((length, channels), dtype=np.float32)
-    first, second = (rng.standard_normal((taps, channels, channels), dtype=np.float32) / channels for _ in range(2))
+    scale = np.float32(1 / channels)
+    first: Array = scale * rng.standard_normal((taps, channels, channels), dtype=np.float32)
+    second: Array = scale * rng.standard_normal((taps, channels, channels), dtype=np.float32)
     # as convolve_rows takes them
     weights = [torch.from_numpy(each).permute(2, 1, 0).contiguous() for each in (first, second)]
     edge = dilation * (taps // 2)
