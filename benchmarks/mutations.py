@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Sequence
@@ -69,7 +70,7 @@ def damaged_json(content: bytes, draw: random.Random) -> bytes:
         elif kind == 1 and isinstance(holder, dict):
             holder[draw.choice(("", "unknown", "\ud800", key + "\x00"))] = holder[key]
         else:
-            holder[key] = draw.choice((*STRANGE, [holder[key]] * 3))
+            holder[key] = copy.deepcopy(draw.choice((*STRANGE, [holder[key]] * 3)))
     return json.dumps(values).encode("utf-8", "surrogatepass")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxclone.models.watermark import WatermarkDetector
-from voxclone.safety.hearing import Floats, Heard, Hearing, Samples
+from voxclone.safety.hearing import Floats, Heard, Hearing, Samples, Singles
 
 Verdict = Literal["watermarked", "not_detected", "inconclusive"]
 
@@ -99,12 +99,12 @@ class MarkFinder:
         scores = self._scores(heard, round(min(seconds, WINDOW_SECONDS) * self._frame_rate))
         return np.flatnonzero(scores.max(1) >= self.config.doubt)
 
-    def _scores(self, heard: Heard, window: int) -> Floats:
+    def _scores(self, heard: Heard, window: int) -> Singles:
         """(K, windows) the score of each window of that many frames, at each speed."""
         least = min(window / 4, SHORTEST_SECONDS / 2 * self._frame_rate)
         pairs = zip(heard.evidence, heard.weight, strict=True)
-        scores: Floats = np.stack([_pooled(*pair, window, least) for pair in pairs]) - self._costs[:, None]
-        return scores
+        pooled = (_pooled(*pair, window, least) - cost for pair, cost in zip(pairs, self._costs, strict=True))
+        return np.stack([scores.astype(np.float32) for scores in pooled])  # as much as an hour at all speeds takes
 
     def _judge(self, heard: Heard) -> Detection:
         sound = (heard.weight[0] > 0).sum() / self._frame_rate
@@ -139,7 +139,7 @@ class MarkFinder:
         return bars
 
     def _spans(
-        self, heard: Heard, scores: list[Floats], bars: list[tuple[int, float]]
+        self, heard: Heard, scores: list[Singles], bars: list[tuple[int, float]]
     ) -> tuple[tuple[float, float], ...]:
         """Stretches of more evidence than not, that lie in a window beyond its threshold, at any of the speeds."""
         count = len(heard.level)
@@ -162,15 +162,15 @@ class MarkFinder:
         return self._hearing.frame_rate
 
 
-def _pooled(evidence: Floats, weight: Floats, window: int, least: float) -> Floats:
+def _pooled(evidence: Singles, weight: Singles, window: int, least: float) -> Floats:
     """Mean evidence by weight in each window of that many frames; -inf where fewer than `least` are heard."""
 
-    def sums(values: Floats) -> Floats:
-        total = np.concatenate([[0.0], np.cumsum(values)])
+    def sums(values: NDArray[Any]) -> Floats:
+        total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
         each: Floats = total[window:] - total[:-window]
         return each
 
-    heard = sums((weight > 0).astype(np.float64))
+    heard = sums(weight > 0)
     mean = sums(evidence * weight) / np.maximum(sums(weight), 1e-6)
     return np.where(heard >= max(least, 1e-9), mean, -np.inf)
 

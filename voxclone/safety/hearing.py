@@ -18,6 +18,7 @@ from voxclone.errors import AudioError
 from voxclone.models.watermark import WatermarkDetector
 
 Samples = NDArray[np.float32]
+Singles = NDArray[np.float32]  # what there is much of
 Floats = NDArray[np.float64]
 
 BLOCK_SECONDS = 10.0  # judged at once
@@ -38,8 +39,8 @@ class Heard:
         level: (T,) dB of full scale.
     """
 
-    evidence: Floats
-    weight: Floats
+    evidence: Singles
+    weight: Singles
     level: Floats
 
 
@@ -89,14 +90,14 @@ class Hearing:
         """Hear frames first … last of a piece, which are of at most `BLOCK_SECONDS`."""
         start = max(0, first - self._edge)
         samples = piece[start * self._frame : (last + self._edge) * self._frame]
-        evidence, weight = np.zeros((2, len(self.speeds), last - first))
+        evidence, weight = np.zeros((2, len(self.speeds), last - first), np.float32)
         middles = (np.arange(first, last) - start + 0.5) * self._frame  # of the frames, in samples
         for index in tried:
             speed = self.speeds[index]
             with torch.inference_mode():
                 judged = self.detector(torch.from_numpy(at_speed(samples, speed))[None])
             places = np.minimum(middles * speed // self._frame, judged[0].shape[1] - 1).astype(int)
-            evidence[index], weight[index] = (each[0].double().numpy()[places] for each in judged)
+            evidence[index], weight[index] = (each[0].numpy()[places] for each in judged)
         level = frame_levels(piece[None, first * self._frame : last * self._frame], self._frame)[0]
         return Heard(evidence, weight, level)
 
