@@ -216,6 +216,24 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, form: str, subtype: str | N
             read_audio(source)
 
 
+@pytest.mark.parametrize(("more", "refused"), [(2, False), (10, True)])
+def test_an_mp3_may_count_some_frames_too_many(more: int, refused: bool, tmp_path: Path) -> None:
+    # As some of Common Voice's clips do; a file that lacks more is another thing.
+    path = tmp_path / "clip.mp3"
+    write_audio(path, MONO, 16000)
+    data = bytearray(path.read_bytes())
+    at = max(data.find(b"Xing"), data.find(b"Info"))
+    assert at > 0
+    assert data[at + 7] & 1  # the count is there
+    data[at + 8 : at + 12] = (int.from_bytes(data[at + 8 : at + 12]) + more).to_bytes(4)
+    path.write_bytes(data)
+    if refused:
+        with pytest.raises(AudioError, match="cut short"):
+            read_audio(path)
+    else:
+        assert len(read_audio(path)[0]) >= len(MONO) - 1152
+
+
 def test_a_wav_without_its_last_byte_is_refused() -> None:
     with pytest.raises(AudioError, match=r"promises 16000 samples \(1.00 s\) and 15999 "):
         read_audio(encoded(MONO)[:-1])

@@ -33,7 +33,7 @@ _READABLE = {
 UNKNOWN_FRAMES = 1 << 62  # samples; libsndfile's count for a FLAC whose header holds none is just under twice that
 _UNKNOWN_LENGTH = 0x7FFF0000  # bytes; what recorders into a pipe write as a size that they cannot know
 _OGG_PAGE_MAX = 27 + 255 + 255 * 255  # bytes
-_MP3_FRAME = 1152  # samples; some encoders count the frame that holds their header, which is not sound
+_MP3_SLACK_SECONDS = 0.072  # that real files count without sound in them: frames of the header, delay and padding
 
 
 def read_head(stream: BinaryIO) -> bytes:
@@ -89,7 +89,7 @@ def check_complete(stream: BinaryIO, encoding: str, promised: int, found: int, s
             f"{name} is cut short: {found / sample_rate:.2f} s can be read and its last Ogg page is not whole; "
             "a complete file is needed"
         )
-    tolerance = _MP3_FRAME if encoding.startswith("MP3 ") else 0
+    tolerance = round(_MP3_SLACK_SECONDS * sample_rate) if encoding.startswith("MP3 ") else 0
     if found + tolerance < promised:
         raise AudioError(
             f"{name} is cut short: its header promises {promised} samples ({promised / sample_rate:.2f} s) and {found} "
