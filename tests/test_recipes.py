@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 for name in ("accelerate", "torchaudio", "numba", "pyroomacoustics", "tensorboard", "matplotlib"):
     pytest.importorskip(name, reason="the train extra is not installed")
@@ -57,8 +58,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, espeak: Any) -> Path:
     """manifest.tsv and its recordings."""
-    import soundfile
-
     folder = tmp_path_factory.mktemp("espeak")
     lines = ["path\tspeaker\tcorpus\tsplit\ttext"]
     for speaker, (voice, pitch) in SPEAKERS.items():
@@ -154,12 +153,13 @@ def test_evaluation_list(tmp_path: Path) -> None:
     header = "path\tcorpus\tspeaker\tgender\tseconds\tsample_rate\tlanguage\tlicence\tsplit\ttext"
     rows = [
         "a1.wav\tc\tada\tf\t2.0\t16000\ten\tCC0\tvalid\tToo short.",
-        "a2.wav\tc\tada\tf\t5.0\t16000\ten\tCC0\tvalid\tThe reference.",
+        "a2.wav\tc\tada\tf\t\t16000\ten\tCC0\tvalid\tThe reference.",
         "b1.wav\tc\tbob\tm\t30.0\t16000\ten\tCC0\tvalid\tToo long.",
         "e1.wav\tc\teve\tf\t5.0\t16000\ten\tCC0\ttrain\tTrained on.",
     ]
     manifest, out = tmp_path / "manifest.tsv", tmp_path / "list.tsv"
     manifest.write_text("\n".join([header, *rows]) + "\n")
+    soundfile.write(tmp_path / "a2.wav", np.zeros(5 * 16000), 16000)  # of which the manifest says no length
     command = [sys.executable, str(REPOSITORY / "recipes/evaluate/list.py"), "--manifest", str(manifest)]
     subprocess.run([*command, "--out", str(out)], check=True, capture_output=True)
     first = ["name\tspeaker\treference\ttext\trecording", "ada-000\tada\ta2.wav\tToo short.\ta1.wav"]

@@ -5,10 +5,17 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
+import soundfile
+
 COLUMNS = ("name", "speaker", "reference", "text", "recording")
 
 
-def references(rows: list[dict[str, str]], seconds: tuple[float, float]) -> dict[str, list[dict[str, str]]]:
+def seconds_of(row: dict[str, str], root: Path) -> float:
+    """As the manifest says, or as the file is."""
+    return float(row.get("seconds") or soundfile.info(root / row["path"]).duration)
+
+
+def references(rows: list[dict[str, str]], root: Path, seconds: tuple[float, float]) -> dict[str, list[dict[str, str]]]:
     """Speaker → recordings with text: a reference of fitting length first, then the others, in the manifest's order."""
     by_speaker: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
@@ -16,7 +23,7 @@ def references(rows: list[dict[str, str]], seconds: tuple[float, float]) -> dict
             by_speaker[row["speaker"]].append(row)
     chosen = {}
     for speaker, own in by_speaker.items():
-        fitting = [row for row in own if seconds[0] <= float(row["seconds"]) <= seconds[1]]
+        fitting = [row for row in own if seconds[0] <= seconds_of(row, root) <= seconds[1]]
         if fitting:
             chosen[speaker] = [fitting[0], *(row for row in own if row is not fitting[0])]
     return chosen
@@ -45,7 +52,7 @@ def main() -> None:
             and row["language"].startswith(args.language)
             and args.corpus in (None, row["corpus"])
         ]
-    chosen = dict(list(references(rows, tuple(args.seconds)).items())[: args.speakers])
+    chosen = dict(list(references(rows, args.manifest.parent, tuple(args.seconds)).items())[: args.speakers])
     if not chosen:
         parser.error(f"no speaker of split {args.split!r} has a recording of {args.seconds} s with text")
     sentences = None

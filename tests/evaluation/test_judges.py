@@ -112,7 +112,7 @@ def test_functions_of_a_file(clips: list[Path], tmp_path: Path) -> None:
     opening.hear.cache_clear()
     verifier = open_verifier(f"python:{file}:embed")
     assert verifier.similarity([(clips[0], clips[0]), (clips[0], clips[1])]) == pytest.approx([1.0, 0.0])
-    assert open_naturalness("python:statistics:pstdev").name == "python statistics:pstdev"
+    assert open_naturalness("python:statistics:pstdev").name == "statistics:pstdev"
 
 
 def test_functions_that_are_not_there_are_absent(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_ratio_is_of_sums_and_speakers_are_drawn_whole() -> None:
 def test_texts_are_compared_as_they_are_spoken() -> None:
     assert comparable("Dr. Smith's well-known “plan”, isn't it?") == "doctor smith's well known plan isn't it"
     assert comparable("It cost $3.50.") == comparable("it cost three dollars and fifty cents")
+    assert comparable("Mr. Crow and Mrs. Pike") == comparable("mr crow and mrs pike") == "mister crow and missus pike"
     assert comparable("Naïve café — ÉTÉ") == "naïve café été"
 
 

@@ -189,6 +189,6 @@ def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: p
     judges = ["--asr", echo(tmp_path / "asr.py"), "--verifier", "none", "--naturalness", "none"]
     assert main([*arguments, *judges, "--model", str(tiny_folder), "--device", "cpu"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^cloned\tword error rate \(command .*\)\t0\.500 \[0\.500, 0\.500\]$", out, re.MULTILINE)
+    assert re.search(r"^cloned\tword error rate \(\S+ asr\.py\)\t0\.500 \[0\.500, 0\.500\]$", out, re.MULTILINE)
     assert "cloned\tspeaker similarity\tabsent (not asked for)" in out
     assert out.endswith(f"{tmp_path / 'out' / 'report.html'}\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,7 @@ def test_counts_are_those_of_the_store(tmp_path: Path) -> None:
     assert (report.unpunctuated, report.noisy, report.clipped, report.misfit) == (1, 1, 1, 0)
     assert (report.doubtful, report.stretched, report.pauses_heard) == (1, 1, 1)
     assert report.silent_share == pytest.approx((34 + 50) / 240, abs=1e-3)
+    json.dumps(asdict(report))  # plain numbers, none of NumPy's
     assert report.hours == pytest.approx(3 * 120 * 256 / 22050 / 3600, abs=0.005)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voxclone.audio.io import read_audio
 from voxclone.evaluation.picture import spectrogram_png
-from voxclone.evaluation.report import CLONED, Mean, Report, Utterance
+from voxclone.evaluation.report import CLONED, Mean, Report, Utterance, three_digits
 from voxclone.evaluation.words import comparable
 
 PICTURE_FOLDER = "pictures"
@@ -69,7 +69,8 @@ def _mean(mean: Mean) -> str:
     if mean.interval is None:
         return f'<span class="absent">absent: {escape(mean.absent or "")}</span>'
     value, low, high, count = mean.interval
-    return f'{value:#.3g} <span class="interval">[{low:#.3g}, {high:#.3g}] n={count}</span>'
+    span = f"[{three_digits(low)}, {three_digits(high)}] n={count}"
+    return f'{three_digits(value)} <span class="interval">{span}</span>'
 
 
 def _item(utterances: Sequence[Utterance], folder: Path, reference: str) -> str:
@@ -120,7 +121,7 @@ def _numbers(utterance: Utterance) -> str:
         shown.append(f"{utterance.word_errors} of {utterance.words_said} words wrong")
     if utterance.similarity is not None:
         shown.append(f"similarity {utterance.similarity:.2f}")
-    shown += [f"{name.partition(':')[0]} {score:.2f}" for name, score in utterance.naturalness.items()]
+    shown += [f"{name} {score:.2f}" for name, score in utterance.naturalness.items()]
     if utterance.f0_median is not None:
         shown.append(f"f0 {utterance.f0_median:.0f} Hz ± {utterance.f0_spread:.1f} st")
     shown.append(f"{utterance.words_per_second:.1f} words/s")

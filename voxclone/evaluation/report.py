@@ -26,7 +26,7 @@ class Utterance:
         failure: Why it could not be made.
         heard: The recogniser's transcript.
         similarity: To the reference, as the verifier has it.
-        naturalness: Predictor → score.
+        naturalness: Predictor's name → score.
         f0_median: Hz.
         f0_error: Semitones between its median f0 and the reference's.
         f0_spread: Semitones, standard deviation.
@@ -78,7 +78,7 @@ class Mean:
         if self.interval is None:
             return f"absent ({self.absent})"
         value, low, high, _ = self.interval
-        return f"{value:#.3g} [{low:#.3g}, {high:#.3g}]"
+        return f"{three_digits(value)} [{three_digits(low)}, {three_digits(high)}]"
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,11 @@ class Report:
             values = [getattr(utterance, name) for name in names]
             rows.append([_cell(value) for value in [*values, *map(utterance.naturalness.get, predictors)]])
         return rows
+
+
+def three_digits(value: float) -> str:
+    """A number as it is shown: 0.123, 1.20, 178."""
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _cell(value: object) -> object:

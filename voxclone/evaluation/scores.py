@@ -84,7 +84,7 @@ class Panel:
         for name, predictor in self.naturalness.items():
             try:
                 for utterance, score in zip(made, predictor.score(paths), strict=True):
-                    utterance.naturalness[name] = score
+                    utterance.naturalness[predictor.name] = score
             except Absent as absent:
                 self.absent[name] = str(absent)
         _measure(made, paths, references)
@@ -126,7 +126,7 @@ class Panel:
             if name in ("words", "similarity"):
                 continue
             judge = self.naturalness[name].name if name in self.naturalness else name
-            rows = [(u, u.naturalness.get(name), 1) for u in utterances]
+            rows = [(u, u.naturalness.get(judge), 1) for u in utterances]
             means.append(_mean("naturalness, 1 to 5", judge, rows, self.absent.get(name, "no utterance was made")))
         for metric, attribute in MEASURES.items():
             rows = [(u, getattr(u, attribute), 1) for u in utterances]

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from voxclone.evaluation.judges.opening import library
 from voxclone.text.normalize import normalize
 
+TITLES = {"mr": "mister", "mrs": "missus", "dr": "doctor"}  # as recognisers write them, without a stop
+
 
 class Errors(NamedTuple):
     """Edit operations between what was to be said and what was heard, and the length of the former."""
@@ -24,7 +26,8 @@ def comparable(text: str) -> str:
     spoken = unicodedata.normalize("NFKC", normalize(text)).lower().replace("’", "'")
     spoken = re.sub(r"[-–—/]", " ", spoken)
     kept = "".join(char if char.isalnum() or char == "'" or unicodedata.combining(char) else " " for char in spoken)
-    return " ".join(word for word in (word.strip("'") for word in kept.split()) if word)
+    words = (word.strip("'") for word in kept.split())
+    return " ".join(TITLES.get(word, word) for word in words if word)
 
 
 def count_errors(text: str, heard: str) -> Errors:

@@ -84,7 +84,7 @@ def _report(
         own = durations.read(aligned[entry.key], "durations")
         quiet = np.isin(ids, silences)
         report.doubtful += aligned[entry.key].about["confidence"] < DOUBTFUL
-        report.stretched += own[~quiet].max(initial=0) > LONGEST_SOUND
+        report.stretched += bool(own[~quiet].max(initial=0) > LONGEST_SOUND)
         report.pauses_heard += int(np.count_nonzero((ids == space) & (with_heard_pauses(ids, own, mel) != space)))
         frames, silent = frames + int(own.sum()), silent + int(own[quiet].sum())
     report.hours = round(report.hours, 2)

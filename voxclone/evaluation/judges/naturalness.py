@@ -15,6 +15,7 @@ from voxclone.evaluation.judges.opening import (
     library,
     number_at_end,
     open_judge,
+    short_name,
 )
 
 TORCHMETRICS_CACHE = Path("~/.torchmetrics")
@@ -70,7 +71,7 @@ class CommandNaturalness:
 
     def __init__(self, line: str) -> None:
         self._line = line
-        self.name = f"command {line}"
+        self.name = short_name(line)
 
     def score(self, paths: Sequence[Path]) -> list[float]:
         """As `Naturalness` has it."""
@@ -85,7 +86,7 @@ class PythonNaturalness:
 
     def __init__(self, place: str) -> None:
         self._score = import_function(place)
-        self.name = f"python {place}"
+        self.name = short_name(place)
 
     def score(self, paths: Sequence[Path]) -> list[float]:
         """As `Naturalness` has it."""
@@ -93,9 +94,9 @@ class PythonNaturalness:
 
 
 def _require_cached(files: Sequence[str], name: str) -> None:
-    folder = TORCHMETRICS_CACHE.expanduser()
-    if missing := [file for file in files if not (folder / file).is_file()]:
-        raise Absent(f"torchmetrics would download {name}: its weights are not here, {folder / missing[0]} is missing")
+    if missing := [file for file in files if not (TORCHMETRICS_CACHE / file).expanduser().is_file()]:
+        where = TORCHMETRICS_CACHE / missing[0]
+        raise Absent(f"torchmetrics would download {name}: its weights are not here, {where} is missing")
 
 
 NATURALNESS: dict[str, Callable[[str], Naturalness]] = {

@@ -109,6 +109,11 @@ def ask_command(line: str, arguments: Sequence[str]) -> list[list[str]]:
     return [line.split("\t") for line in printed.splitlines() if "\t" in line]
 
 
+def short_name(line: str) -> str:
+    """A command as reports name it: without the folders of its words, which are this machine's."""
+    return " ".join(Path(word).name if "/" in word else word for word in line.split())
+
+
 def number_at_end(fields: Sequence[str]) -> float:
     """The number in the last field, which may be written as name=number."""
     try:

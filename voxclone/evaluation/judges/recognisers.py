@@ -10,7 +10,16 @@ import numpy as np
 
 from voxclone.audio.loudness import level
 from voxclone.errors import AudioError
-from voxclone.evaluation.judges.opening import RATE, Absent, ask_command, hear, import_function, library, open_judge
+from voxclone.evaluation.judges.opening import (
+    RATE,
+    Absent,
+    ask_command,
+    hear,
+    import_function,
+    library,
+    open_judge,
+    short_name,
+)
 
 
 class Recogniser(Protocol):
@@ -103,7 +112,7 @@ class CommandRecogniser:
 
     def __init__(self, line: str) -> None:
         self._line = line
-        self.name = f"command {line}"
+        self.name = short_name(line)
 
     def transcribe(self, paths: Sequence[Path]) -> list[str]:
         """As `Recogniser` has it."""
@@ -118,7 +127,7 @@ class PythonRecogniser:
 
     def __init__(self, place: str) -> None:
         self._transcribe = import_function(place)
-        self.name = f"python {place}"
+        self.name = short_name(place)
 
     def transcribe(self, paths: Sequence[Path]) -> list[str]:
         """As `Recogniser` has it."""

@@ -19,6 +19,7 @@ from voxclone.evaluation.judges.opening import (
     library,
     number_at_end,
     open_judge,
+    short_name,
 )
 
 Pairs = Sequence[tuple[Path, Path]]
@@ -64,7 +65,7 @@ class PythonVerifier(EmbeddingVerifier):
     def __init__(self, place: str) -> None:
         super().__init__()
         self._embed = import_function(place)
-        self.name = f"python {place}"
+        self.name = short_name(place)
 
     def embed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """As `EmbeddingVerifier` has it."""
@@ -102,7 +103,7 @@ class CommandVerifier:
 
     def __init__(self, line: str) -> None:
         self._line = line
-        self.name = f"command {line}"
+        self.name = short_name(line)
 
     def similarity(self, pairs: Pairs) -> list[float]:
         """As `Verifier` has it."""
