@@ -93,6 +93,33 @@ def test_a_depth_learns_its_own_numbers_and_no_others(
         torch.testing.assert_close(adapted.infer(*inputs).mel, step.model.infer(*inputs).mel, atol=0.02, rtol=0)
 
 
+@pytest.mark.parametrize("depth", ["norms", "lora"])
+def test_the_prosodys_stretch_is_measured_anew_and_never_more_than_it_was(
+    batch: dict[str, Tensor], depth: Depth
+) -> None:
+    torch.manual_seed(0)
+    config = AcousticConfig(
+        n_symbols=99, speaker_embedding_dim=16, hidden_dim=16, encoder_layers=1, decoder_layers=1, predictor_layers=1,
+        calibrated=True,
+    )  # fmt: skip
+    base = AcousticModel(config).eval()
+    assert base.spread is not None
+    base.spread.stretch.copy_(torch.tensor([2.0, 1.0, 2.0, 2.0]))
+    base.spread.residual.copy_(torch.tensor([9.0, 0.0, 9.0, 0.001]))
+    step = make(base, depth, batch)
+    step.begin()
+    learn(step, batch)
+    adapter = step.adapter("id", "tiny")
+    assert adapter is not None
+    tuned = adapt(base, adapter)
+    assert tuned.spread is not None and not isinstance(tuned.spread.stretch, torch.nn.Parameter)
+    assert (tuned.spread.stretch <= base.spread.stretch).all() and (tuned.spread.stretch >= 1).all()
+    assert tuned.spread.residual[0] < 9 and tuned.spread.residual[3] == base.spread.residual[3]
+    assert base.spread.residual[0] == 9
+    factors = [name for name in adapter.tensors if name.endswith(".up")]
+    assert bool(factors) == (depth == "lora") and not [name for name in factors if "predictor" in name]
+
+
 def test_norms_of_the_bundled_size_are_a_file_below_100_kb() -> None:
     config = AcousticConfig(n_symbols=99, expansion=2)
     model = AcousticModel(config)

@@ -16,11 +16,13 @@ from voxclone.finetuning.detail import course_and_detail_loss
 from voxclone.layers.norm import ConditionalLayerNorm
 from voxclone.models.adapter import DOWN, UP, Adapter
 from voxclone.training.acoustic import AcousticStep
+from voxclone.training.calibration import calibrate
 from voxclone.training.trainer import Report
 
 Depth = Literal["embedding", "norms", "lora", "full"]
 DEPTHS: tuple[Depth, ...] = ("embedding", "norms", "lora", "full")
 RANK = 8  # of LoRA's factors
+PREDICTORS = ("prosody_predictor.", "duration_predictor.")
 EMBEDDING_STEP = 3.0  # the embedding's learning rate against the spectrum's; its values are a tenth of the spectrum's
 
 
@@ -172,7 +174,24 @@ class AdaptationStep(AcousticStep):
             name: (value if name.endswith((UP, DOWN)) else value - self._start[name].cpu()).half()
             for name, value in self.best().items()
         }
-        return Adapter(changes, base_id, base_name, self.depth)
+        return Adapter(changes | self._spread_changes(), base_id, base_name, self.depth)
+
+    @torch.inference_mode()
+    def _spread_changes(self) -> dict[str, Tensor]:
+        """What the prosody's spread is changed by: one speaker is predicted better, and needs less stretch, if any."""
+        spread = self.model.spread
+        if spread is None:
+            return {}
+        self.eval()
+        for parameter, best in zip(self._trained.values(), self.best().values(), strict=True):
+            parameter.copy_(best)
+        held_out = send_to_device(list(self.held_out), self.spectrum.device)
+        batches = [batch | self._voice(len(batch["mel"])) for batch in held_out]
+        found = calibrate(self.model, spread.average, batches)
+        changes = {}
+        for name, was, value in zip(("stretch", "residual"), (spread.stretch, spread.residual), found, strict=True):
+            changes[f"spread.{name}"] = (torch.minimum(was, value) - was).cpu().half()
+        return changes
 
 
 def _norm_names(model: nn.Module) -> list[str]:
@@ -182,11 +201,15 @@ def _norm_names(model: nn.Module) -> list[str]:
 
 
 def _large_layers(model: nn.Module) -> dict[str, nn.Linear | nn.Conv1d]:
-    """Layers whose weights are worth factors; those that see the voice alone are covered by their biases."""
+    """Layers whose weights are worth factors.
+
+    Those that see the voice alone are covered by their biases. Predictors of prosody would learn the few sentences by
+    heart: of them the norms must do.
+    """
     found = {}
     for name, module in model.named_modules():
-        of_voice = name.startswith("speaker.") or name.endswith(".affine")
-        if isinstance(module, (nn.Linear, nn.Conv1d)) and not of_voice:
+        left_out = name.startswith(("speaker.", *PREDICTORS)) or name.endswith(".affine")
+        if isinstance(module, (nn.Linear, nn.Conv1d)) and not left_out:
             grouped = isinstance(module, nn.Conv1d) and module.groups > 1
             if not grouped and min(module.weight.shape[:2]) >= 2 * RANK:
                 found[name] = module

@@ -24,7 +24,7 @@ AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Changes to an acoustic model's parameters.
+    """Changes to an acoustic model's parameters and buffers.
 
     Attributes:
         tensors: Float tensors on the CPU, not to be written to. Under a parameter's name: what is added to it, in its
@@ -95,7 +95,7 @@ def adapt(model: AnyModule, adapter: Adapter) -> AnyModule:
     Raises:
         ModelError: The adapter changes a parameter that the model does not have, or has in another size.
     """
-    parameters = dict(model.named_parameters())
+    parameters = dict(itertools.chain(model.named_parameters(), model.named_buffers()))
     changed = {}
     for name, change in adapter.changes().items():
         if name not in parameters or parameters[name].numel() != change.numel():
@@ -107,5 +107,7 @@ def adapt(model: AnyModule, adapter: Adapter) -> AnyModule:
     adapted = copy.deepcopy(model, shared)
     for name, value in changed.items():
         owner, _, leaf = name.rpartition(".")
-        setattr(adapted.get_submodule(owner), leaf, nn.Parameter(value, requires_grad=False))
+        is_parameter = isinstance(parameters[name], nn.Parameter)
+        changed_to = nn.Parameter(value, requires_grad=False) if is_parameter else value
+        setattr(adapted.get_submodule(owner), leaf, changed_to)
     return adapted
