@@ -32,6 +32,7 @@ from voxclone.safety.verification import (
     words_heard,
 )
 from voxclone.synthesis.reference import embed_speaker
+from voxclone.training.metrics import equal_error_rate
 
 Row = dict[str, str]
 
@@ -106,7 +107,7 @@ def speaker_trials(model: voxclone.VoxClone, rows: list[Row], data: Path) -> tup
         "genuine_trials": len(right),
         "impostor_trials": len(wrong),
         "same_gender_impostor_trials": sum(map(len, alike)),
-        "equal_error_rate": equal_error_rate(right, wrong),
+        "equal_error_rate": round(equal_error_rate(right, wrong), 4),
         "threshold_at_1_percent": threshold,
         "at_that_threshold": at(threshold, genuine, right, wrong, alike),
         "threshold_of_the_model": shipped,
@@ -135,14 +136,6 @@ def at(
             name: round(float((np.array(scores) < threshold).mean()), 3) for name, scores in genuine.items()
         },
     }
-
-
-def equal_error_rate(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:
-    levels = np.linspace(-1, 1, 2001)
-    misses = np.array([(right < level).mean() for level in levels])
-    alarms = np.array([(wrong >= level).mean() for level in levels])
-    best = int(np.abs(misses - alarms).argmin())
-    return round(float(misses[best] + alarms[best]) / 2, 4)
 
 
 def gender_of(rows: list[Row]) -> dict[str, str]:
