@@ -273,6 +273,7 @@ class WatermarkConfig(Config):
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)  # one block each
     threshold: float = 2.0  # on the score of two seconds: one natural window in a thousand passes it
     doubt: float = 0.0  # on the same: one natural window in a hundred passes it
+    output_threshold: float | None = None  # on the score of an output, at its own speed; None: `doubt`
     threshold_short: float = 1.0  # added to both for windows of one second
     threshold_tail: float = 1.0  # added to both each time that the audio is e times as long
     long_windows: tuple[float, ...] = ()  # seconds of longer windows, which take less evidence

@@ -36,6 +36,7 @@ THRESHOLDS = (
     "speed_cost",
     "threshold",
     "doubt",
+    "output_threshold",
     "threshold_short",
     "threshold_tail",
     "long_windows",
@@ -123,7 +124,7 @@ def main() -> None:
     tasks: dict[str, tuple[Callable[[Sequence[Entry]], Scored], list[Entry]]] = {
         "natural": (partial(plain, detector, args.searched, stores["calibration"], WINDOW_SECONDS), natural),
         "short": (partial(plain, detector, args.searched, stores["calibration"], SHORTEST_SECONDS), natural[::6]),
-        "distorted": (partial(distorted, detector, args.searched, stores["channel"], args.draws), sent),
+        "distorted": (partial(distorted, detector, min(1, 2 * args.searched), stores["channel"], args.draws), sent),
     }
     digest = hashlib.sha256((args.model / "detector.safetensors").read_bytes()).hexdigest()[:16]
     args.out.mkdir(parents=True, exist_ok=True)

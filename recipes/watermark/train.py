@@ -36,7 +36,7 @@ from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.watermark import CollaborativeMark
 
 HOP = AudioConfig().hop_length
-UNMARKED_SPEED = 0.13  # as far as calibrate.py has speeds tried
+SEARCHED_SPEED = 0.13  # as far as calibrate.py has speeds tried
 
 
 def folder_vocoder(folder: Path) -> nn.Module:
@@ -127,7 +127,7 @@ def main() -> None:
         unmarked.append(pool("twin", lambda: remade(twin, natural[: count // 2])))
 
     rooms = simulate_rooms(settings["rooms"], audio.sample_rate, seed=1)
-    channel = Channel(audio.sample_rate, rooms, unmarked_speed=UNMARKED_SPEED)
+    channel = Channel(audio.sample_rate, rooms, searched_speed=SEARCHED_SPEED)
     mark = CollaborativeMark(WatermarkConfig(), channel, [Drawn(segments) for segments in unmarked])
     if args.detector_run:
         mark.detector.load_state_dict(export_part(args.detector_run, "mark.detector."))

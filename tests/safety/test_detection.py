@@ -117,6 +117,8 @@ def test_checks_an_output(finder: MarkFinder) -> None:
     assert finder.check_marked(babble(10) + tone(10), RATE) is True
     assert finder.check_marked(babble(10), RATE) is False
     assert finder.check_marked(babble(0.5), RATE) is None
+    strict = ToneDetector(dataclasses.replace(CONFIG, output_threshold=4.5))
+    assert MarkFinder(strict, "a tone").check_marked(babble(10) + tone(10), RATE) is False  # type: ignore[arg-type]
 
 
 def test_blocks_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,15 +42,18 @@ def test_labels_move_with_the_samples():
         assert (loud == (labels > 0.5)).float().mean() > 0.98
 
 
-def test_only_what_is_nowhere_marked_is_played_at_other_speeds(speech):
-    waveform = speech[None].repeat(8, 1)
+def test_hears_as_the_search_does_and_keeps_the_speed_of_a_mark():
+    time = torch.arange(RATE) / RATE
+    waveform = (0.1 * torch.sin(2 * math.pi * 2000 * time)).repeat(12, 1)
     marked = torch.zeros_like(waveform)
-    marked[:4, 1000:2000] = 1
-    channel = Channel(RATE, counts=(1.0,), unmarked_speed=0.1)
+    marked[:6, : RATE // 2] = 1
+    channel = Channel(RATE, counts=(1.0,), searched_speed=0.1)
     received, labels = channel(waveform, marked, np.random.default_rng(0))
-    gain = received.square().sum(1).sqrt() / waveform.square().sum(1).sqrt()
-    same = (received - gain[:, None] * waveform).abs().amax(1) < 1e-4
-    assert same[:4].all() and 1 <= same[4:].sum() <= 3 and torch.equal(labels, marked)
+    window = torch.hann_window(RATE // 3)
+    hertz = torch.fft.rfft(received[:, : RATE // 3] * window).abs().argmax(1) * 3.0
+    assert ((hertz[:6] - 2000).abs() <= 6).all() and (labels[:6].sum(1) > 0.4 * RATE).all()
+    moved = (hertz[6:] - 2000).abs() > 6
+    assert 1 <= moved.sum() <= 5 and ((hertz > 1790) & (hertz < 2230)).all() and not labels[6:].any()
 
 
 def test_the_same_seed_draws_the_same(speech):

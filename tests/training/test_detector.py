@@ -16,6 +16,7 @@ from voxclone.training.detector import DetectorSegments, DetectorStep, Drawn, Na
 from voxclone.training.features import FeatureStore
 from voxclone.training.thresholds import (
     Scored,
+    _quantile,
     best_scores,
     calibrated,
     cut_windows,
@@ -98,6 +99,7 @@ def test_thresholds_are_what_few_natural_windows_pass():
     assert config.long_windows == (4.0, 8.0, 12.0)  # of independent windows, the mean varies less
     assert config.threshold > config.long_thresholds[0] > config.long_thresholds[1] > config.long_thresholds[2]
     assert 0.1 < config.threshold_tail < 1 and config.channels == TINY.channels
+    assert (natural.scores[:, 0] >= config.output_threshold).mean() == pytest.approx(1e-2, abs=1e-3)
     own, others = distorted.scores[:, 0], distorted.scores[:, 1:].max(1) - config.speed_cost
     assert (own >= config.threshold).mean() == pytest.approx(5e-4, abs=2e-4)  # half of all for the speed as it is
     assert (others >= config.threshold).mean() == pytest.approx(5e-4, abs=2e-4)
@@ -116,6 +118,14 @@ def test_windows_that_stand_for_others_count_as_many():
         assert passed(sampled, 0.3, threshold) == pytest.approx(passed(all_of_them, 0.3, threshold), rel=0.2)
     one, other = (calibrated(SEARCHING, each, all_of_them, all_of_them) for each in (sampled, all_of_them))
     assert one.threshold == pytest.approx(other.threshold, abs=0.15)
+
+
+def test_a_bar_that_few_windows_pass_is_that_of_their_tail():
+    rng = np.random.default_rng(0)
+    bars = [_quantile(rng.exponential(2.0, 2000), np.ones(2000), 1e-3) for _ in range(200)]
+    assert np.mean(bars) == pytest.approx(-2 * np.log(1e-3), rel=0.06) and np.std(bars) < 1.5
+    scores = np.arange(20000.0)
+    assert _quantile(scores, np.ones(20000), 1e-3) == 19979
 
 
 def test_a_recording_is_searched_for_certain_or_by_lot(store):

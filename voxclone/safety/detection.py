@@ -80,7 +80,7 @@ class MarkFinder:
     def check_marked(self, samples: Samples, sample_rate: int) -> bool | None:
         """Whether samples (S,) that should carry the mark as it was made do, by a stretch from their middle.
 
-        The bar is `doubt`, lower than that of `find`: it tells a vocoder that marks from one that does not.
+        The bar is `output_threshold`, lower than that of `find`: it tells a vocoder that marks from one that does not.
 
         Returns:
             None where there is less than a second of sound.
@@ -91,7 +91,8 @@ class MarkFinder:
         evidence, weight = heard.evidence[0], heard.weight[0]
         if (weight > 0).sum() < SHORTEST_SECONDS * self._frame_rate:
             return None
-        return float((evidence * weight).sum() / weight.sum()) >= self.config.doubt
+        bar = self.config.doubt if self.config.output_threshold is None else self.config.output_threshold
+        return float((evidence * weight).sum() / weight.sum()) >= bar
 
     def _promising(self, heard: Heard) -> NDArray[np.intp]:
         """The speeds at which a window is at least in doubt."""

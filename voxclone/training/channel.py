@@ -43,15 +43,16 @@ class Channel:
         rooms: Room impulse responses (R,) at that rate, see `voxclone.training.augmentation.simulate_rooms`.
         weights: Effect to how often it is drawn, in any proportion.
         counts: With which probability an item gets no effect, one, two, and so on.
-        unmarked_speed: How much faster or slower half of the items without a mark are played first: the search for a
-            mark's speed hears all speech at each of them.
+        searched_speed: Up to how much faster or slower half of the items are heard, as the search for a mark's speed
+            hears all speech. What carries a mark is first played faster by as much as it is heard slower, so that what
+            is left of its speed is what a search leaves; band limits and noise in between are moved for both alike.
     """
 
     sample_rate: int
     rooms: Sequence[Tensor] = ()
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     counts: tuple[float, ...] = (0.15, 0.55, 0.3)
-    unmarked_speed: float = 0.0
+    searched_speed: float = 0.0
 
     def __call__(self, waveform: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Send each item through effects of its own.
@@ -77,11 +78,14 @@ class Channel:
                     p=odds / odds.sum(),
                 )
                 x = x * 10 ** (rng.uniform(-15, 3) / 20)
-                if self.unmarked_speed and not label.any() and rng.random() < 0.5:
-                    factor = 1 + float(rng.uniform(-self.unmarked_speed, self.unmarked_speed))
-                    x = distortions.fit_length(distortions.change_speed(x, factor), len(x))
+                speed = 1.0
+                if self.searched_speed and rng.random() < 0.5:
+                    speed = 1 + float(rng.uniform(-self.searched_speed, self.searched_speed))
+                    x, label = _stretched(distortions.change_speed, speed, x, label) if label.any() else (x, label)
                 for name in sorted(chosen, key=names.index, reverse=True):  # codecs come last
                     x, label = self._apply(name, x, label, rng)
+                if speed != 1:
+                    x, label = _stretched(distortions.change_speed, 1 / speed, x, label)
                 received.append(x)
                 moved.append(label)
         return torch.stack(received), torch.stack(moved)
@@ -90,12 +94,19 @@ class Channel:
         if name in _STRETCHING:
             stretch, most = _STRETCHING[name]
             factor = 1 + float(rng.uniform(-most, most))
-            places = (torch.arange(len(x), device=x.device) * factor).long() % len(x)
-            return distortions.fit_length(stretch(x, factor), len(x)), label[places]
+            return _stretched(stretch, factor, x, label)
         if name == "reverb":
             room = self.rooms[int(rng.integers(len(self.rooms)))]
             return distortions.reverberate(x, room, rng.uniform(0.3, 1.0)), label
         return _KEEPING[name](x, self.sample_rate, rng), label
+
+
+def _stretched(
+    stretch: Callable[[Tensor, float], Tensor], factor: float, x: Tensor, label: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What is played `factor` times as fast, in the length that it had, and the labels where their samples went."""
+    places = (torch.arange(len(x), device=x.device) * factor).long() % len(x)
+    return distortions.fit_length(stretch(x, factor), len(x)), label[places]
 
 
 def draw_codec(rng: np.random.Generator) -> Codec:

@@ -155,6 +155,7 @@ def calibrated(config: WatermarkConfig, natural: Scored, distorted: Scored, shor
         speed_cost=cost,
         threshold=threshold,
         doubt=min(doubt, threshold),
+        output_threshold=_output_threshold(natural),
         threshold_short=max(0.0, round(_bar(brief, cost, FALSE_ALARMS) - _bar(whole, cost, FALSE_ALARMS), 3)),
         threshold_tail=_tail(whole, cost),
         long_windows=tuple(seconds for seconds, _ in kept),
@@ -175,6 +176,12 @@ def _searched(scored: Scored) -> Scored:
     return Scored(scored.scores[kept], scored.weight[kept], np.asarray(scored.recordings)[kept].tolist())
 
 
+def _output_threshold(natural: Scored) -> float:
+    """What few natural windows pass at their own speed: an output, which is neither distorted nor searched, must."""
+    own = natural.scores[np.isfinite(natural.scores[:, 0]), 0]
+    return round(_quantile(own, np.ones(len(own)), DOUBTFUL), 3)
+
+
 def _cost(scored: Scored) -> float:
     """How much less the best of the other speeds must count to pass a bar no oftener than its share."""
     others = np.nan_to_num(scored.scores[:, 1:], nan=-np.inf).max(1)
@@ -187,10 +194,16 @@ def _bar(scored: Scored, cost: float, share: float) -> float:
 
 
 def _quantile(scores: Scores, weight: Scores, share: float) -> float:
-    """The score that a share of the weight passes."""
+    """The score that a share of the weight passes; by an exponential tail where fewer than `LEAST_BEYOND` would."""
     order = np.argsort(-scores)
     beyond = np.cumsum(weight[order]) / weight.sum()
-    return float(scores[order[min(len(order) - 1, int(np.searchsorted(beyond, share, "right")))]])
+    place = int(np.searchsorted(beyond, share, "right"))
+    if place >= LEAST_BEYOND:
+        return float(scores[order[min(place, len(order) - 1)]])
+    highest = order[:LEAST_BEYOND]
+    level = float(scores[order[LEAST_BEYOND]])
+    scale = np.average(scores[highest] - level, weights=weight[highest])
+    return level + float(scale * np.log(beyond[LEAST_BEYOND - 1] / share))
 
 
 def _tail(scored: Scored, cost: float) -> float:
