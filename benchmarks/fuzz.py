@@ -94,7 +94,7 @@ def keep(work: Path, fault: str) -> None:
     """Keep the current input with what went wrong; one of each place."""
     content = (work / "input").read_bytes()
     lines = fault.strip().splitlines()
-    place = lines[-1][:60] + "".join(line for line in lines if " line " in line)[-200:]
+    place = lines[-1].split(":")[0] + "".join(line for line in lines if " line " in line)
     stem = hashlib.sha256(place.encode()).hexdigest()[:12]
     folder = work / "findings"
     folder.mkdir(exist_ok=True)

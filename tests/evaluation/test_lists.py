@@ -74,6 +74,13 @@ def test_what_does_not_fit_is_named(tmp_path: Path, content: str, message: str) 
         read_list(path)
 
 
+@pytest.mark.parametrize("reference", ["a" * 5000 + ".wav", "a" * 200_000], ids=["path", "field"])
+def test_what_is_too_long_is_an_error_of_ours(tmp_path: Path, reference: str) -> None:
+    (tmp_path / "list.tsv").write_text(f"reference\ttext\n{reference}\tHello.\n")
+    with pytest.raises(EvaluationError, match="cannot use the list"):
+        read_list(tmp_path / "list.tsv")
+
+
 def test_missing_list_and_unknown_form(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="cannot read the list"):
         read_list(tmp_path / "gone")

@@ -138,6 +138,28 @@ def test_a_damaged_dataset(tmp_path: Path) -> None:
         read_sources(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metadata.csv", b"a|Hello.\xf4\n"),
+        ("metadata.csv", b"a" * 5000 + b"|Hello.\n"),
+        ("metadata.jsonl", b'{"file_name": "a.wav", "text": "\x01"}\n'),
+        ("metadata.jsonl", b'{"file_name": "a.wav"}\n{"text": "Hello."}\n'),
+        ("metadata.jsonl", b'"file_name"\n'),
+        ("metadata.jsonl", b'{"file_name": ' + b"[" * 100_000 + b"\n"),
+        ("metadata.jsonl", b'{"file_name": 3}\n'),
+        ("wav.scp", b"a \x85.wav\n"),
+        ("wav.scp", b"a " + b"a" * 5000 + b"\n"),
+        ("a.txt", b"\xff"),
+    ],
+)
+def test_a_damaged_table_is_an_error_of_ours(tmp_path: Path, name: str, content: bytes) -> None:
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(VoxcloneError, match=r"cannot be read|file_name|there is no audio|not there"):
+        read_sources(tmp_path)
+
+
 def test_no_audio_and_no_folder(tmp_path: Path) -> None:
     with pytest.raises(VoxcloneError, match="holds no audio"):
         read_sources(tmp_path)

@@ -61,7 +61,15 @@ def read_list(
     form = form or _guess(lines[0])
     if form not in _READERS:
         raise EvaluationError(f"list form is {form!r}; known are {', '.join(map(repr, _READERS))}")
-    items = list(_READERS[form](lines, Path(audio_root) if audio_root is not None else path.parent, path))
+    root = Path(audio_root) if audio_root is not None else path.parent
+    try:
+        return _checked(list(_READERS[form](lines, root, path)), path)
+    except (OSError, csv.Error) as error:  # a path or a field that is too long
+        raise EvaluationError(f"cannot use the list {path}: {error}") from error
+
+
+def _checked(items: list[Item], path: Path) -> list[Item]:
+    """The items, of which no two have one name, and whose audio is there."""
     names: set[str] = set()
     for item in items:
         if item.name in names:

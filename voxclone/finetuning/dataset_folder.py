@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from voxclone.errors import VoxcloneError
 from voxclone.finetuning.clips import Clip
 from voxclone.finetuning.speakers import choose_speaker
+from voxclone.json_limits import parse_json
 
 TEXT_COLUMNS = ("text_normalized", "normalized_text", "text", "transcription", "transcript", "sentence")
 SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
@@ -53,8 +53,10 @@ def _metadata_rows(folder: Path) -> Iterator[dict[str, Any]]:
         path = folder / name
         if path.is_file() and "file_name" in _first_line(path):
             with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, filter(str.strip, file))
+                rows = csv.DictReader(file) if path.suffix == ".csv" else map(parse_json, filter(str.strip, file))
                 for row in rows:
+                    if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
+                        raise VoxcloneError(f"{path}: a row does not name its audio as file_name")
                     yield row | {"audio": folder / row["file_name"]}
             return
 
@@ -98,5 +100,5 @@ def _first(row: dict[str, Any], columns: tuple[str, ...]) -> str:
 
 
 def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         return file.readline()

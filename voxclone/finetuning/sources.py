@@ -44,7 +44,12 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
         ("LJSpeech", (source / "metadata.csv").is_file(), lambda: _read_ljspeech(source)),
         ("folder of audio", True, lambda: _read_folder(source)),
     ]
-    layout, clips = next((name, read()) for name, found, read in layouts if found)
+    try:
+        layout, clips = next((name, read()) for name, found, read in layouts if found)
+    except VoxcloneError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:  # of a path, an encoding, JSON, or a table
+        raise VoxcloneError(f"a table or text in {source} cannot be read: {error}") from error
     if not clips:
         raise VoxcloneError(f"{source} holds no audio ({' '.join(sorted(AUDIO_SUFFIXES))})")
     return layout, clips
