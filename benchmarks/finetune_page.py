@@ -8,10 +8,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 ROWS = {
-    "similarity": "similarity to held-out recordings (NNID)",
-    "word_errors": "word error rate (PocketSphinx, in-domain)",
+    "similarity": "similarity (NNID)",
+    "word_errors": "word error rate (PocketSphinx)",
     "ldnet": "naturalness (LDNet)",
 }
+MINUTES = (0.3, 0.5, 1, 2, 5, 10, 20)
 COLOURS = ("#b5473c", "#3b6ea5", "#5a9a68", "#c08a2d", "#7a5aa0")
 
 
@@ -19,7 +20,7 @@ def draw_curves(runs: list[dict[str, Any]], path: Path) -> None:
     """One column for each speaker, one row for each number, one line for each kind of voice; bars are intervals."""
     speakers = sorted({run["speaker"] for run in runs})
     kinds = sorted({run["kind"] for run in runs} - {"zero-shot"}, key=lambda kind: (kind != "clone", kind))
-    figure = Figure(figsize=(5.2 * len(speakers), 8.5), layout="tight")
+    figure = Figure(figsize=(5.2 * len(speakers), 8.5), layout="constrained")
     axes = figure.subplots(len(ROWS), len(speakers), squeeze=False, sharex=True, sharey="row")
     for column, speaker in enumerate(speakers):
         own = [run for run in runs if run["speaker"] == speaker]
@@ -47,6 +48,13 @@ def draw_curves(runs: list[dict[str, Any]], path: Path) -> None:
             if column == 0:
                 place.set_ylabel(label)
             place.set_xscale("log")
+            place.set_xlim(MINUTES[0] * 0.9, MINUTES[-1] * 1.1)
+            place.set_xticks(MINUTES, [f"{minutes:g}" for minutes in MINUTES], minor=False)
+            place.minorticks_off()
+        axes[1][column].set_ylim(-0.01, max(0.1, axes[1][column].get_ylim()[1]))
         axes[-1][column].set_xlabel("minutes of speech")
-    axes[0][0].legend(fontsize=8, loc="lower right")
+    labels: dict[str, Any] = {}
+    for place in axes[0]:
+        labels |= {label: line for line, label in zip(*place.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=2, fontsize=9)
     figure.savefig(path, dpi=100)
