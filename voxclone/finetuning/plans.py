@@ -45,7 +45,7 @@ class Plan:
 PLANS: dict[Depth, Plan] = {
     "embedding": Plan(max_steps=60, learning_rate=1e-2, validate_every=10),
     "norms": Plan(max_steps=300, learning_rate=3e-3, validate_every=20),
-    "lora": Plan(max_steps=120, learning_rate=1e-3, validate_every=20, patience=3),
+    "lora": Plan(max_steps=200, learning_rate=1e-3, validate_every=20, patience=3),
     "full": Plan(max_steps=120, learning_rate=2e-4, validate_every=20, patience=3),
 }
 
