@@ -139,6 +139,9 @@ def test_a_recording_is_searched_for_certain_or_by_lot(store):
     scores, weight = sampled_scores(detector, windows, "any", share=1.0)
     np.testing.assert_allclose(scores, every)
     assert weight.tolist() == [1.0, 1.0]
+    detector.config = TINY
+    assert sampled_scores(detector, windows, "any", share=0.0)[1].tolist() == [1.0, 1.0]  # there is nothing to search
+    detector.config = SEARCHING
     detector.head.bias.data[0] -= 20  # nothing is near the mark: searched by lot alone
     weights = [sampled_scores(detector, windows, f"recording {i}", share=0.25)[1][0] for i in range(40)]
     assert set(weights) == {0.0, 4.0} and 3 < np.count_nonzero(weights) < 20

@@ -203,8 +203,9 @@ def _metrics_table(metrics: Sequence[Measured]) -> str:
 def _mark(config: ModelConfig) -> str:
     if config.watermark is None:
         return (
-            "**The audio carries no watermark.** Say that it is synthetic where a listener could take it for real, and "
-            "clone only speakers who agreed."
+            "**The audio carries no watermark.** voxclone lets it out only where the model is loaded with "
+            "`unmarked_for_research=True`. Say that it is synthetic where a listener could take it for real, and clone "
+            "only speakers who agreed."
         )
     return (
         "The vocoder's weights mark all that they make; `voxclone detect` finds the mark. How far it carries, failures "

@@ -97,7 +97,7 @@ def sampled_scores(
     stands for those that were not.
     """
     own = window_scores(detector, windows)
-    certain = bool((own >= NOTEWORTHY).any())
+    certain = bool((own >= NOTEWORTHY).any()) or not detector.config.speeds
     drawn = int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) < share * 2**32
     if certain or drawn:
         others = [window_scores(detector, windows, speed) for speed in detector.config.speeds]
