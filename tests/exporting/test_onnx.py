@@ -74,7 +74,7 @@ def test_model(tiny_folder: Path, tiny_model: VoxClone, tmp_path: Path) -> None:
     ]  # fmt: skip
     about = json.loads((tmp_path / "out" / "voxclone.json").read_text())
     assert about["symbols"] == list(SYMBOLS)
-    assert (about["sample_rate"], about["hop_length"], about["marked"]) == (22050, 256, False)
+    assert (about["sample_rate"], about["hop_length"], about["marked"]) == (22050, 256, True)
     voice = tiny_model.voices["ada"]
     for text in ("Yes.", "The birch canoe slid on the smooth planks, and nobody saw it."):
         ids = np.array(symbol_ids(phonemize(text, "en-us").symbols))

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from voxclone import AudioError, ModelError, Voice, VoiceError, VoxClone, VoxcloneError, hub
-from voxclone.audio.io import MAX_FILE_CHANNELS, read_audio
+from voxclone.audio.io import MAX_FILE_CHANNELS, read_audio, write_audio
+from voxclone.audio.m4a import read_m4a, read_m4a_tags
 from voxclone.config import ModelConfig
 from voxclone.json_limits import parse_json, read_json
 
@@ -214,3 +215,33 @@ class _Bomb:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (Path(self.path),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b"stsd", b"xtsd", "of a kind that is not known"),  # of which PyAV's stream lacks its rate
+        (b"voxclone", b"v\x84xcl\xb9ne", None),  # a tag that is no UTF-8
+    ],
+)
+def test_a_damaged_m4a_is_audio_or_an_error(tmp_path: Path, old: bytes, new: bytes, said: str | None) -> None:
+    pytest.importorskip("av")
+    path = tmp_path / "a.m4a"
+    write_audio(path, np.sin(np.arange(16000) * 0.1).astype(np.float32), 16000, tags={"comment": "by voxclone"})
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    if said is None:
+        assert len(read_m4a(path)[0]) >= 16000 and read_m4a_tags(path)
+    else:
+        with pytest.raises(AudioError, match=said):
+            read_m4a(path)
+
+
+def test_an_m4a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("av")
+    write_audio(tmp_path / "a.m4a", np.zeros(160_000, np.float32), 16000)
+    monkeypatch.setattr("voxclone.audio.m4a.BOMB_FRAMES", 1000)
+    monkeypatch.setattr("voxclone.audio.m4a.BOMB_RATIO", 1)
+    with pytest.raises(AudioError, match="more than speech can"):
+        read_m4a(tmp_path / "a.m4a")

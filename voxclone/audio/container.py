@@ -30,6 +30,8 @@ _READABLE = {
     b"\xff\xf3": "MP3",
     b"\xff\xf2": "MP3",
 }
+BOMB_FRAMES = 1 << 24  # that any file may decode to: six minutes at 44.1 kHz
+BOMB_RATIO = 100  # frames that each of its bytes may add: Opus at 6 kbit/s makes 64; long digital silence makes more
 UNKNOWN_FRAMES = 1 << 62  # samples; libsndfile's count for a FLAC whose header holds none is just under twice that
 _UNKNOWN_LENGTH = 0x7FFF0000  # bytes; what recorders into a pipe write as a size that they cannot know
 _OGG_PAGE_MAX = 27 + 255 + 255 * 255  # bytes

@@ -32,8 +32,6 @@ MAX_CHANNELS = 8
 MAX_FLOAT_PEAK = 32.0  # 30 dB over full scale: beyond it, the floats were never scaled to [-1, 1]
 BLOCK_FRAMES = 1 << 16  # samples per channel decoded or encoded at once
 MAX_FILE_CHANNELS = 32
-BOMB_FRAMES = 1 << 24  # that any file may decode to: six minutes at 44.1 kHz
-BOMB_RATIO = 100  # frames that each of its bytes may add: Opus at 6 kbit/s makes 64; long digital silence makes more
 FALLBACK_RATE = 48000  # Hz, taken by every encoder below
 
 _MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -136,7 +134,7 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
                 raise AudioError(f"{name} has {sound.channels} channels; at most {MAX_FILE_CHANNELS} are read")
             while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
                 found += len(block)
-                if found > BOMB_FRAMES + BOMB_RATIO * size:
+                if found > container.BOMB_FRAMES + container.BOMB_RATIO * size:
                     raise AudioError(
                         f"{name} has {size} bytes and decodes to over {found / sample_rate:.0f} s, more than speech "
                         "can; cut out what is needed"

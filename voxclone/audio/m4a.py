@@ -10,6 +10,7 @@ from types import MappingProxyType, ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from voxclone.audio.container import BOMB_FRAMES, BOMB_RATIO
 from voxclone.errors import AudioError, ConfigError
 
 BIT_RATE = 96_000  # bits/s of the encoder
@@ -51,8 +52,12 @@ def read_m4a(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
     blocks: list[NDArray[np.float32]] = []
     total = 0
     try:
-        with av.open(os.fspath(path)) as file:
-            rate = file.streams.audio[0].rate
+        size = os.stat(path).st_size
+        with av.open(os.fspath(path), metadata_errors="replace") as file:
+            stream = file.streams.audio[0]
+            if stream.codec_context is None:
+                raise AudioError(f"{path} holds audio of a kind that is not known")
+            rate = stream.codec_context.sample_rate
             resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
             for frame in file.decode(audio=0):
                 parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]
@@ -60,7 +65,9 @@ def read_m4a(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
                 total += sum(map(len, parts))
                 if total > MAX_SECONDS * rate:
                     raise AudioError(f"{path} is longer than {MAX_SECONDS // 3600} hours")
-    except (av.FFmpegError, IndexError) as error:
+                if total > BOMB_FRAMES + BOMB_RATIO * size:
+                    raise AudioError(f"{path} has {size} bytes and decodes to more than speech can")
+    except (av.FFmpegError, IndexError, OSError) as error:
         raise AudioError(f"{path} cannot be read as m4a: {error}") from error
     if not blocks:
         raise AudioError(f"{path} has no samples")
@@ -76,7 +83,7 @@ def read_m4a_tags(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     av = _library()
     try:
-        with av.open(os.fspath(path)) as file:
+        with av.open(os.fspath(path), metadata_errors="replace") as file:
             return dict(file.metadata)
     except av.FFmpegError as error:
         raise AudioError(f"{path} cannot be read as m4a: {error}") from error
