@@ -32,8 +32,8 @@ class Detection:
         spans: (start, end) in seconds of each stretch that carries the mark; empty unless watermarked.
         payload: What the mark says besides being there; None for models whose mark says nothing, as of now all.
         reason: Why the verdict is inconclusive; else "".
-        speed: How many times as fast as it was spoken the marked speech seems to be played, to the nearest of the
-            model's `speeds`; a change of pitch looks alike. 1.0 unless watermarked.
+        speed: About how many times as fast as it was spoken the marked speech seems to be played: one of the model's
+            `speeds`; a change of pitch looks alike. 1.0 unless watermarked.
     """
 
     verdict: Verdict
