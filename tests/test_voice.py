@@ -242,3 +242,18 @@ def test_mix_refuses_nothing_strangers_and_opposites() -> None:
 
 def test_repr_is_short() -> None:
     assert repr(make_voice()).startswith("Voice('voice 0', f0_median=181 Hz, voice_id='")
+
+
+def test_manner_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    known = make_voice(f0_spread=0.25, phoneme_seconds=0.08)
+    known.save(tmp_path / "known.voice")
+    loaded = Voice.load(tmp_path / "known.voice")
+    assert (loaded.f0_spread, loaded.phoneme_seconds) == (0.25, 0.08) and loaded == known
+    assert pickle.loads(pickle.dumps(known)) == known
+    assert known != make_voice()  # and what is not known leaves the id as it was
+    assert Voice.mix({known: 1.0, make_voice(1, f0_spread=0.36, phoneme_seconds=0.08): 1.0}).f0_spread == pytest.approx(
+        0.3
+    )
+    assert Voice.mix({known: 1.0, make_voice(1): 1.0}).f0_spread is None
+    with pytest.raises(VoiceError, match="phoneme_seconds is -1"):
+        make_voice(phoneme_seconds=-1.0)

@@ -16,6 +16,7 @@ FORMAT_VERSION = 1
 MODEL_KIND: typing.Final = "voxclone"
 
 # A configuration may come from a stranger: what it asks for is bounded before anything is built.
+RES2_SCALE = 8  # groups of channels in a Res2Net block
 MAX_INTEGER = 1 << 20
 MAX_LAYERS = 256
 MAX_ITEMS = 64  # of a list
@@ -140,7 +141,7 @@ class TextConfig(Config):
 
 @dataclass(frozen=True)
 class SpeakerEncoderConfig(Config):
-    """Sizes of the TDNN speaker encoder, and its own 16 kHz mel."""
+    """Sizes of the speaker encoder, and its own 16 kHz mel."""
 
     sample_rate: int = 16000  # Hz
     n_fft: int = 512  # samples
@@ -150,7 +151,9 @@ class SpeakerEncoderConfig(Config):
     f_min: float = 20.0  # Hz
     f_max: float = 7600.0  # Hz
     mel_floor: float = 1e-5  # linear magnitude below which the natural log is cut
-    channels: int = 256
+    trunk: typing.Literal["tdnn", "ecapa", "resnet"] = "tdnn"
+    channels: int = 256  # of the first stage, where each stage doubles them
+    stage_blocks: tuple[int, ...] = (3, 4, 6, 3)  # of the "resnet" trunk
     entry_stride: int = 4  # frames of the mel for each of the trunk
     dilations: tuple[int, ...] = (1, 2, 3, 4)  # one block each
     kernel_size: int = 5
@@ -164,6 +167,14 @@ class SpeakerEncoderConfig(Config):
         _at_least(self, 4, "channels")  # the squeeze takes a quarter of them
         _at_least(self, 1, "entry_stride", "pooled_channels", "attention_channels", "embedding_dim")
         _odd(self, "kernel_size")
+        if self.trunk == "ecapa" and self.channels % RES2_SCALE:
+            raise ConfigError(
+                f"SpeakerEncoderConfig.channels is {self.channels}; the ecapa trunk needs a multiple of {RES2_SCALE}"
+            )
+        if not self.stage_blocks or min(self.stage_blocks) < 1 or sum(self.stage_blocks) > MAX_LAYERS:
+            raise ConfigError(
+                f"SpeakerEncoderConfig.stage_blocks is {self.stage_blocks}; it needs one or more, each 1 or more"
+            )
         if not self.dilations or min(self.dilations) < 1:
             raise ConfigError(
                 f"SpeakerEncoderConfig.dilations is {self.dilations}; it needs one or more, each 1 or more"
@@ -189,6 +200,7 @@ class AcousticConfig(Config):
     predictor_kernel_size: int = 3
     dropout: float = 0.1
     predictor_dropout: float = 0.2
+    manner: bool = False  # whether it is told how fast and how lively the speaker speaks
     quality_dims: int = 0  # measures of the recording that a mel is conditioned on, see `recording_quality`
     calibrated: bool = False  # whether the spread of real prosody is stored beside the predictors
 

@@ -30,6 +30,7 @@ FILE_FORMAT = "voxclone.voice"
 FILE_VERSION = 2  # of a voice with an adapter; others are written as version 1
 TENSORS = ("speaker_embedding", "spectrum")  # of a voice file
 ADAPTER_PREFIX = "adapter/"  # of an adapter's tensors in a voice file
+MANNER_FIELDS = ("f0_spread", "phoneme_seconds")  # in a voice file's metadata, where they are known
 ADAPTER_FIELDS = ("base_id", "base_name", "depth")  # of an adapter in a voice file's metadata
 MAX_NAME = 200  # characters
 MAX_FILE_BYTES = 256 << 20
@@ -50,10 +51,12 @@ class Voice:
         adapter: What fine-tuning on the speaker changed, so that only the model it was done on can speak the voice;
             None for a clone.
         recordings: What `VoxClone.clone` found of each recording; neither saved nor compared.
+        f0_spread: How widely the reference's melody moves, in octaves; None if not known, and then typical.
+        phoneme_seconds: Mean duration of a phoneme in the reference, as the model heard it; None if not known.
 
     Raises:
         VoiceError: A field is empty, embedding or spectrum is not finite, the embedding is not of unit length,
-            f0_median is not positive, or no consent is there.
+            a measure is not positive, or no consent is there.
     """
 
     name: str
@@ -64,6 +67,8 @@ class Voice:
     encoder_id: str
     adapter: Adapter | None = None
     recordings: tuple[RecordingQuality, ...] = ()
+    f0_spread: float | None = None
+    phoneme_seconds: float | None = None
 
     def __post_init__(self) -> None:
         for field, what in (("speaker_embedding", "speaker embedding"), ("spectrum", "spectrum")):
@@ -79,6 +84,9 @@ class Voice:
             raise VoiceError(f"the speaker embedding has length {length:.4f}; it must be 1")
         if not (math.isfinite(self.f0_median) and self.f0_median > 0):
             raise VoiceError(f"f0_median is {self.f0_median!r}; it must be a positive number of Hz")
+        for field, known in self._manner().items():
+            if not (math.isfinite(known) and known > 0):
+                raise VoiceError(f"{field} is {known!r}; it must be a positive number, or not there")
         if not self.name.strip() or not self.encoder_id:
             raise VoiceError("a voice needs a name and the id of its speaker encoder")
         for text in (self.name, self.encoder_id):
@@ -146,6 +154,7 @@ class Voice:
                 consents=_read_consents(metadata.get("consents", "[]")),
                 encoder_id=metadata["encoder_id"],
                 adapter=_read_adapter(changes, metadata) if changes else None,
+                **{field: float(metadata[field]) for field in MANNER_FIELDS if field in metadata},
             )
         except KeyError as error:
             raise VoiceError(f"{path} lacks {error} in its metadata; save the voice again") from error
@@ -275,7 +284,13 @@ class Voice:
             f0_median=math.exp(math.fsum(share * math.log(voice.f0_median) for voice, share in shares.items())),
             consents=tuple(dict.fromkeys(consent for voice in weights for consent in voice.consents)),
             encoder_id=encoders.pop(),
+            **_mean_manner(shares),
         )
+
+    def _manner(self) -> dict[str, float]:
+        """What is known of it."""
+        fields = {field: getattr(self, field) for field in MANNER_FIELDS}
+        return {field: float(known) for field, known in fields.items() if known is not None}
 
     def _metadata(self) -> dict[str, str]:
         adapter = self.adapter
@@ -287,6 +302,7 @@ class Voice:
             "encoder_id": self.encoder_id,
             "f0_median": repr(float(self.f0_median)),
             "consents": json.dumps([consent.to_dict() for consent in self.consents]),
+            **{field: repr(known) for field, known in self._manner().items()},
             **about,
         }
 
@@ -299,7 +315,7 @@ class Voice:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle through the constructor, so that a copy is as read-only as the original."""
         fields = (self.name, self.speaker_embedding, self.spectrum, self.f0_median, self.consents, self.encoder_id)
-        return Voice, (*fields, self.adapter, self.recordings)
+        return Voice, (*fields, self.adapter, self.recordings, self.f0_spread, self.phoneme_seconds)
 
     def __repr__(self) -> str:
         tuned = "" if self.adapter is None else f", fine-tuned ({self.adapter.depth}) on {self.adapter.base_name!r}"
@@ -317,6 +333,15 @@ def stored_consents(path: str | os.PathLike[str]) -> tuple[Consent, ...]:
         return _read_consents(metadata.get("consents", "[]"))
     except (ModelError, ConsentError, OSError, ValueError) as error:
         raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error
+
+
+def _mean_manner(shares: Mapping[Voice, float]) -> dict[str, float]:
+    """Means of the logarithms, of what every voice knows."""
+    return {
+        field: math.exp(math.fsum(share * math.log(getattr(voice, field)) for voice, share in shares.items()))
+        for field in MANNER_FIELDS
+        if all(getattr(voice, field) is not None for voice in shares)
+    }
 
 
 def _read_consents(text: str) -> tuple[Consent, ...]:

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from voxclone import hub
-from voxclone.config import AcousticConfig, SpeakerEncoderConfig
+from voxclone.config import AcousticConfig, AudioConfig, SpeakerEncoderConfig
+from voxclone.models.acoustic.manner import RateReader
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
@@ -19,9 +20,11 @@ from voxclone.training.calibration import calibrate
 from voxclone.training.checkpoint import Checkpoint, export_part, save_checkpoint, start_from
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
+from voxclone.training.manner import measure_manners
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig
 
+AUDIO = AudioConfig()
 SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/config.json"
 
 
@@ -72,8 +75,12 @@ def main() -> None:
     candidates = [entry for entry in store.entries if entry.key in weights]
     usable = drop_least_confident(candidates, confidence, data["drop_least_confident"])
     usable = drop_stretched(usable, store, durations)
-    train = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "train"], embeddings)
-    valid = VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == "valid"], embeddings)
+    reader = RateReader()
+    manners = measure_manners(store, durations, usable, AUDIO.sample_rate / AUDIO.hop_length, reader)
+    train, valid = (
+        VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == split], embeddings, manners)
+        for split in ("train", "valid")
+    )
     lengths = [e.rows["mel"][1] for e in train.entries]
     sampler = LengthBuckets(lengths, data["batch_frames"], [weights[e.key] for e in train.entries])
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=voiced_batch)
@@ -93,6 +100,8 @@ def main() -> None:
         print(
             f"starts from {args.start_from}, but for {', '.join(sorted({n.split('.')[0] for n in fresh})) or 'nothing'}"
         )
+    if step.model.rate_reader is not None:
+        step.model.rate_reader.load_state_dict(reader.state_dict())
     if args.calibrate_only:
         ask_for_clean_speech(step, train)
         store_calibration(step, held_out, args.out)

@@ -10,6 +10,7 @@ from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
 from voxclone.config import SpeakerEncoderConfig
 from voxclone.training.augmentation import Augmentation, simulate_rooms
+from voxclone.training.checkpoint import export_part
 from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
+    parser.add_argument("--start-from", type=Path, help="run folder that the encoder and its prototypes come from")
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -39,10 +41,19 @@ def main() -> None:
         noises=[torch.from_numpy(resample(noise, rate, model.sample_rate)) for noise, rate in noises],
         rooms=simulate_rooms(data["rooms"], model.sample_rate),
         sample_rate=model.sample_rate,
+        codec_probability=data["codec_probability"],
     )
-    crops = SpeakerCrops(store, train, augmentation, data["batch_size"], data["crop_seconds"], model.sample_rate)
+    crops = SpeakerCrops(
+        store, train, augmentation, data["batch_size"], data["crop_seconds"], model.sample_rate,
+        data["speed_probability"],
+    )  # fmt: skip
     trials = VerificationTrials(store, valid, data["trial_seconds"], model.sample_rate)
-    step = SpeakerStep(model, len(crops.speakers), trials, **settings["loss"])
+    step = SpeakerStep(model, crops.n_classes, trials, **settings["loss"])
+    if args.start_from:
+        step.encoder.load_state_dict(export_part(args.start_from, "encoder."))
+        prototypes = export_part(args.start_from, "prototypes")[""]
+        with torch.no_grad():  # those of the speakers at their own speed come first
+            step.prototypes.copy_(prototypes[: len(step.prototypes)])
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, crops, args.out, TrainerConfig.from_dict(trainer)).fit()
 

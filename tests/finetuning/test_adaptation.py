@@ -49,6 +49,8 @@ def make(base: AcousticModel, depth: Depth, held_out: dict[str, Tensor], patienc
         "speaker_embedding": torch.nn.functional.normalize(torch.ones(16), dim=0),
         "spectrum": torch.full((80,), -5.0),
         "f0_median": torch.tensor(120.0),
+        "f0_spread": torch.tensor(0.2),
+        "phoneme_seconds": torch.tensor(float("nan")),
     }
     torch.manual_seed(0)
     return AdaptationStep(base.config, base.state_dict(), voice, depth, [held_out], patience)

@@ -13,10 +13,12 @@ from voxclone.models.speaker_encoder import AttentiveStatisticsPooling, SpeakerE
 SIZES = {"channels": 8, "dilations": (1, 2), "pooled_channels": 6, "attention_channels": 4, "embedding_dim": 5}
 
 
-@pytest.fixture(params=[1, 4])
+@pytest.fixture(params=[("tdnn", 1), ("tdnn", 4), ("ecapa", 2), ("resnet", 2)], ids=str)
 def encoder(request: pytest.FixtureRequest) -> SpeakerEncoder:
     torch.manual_seed(0)
-    encoder = SpeakerEncoder(SpeakerEncoderConfig(entry_stride=request.param, **SIZES))  # type: ignore[arg-type]
+    trunk, stride = request.param
+    sizes = SIZES | {"stage_blocks": (1, 2)}
+    encoder = SpeakerEncoder(SpeakerEncoderConfig(trunk=trunk, entry_stride=stride, **sizes))  # type: ignore[arg-type]
     encoder.train()
     with torch.no_grad():
         for seed in range(20):
@@ -137,6 +139,8 @@ def test_exports(encoder: SpeakerEncoder) -> None:
         ({"entry_stride": 0}, "entry_stride is 0"),
         ({"channels": 3}, "channels is 3; it must be at least 4"),
         ({"dilations": ()}, "dilations is"),
+        ({"trunk": "ecapa", "channels": 20}, "channels is 20; the ecapa trunk needs a multiple of 8"),
+        ({"stage_blocks": (3, 0)}, "stage_blocks is"),
     ],
 )
 def test_sizes_that_cannot_work(changes: dict[str, int], message: str) -> None:

@@ -12,6 +12,7 @@ pytest.importorskip("accelerate")
 pytest.importorskip("matplotlib")
 
 from voxclone.config import AcousticConfig
+from voxclone.models.acoustic.manner import manner
 from voxclone.text.symbols import symbol_ids
 from voxclone.training.acoustic import (
     QUALITY_DIMS,
@@ -26,7 +27,7 @@ from voxclone.training.features import FeatureStore
 
 CONFIG = AcousticConfig(
     n_symbols=20, speaker_embedding_dim=8, hidden_dim=16, attention_heads=2, encoder_layers=1, decoder_layers=1,
-    predictor_layers=1, dropout=0.0, predictor_dropout=0.0, quality_dims=QUALITY_DIMS, calibrated=True,
+    predictor_layers=1, dropout=0.0, predictor_dropout=0.0, quality_dims=QUALITY_DIMS, calibrated=True, manner=True,
 )  # fmt: skip
 
 
@@ -47,7 +48,8 @@ def speech(tmp_path: Path) -> VoicedSpeech:
         embedding = rng.normal(size=8).astype(np.float32)
         embeddings[key] = embedding / np.linalg.norm(embedding)
     store.append("d", {"speaker": "ada"}, arrays)
-    return VoicedSpeech(store, durations, store.entries, embeddings)
+    manners = {"a": (0.07, 0.2), "b": (0.07, 0.2), "c": (0.12, None)}
+    return VoicedSpeech(store, durations, store.entries, embeddings, manners)
 
 
 def test_items_carry_their_speaker(speech: VoicedSpeech) -> None:
@@ -59,6 +61,8 @@ def test_items_carry_their_speaker(speech: VoicedSpeech) -> None:
     assert len(drawn) == 3  # of a, of b, of both
     assert np.linalg.norm(speech[1]["speaker_embedding"]) == pytest.approx(1, abs=1e-5)
     assert int(speech[1]["durations"].sum()) == len(speech[1]["mel"])
+    assert torch.equal(speech[0]["manner"], manner(0.07, 0.2))
+    assert torch.equal(speech[2]["manner"], manner(0.12, None))
 
 
 def test_losses_are_finite_and_each_part_learns(speech: VoicedSpeech) -> None:

@@ -17,7 +17,7 @@ from voxclone.errors import VoxcloneError
 from voxclone.training.augmentation import Augmentation
 from voxclone.training.embeddings import embed_store
 from voxclone.training.features import FeatureStore
-from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials
+from voxclone.training.speaker import SPEEDS, SpeakerCrops, SpeakerStep, VerificationTrials
 
 CONFIG = SpeakerEncoderConfig(channels=16, dilations=(1, 2), pooled_channels=16, attention_channels=8, embedding_dim=16)
 PLAIN = Augmentation([], [], 16000, equaliser_probability=0.0, band_limit_probability=0.0)
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> FeatureStore:
 
 
 def crops(store: FeatureStore, batch_size: int = 2, batches: int = 20) -> SpeakerCrops:
-    return SpeakerCrops(store, store.entries, PLAIN, batch_size, 1.0, 16000, batches)
+    return SpeakerCrops(store, store.entries, PLAIN, batch_size, 1.0, 16000, batches_per_epoch=batches)
 
 
 def test_crops_are_of_different_speakers_and_fill_the_length(store: FeatureStore) -> None:
@@ -86,6 +86,50 @@ def test_full_margin_is_that_of_the_paper(store: FeatureStore) -> None:
         cosines[speaker] = math.cos(math.acos(cosines[speaker]) + 0.3)
         logits = 20 * np.array(cosines)
         expected.append(np.log(np.exp(logits).sum()) - logits[speaker])
+    assert loss == pytest.approx(np.mean(expected), rel=1e-3)
+
+
+def test_another_speed_is_another_speaker(store: FeatureStore) -> None:
+    torch.manual_seed(0)
+    data = SpeakerCrops(store, store.entries, PLAIN, 3, 0.5, 16000, speed_probability=0.5, batches_per_epoch=12)
+    assert data.n_classes == 9
+    peaks: dict[int, float] = {}
+    for batch in data:
+        for waveform, speaker in zip(batch["waveform"], batch["speaker"].tolist(), strict=True):
+            peaks[speaker] = float(torch.fft.rfft(waveform[:8000]).abs()[:300].argmax()) * 2
+    for speaker, peak in peaks.items():
+        pitch = PITCHES[data.speakers[speaker % 3]] * SPEEDS[speaker // 3]
+        assert peak == pytest.approx(pitch, abs=3)
+    assert len(peaks) == 9
+
+
+def test_the_nearest_of_a_speakers_centres_counts(store: FeatureStore) -> None:
+    torch.manual_seed(0)
+    one = SpeakerStep(CONFIG, 3, None, margin=0.0, margin_updates=1).eval()
+    two = SpeakerStep(CONFIG, 3, None, margin=0.0, margin_updates=1, sub_centres=2).eval()
+    two.encoder.load_state_dict(one.encoder.state_dict())
+    with torch.no_grad():
+        two.prototypes.copy_(torch.stack([one.prototypes, -one.prototypes], 1).flatten(0, 1))
+        batch = next(iter(crops(store)))
+        cosine = one.encoder.embed(batch["waveform"]) @ torch.nn.functional.normalize(one.prototypes, dim=1).T
+        expected = torch.nn.functional.cross_entropy(30 * cosine.abs(), batch["speaker"])
+        assert float(two(batch, "model")["total"]) == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_the_nearest_others_are_held_further_away(store: FeatureStore) -> None:
+    torch.manual_seed(0)
+    step = SpeakerStep(CONFIG, 3, None, margin=0.0, margin_updates=1, top_k=1, top_k_margin=0.1).eval()
+    batch = next(iter(crops(store)))
+    with torch.no_grad():
+        loss = float(step(batch, "model")["total"])
+        cosine = step.encoder.embed(batch["waveform"]) @ torch.nn.functional.normalize(step.prototypes, dim=1).T
+    expected = []
+    for row, speaker in zip(cosine, batch["speaker"].tolist(), strict=True):
+        others = [index for index in range(3) if index != speaker]
+        nearest = max(others, key=lambda index: float(row[index]))
+        logits = row.clone()
+        logits[nearest] = torch.cos(torch.acos(row[nearest]) - 0.1)
+        expected.append(float(torch.logsumexp(30 * logits, 0) - 30 * logits[speaker]))
     assert loss == pytest.approx(np.mean(expected), rel=1e-3)
 
 

@@ -21,12 +21,13 @@ from voxclone.errors import ModelError
 from voxclone.exporting.acoustic import ExportableAcoustic
 from voxclone.exporting.vocoders import exportable
 from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic.manner import MANNER_DIMS
 from voxclone.models.vocoder import build_vocoder
 from voxclone.text.symbols import SYMBOLS
 
 OPSET = 17
 ACOUSTIC_FILE, VOCODER_FILE, ABOUT_FILE = "acoustic.onnx", "vocoder.onnx", "voxclone.json"
-ACOUSTIC_INPUTS = ("phoneme_ids", "speaker_embedding", "f0_median", "spectrum", "speed")
+ACOUSTIC_INPUTS = ("phoneme_ids", "speaker_embedding", "f0_median", "spectrum", "manner", "speed")
 ACOUSTIC_OUTPUTS = ("mel", "f0", "durations")
 
 
@@ -78,23 +79,32 @@ class ExportedModel:
     folder: Path
 
     def run(
-        self, phoneme_ids: NDArray[np.int64], embedding: Any, f0_median: float, spectrum: Any, speed: float = 1.0
+        self,
+        phoneme_ids: NDArray[np.int64],
+        embedding: Any,
+        f0_median: float,
+        spectrum: Any,
+        speed: float = 1.0,
+        manner: Any = (0.0, 0.0),
     ) -> NDArray[np.float32]:
         """Speak with onnxruntime, as any program can: (N,) ids to (S,) samples.
+
+        `manner` (2,) is pace and liveliness as `voxclone.models.acoustic.manner` has them; models that are not told of
+        it have no such input.
 
         Raises:
             ModelError: onnxruntime is not installed.
         """
-        mel, f0, _ = _session(self.folder / ACOUSTIC_FILE).run(
-            list(ACOUSTIC_OUTPUTS),
-            {
-                "phoneme_ids": np.asarray(phoneme_ids, np.int64)[None],
-                "speaker_embedding": np.asarray(embedding, np.float32)[None],
-                "f0_median": np.array([f0_median], np.float32),
-                "spectrum": np.asarray(spectrum, np.float32)[None],
-                "speed": np.array([speed], np.float32),
-            },
-        )
+        session = _session(self.folder / ACOUSTIC_FILE)
+        given = {
+            "phoneme_ids": np.asarray(phoneme_ids, np.int64)[None],
+            "speaker_embedding": np.asarray(embedding, np.float32)[None],
+            "f0_median": np.array([f0_median], np.float32),
+            "spectrum": np.asarray(spectrum, np.float32)[None],
+            "manner": np.asarray(manner, np.float32)[None],
+            "speed": np.array([speed], np.float32),
+        }
+        mel, f0, _ = session.run(list(ACOUSTIC_OUTPUTS), {each.name: given[each.name] for each in session.get_inputs()})
         return self.vocode(mel, f0)
 
     def vocode(self, mel: NDArray[np.float32], f0: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,6 +131,7 @@ def _export_acoustic(acoustic: AcousticModel, config: ModelConfig, path: Path) -
         torch.nn.functional.normalize(torch.ones(1, size.speaker_embedding_dim), dim=1),
         torch.tensor([150.0]),
         torch.full((1, size.n_mels), -5.0),
+        torch.zeros(1, MANNER_DIMS),
         torch.tensor([1.0]),
     )
     axes = {

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 from voxclone.config import AcousticConfig
 from voxclone.finetuning.detail import course_and_detail_loss
 from voxclone.layers.norm import ConditionalLayerNorm
+from voxclone.models.acoustic.manner import manner
 from voxclone.models.adapter import DOWN, UP, Adapter
 from voxclone.training.acoustic import AcousticStep
 from voxclone.training.calibration import calibrate
@@ -53,13 +54,14 @@ class AdaptationStep(AcousticStep):
     Args:
         config: The base model's.
         base: Its state dict.
-        voice: speaker_embedding (D,), spectrum (n_mels,) and f0_median (Hz, 0-dim) to begin with.
+        voice: What to begin with, see `SpeakerData.measured_voice`.
         depth: What to train.
         held_out: Batches of sentences to validate on, at least one.
         patience: Validations without a better one that end the run.
     """
 
     f0_median: Tensor  # Hz, 0-dim
+    manner: Tensor  # (MANNER_DIMS,)
     first_loss: Tensor  # on the held-out sentences, before training
     best_loss: Tensor
     since_best: Tensor
@@ -80,6 +82,8 @@ class AdaptationStep(AcousticStep):
         self.speaker_embedding = nn.Parameter(voice["speaker_embedding"].clone() / EMBEDDING_STEP)
         self.spectrum = nn.Parameter(voice["spectrum"].clone())
         self.register_buffer("f0_median", voice["f0_median"].clone())
+        self.measures = {name: _known(voice[name]) for name in ("f0_spread", "phoneme_seconds")}
+        self.register_buffer("manner", manner(self.measures["phoneme_seconds"], self.measures["f0_spread"]))
         self._trained = self._choose(depth)
         self.register_buffer("first_loss", torch.tensor(float("inf")))
         self.register_buffer("best_loss", torch.tensor(float("inf")))
@@ -117,6 +121,7 @@ class AdaptationStep(AcousticStep):
             "speaker_embedding": embedding.expand(items, -1),
             "spectrum": self.spectrum.expand(items, -1),
             "f0_median": self.f0_median.expand(items),
+            "manner": self.manner.expand(items, -1),
         }
 
     @torch.inference_mode()
@@ -192,6 +197,10 @@ class AdaptationStep(AcousticStep):
         for name, was, value in zip(("stretch", "residual"), (spread.stretch, spread.residual), found, strict=True):
             changes[f"spread.{name}"] = (torch.minimum(was, value) - was).cpu().half()
         return changes
+
+
+def _known(value: Tensor) -> float | None:
+    return None if value.isnan() else float(value)
 
 
 def _norm_names(model: nn.Module) -> list[str]:

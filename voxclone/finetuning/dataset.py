@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from voxclone.audio.mel import voiced_spectrum
+from voxclone.audio.rhythm import f0_spread, rhythm_features
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError, TextError, VoxcloneError
 from voxclone.finetuning.base import BaseModel
@@ -61,8 +62,13 @@ class SpeakerData:
         frames = sum(entry.rows["mel"][1] for entry in (*self.train, *self.held_out))
         return frames * audio.hop_length / audio.sample_rate / 60
 
-    def measured_voice(self) -> dict[str, Tensor]:
-        """speaker_embedding (D,), spectrum (n_mels,) and f0_median (Hz, 0-dim), over the entries to learn from."""
+    def measured_voice(self, base: BaseModel) -> dict[str, Tensor]:
+        """What a voice holds, over the entries to learn from.
+
+        Returns:
+            speaker_embedding (D,), spectrum (n_mels,), f0_median (Hz, 0-dim), and 0-dim f0_spread and phoneme_seconds,
+            NaN where the base is not told of them.
+        """
         seconds = [entry.rows["mel"][1] for entry in self.train]
         mean = np.average([self.embeddings[entry.key] for entry in self.train], axis=0, weights=seconds)
         f0 = [self.store.read(entry, "f0") for entry in self.train]
@@ -72,10 +78,18 @@ class SpeakerData:
         voiced = voiced[voiced > 0]
         if not len(voiced):
             raise VoxcloneError("no voiced sound was found; give speech that is spoken aloud, not whispered")
+        reader, manner = base.acoustic.rate_reader, (math.nan, math.nan)
+        if reader is not None:
+            rate = base.config.audio.sample_rate / base.config.audio.hop_length
+            features = torch.from_numpy(np.stack([rhythm_features(mel, rate) for mel in mels]))
+            paces = reader(features).log().numpy()
+            manner = (f0_spread(np.concatenate(f0)) or math.nan, math.exp(float(np.average(paces, weights=seconds))))
         return {
             "speaker_embedding": torch.from_numpy(np.asarray(mean / np.linalg.norm(mean), np.float32)),
             "spectrum": torch.from_numpy(np.asarray(np.average(spectra, axis=0, weights=seconds), np.float32)),
             "f0_median": torch.tensor(math.exp(float(np.median(np.log(voiced))))),
+            "f0_spread": torch.tensor(manner[0]),
+            "phoneme_seconds": torch.tensor(manner[1]),
         }
 
 

@@ -125,6 +125,7 @@ def finetune(
         (consent,),
         encoder_id(base.speaker_encoder),
         step.adapter(base.acoustic_id, base.config.name),
+        **step.measures,
     )
     stem = re.sub(r"[^\w-]+", "-", name.lower()).strip("-") or "voice"
     path = folder / f"{stem}.voice"
@@ -158,7 +159,7 @@ def train(data: SpeakerData, base: BaseModel, depth: Depth, folder: Path, plan: 
     items = [held_out[index] for index in range(len(held_out))]
     batches = [voiced_batch(items[at : at + HELD_OUT_BATCH]) for at in range(0, len(items), HELD_OUT_BATCH)]
     step = AdaptationStep(
-        base.config.acoustic, base.acoustic.state_dict(), data.measured_voice(), depth, batches, plan.patience
+        base.config.acoustic, base.acoustic.state_dict(), data.measured_voice(base), depth, batches, plan.patience
     )
     lengths = [entry.rows["mel"][1] for entry in train_set.entries]
     loader = DataLoader(train_set, batch_sampler=LengthBuckets(lengths, plan.batch_frames), collate_fn=voiced_batch)

@@ -55,7 +55,7 @@ def write_report(
 
 def _speak_held_out(data: SpeakerData, base: BaseModel, model: VoxClone, voice: Voice) -> dict[str, Any]:
     """Held-out sentences as recorded, by the clone and by the fine-tuned voice; and how alike they are."""
-    measured = data.measured_voice()
+    measured = data.measured_voice(base)
     clone = dataclasses.replace(
         voice,
         speaker_embedding=measured["speaker_embedding"].numpy(),

@@ -8,24 +8,17 @@ from torch.nn import functional
 
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.config import SpeakerEncoderConfig
+from voxclone.models.speaker_trunks import TRUNKS
 
 
 class SpeakerEncoder(nn.Module):
-    """TDNN with squeeze-excitation and attentive-statistics pooling (ECAPA-TDNN, arXiv:2005.07143).
-
-    Against the paper: the entry lowers the frame rate, and each block's dilated convolution is depthwise instead of
-    Res2Net's chain, which together cost a fraction on a CPU.
-    """
+    """A trunk over the mel, attentive-statistics pooling, one projection (ECAPA-TDNN, arXiv:2005.07143)."""
 
     def __init__(self, config: SpeakerEncoderConfig) -> None:
         super().__init__()
-        channels = config.channels
-        self.sample_rate, self.stride = config.sample_rate, config.entry_stride
+        self.sample_rate = config.sample_rate
         self.mel_spectrogram = MelSpectrogram(config)
-        self.entry = nn.Conv1d(config.n_mels, channels, 7, stride=config.entry_stride, padding=3)
-        self.entry_norm = nn.BatchNorm1d(channels)
-        self.blocks = nn.ModuleList(TDNNBlock(channels, config.kernel_size, d) for d in config.dilations)
-        self.aggregate = nn.Conv1d(channels * len(config.dilations), config.pooled_channels, 1)
+        self.trunk = TRUNKS[config.trunk](config)
         self.pooling = AttentiveStatisticsPooling(config.pooled_channels, config.attention_channels)
         self.pooled_norm = nn.BatchNorm1d(2 * config.pooled_channels)
         self.project = nn.Linear(2 * config.pooled_channels, config.embedding_dim)
@@ -45,13 +38,7 @@ class SpeakerEncoder(nn.Module):
         lengths = torch.full((len(mel),), mel.shape[2], device=mel.device) if mel_lengths is None else mel_lengths
         mask = (frames < lengths[:, None]).to(mel.dtype)[:, None]
         mel = (mel - (mel * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)) * mask
-        mask = mask[:, :, :: self.stride]
-        x = self.entry_norm(functional.relu(self.entry(mel))) * mask
-        outputs = []
-        for block in self.blocks:
-            x = block(x, mask)
-            outputs.append(x)
-        pooled = self.pooling(functional.relu(self.aggregate(torch.cat(outputs, 1))), mask)
+        pooled = self.pooling(*self.trunk(mel, mask))
         embedding = self.embedding_norm(self.project(self.pooled_norm(pooled)))
         return functional.normalize(embedding.float(), dim=1)
 
@@ -59,32 +46,6 @@ class SpeakerEncoder(nn.Module):
         """(B, S) speech at `sample_rate`, about -23 LUFS, to (B, D) of unit length."""
         embedding: Tensor = self(self.mel_spectrogram(waveform))
         return embedding
-
-
-class TDNNBlock(nn.Module):
-    """Pointwise, dilated depthwise, pointwise convolution, squeeze-excitation, residual."""
-
-    def __init__(self, channels: int, kernel_size: int, dilation: int) -> None:
-        super().__init__()
-        padding = dilation * (kernel_size - 1) // 2
-        self.expand = nn.Conv1d(channels, channels, 1)
-        self.expand_norm = nn.BatchNorm1d(channels)
-        self.context = nn.Conv1d(channels, channels, kernel_size, padding=padding, dilation=dilation, groups=channels)
-        self.context_norm = nn.BatchNorm1d(channels)
-        self.mix = nn.Conv1d(channels, channels, 1)
-        self.mix_norm = nn.BatchNorm1d(channels)
-        self.squeeze = nn.Linear(channels, channels // 4)
-        self.excite = nn.Linear(channels // 4, channels)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, C, T) and mask (B, 1, T) to (B, C, T)."""
-        y = self.expand_norm(functional.relu(self.expand(x))) * mask
-        y = self.context_norm(functional.relu(self.context(y)))
-        y = self.mix_norm(functional.relu(self.mix(y)))
-        mean = (y * mask).sum(2) / mask.sum(2)
-        gate = torch.sigmoid(self.excite(functional.relu(self.squeeze(mean))))
-        gated: Tensor = (x + y * gate[:, :, None]) * mask
-        return gated
 
 
 class AttentiveStatisticsPooling(nn.Module):

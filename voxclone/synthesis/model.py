@@ -254,14 +254,15 @@ class VoxClone(Listening):
         require_valid((consent,), "cloning", *self._origin.uses)
         recordings = sources if isinstance(sources, list) else [sources]
         self.require_natural(recordings, consent, spoken_by)
-        embedding, spectrum, f0_median, found = measure_speaker(
+        measures = measure_speaker(
             self._speaker_encoder,
             self.config.audio,
             progress_bar(recordings, "clips", progress),
             self.same_speaker_threshold,
+            self._acoustic.rate_reader,
             stacklevel=3,
         )
-        return Voice(name, embedding, spectrum, f0_median, (consent,), self.encoder_id, recordings=found)
+        return Voice(name, consents=(consent,), encoder_id=self.encoder_id, **measures._asdict())
 
     @overload
     def generate(self, text: str, voice: Voice, **options: Unpack[Options]) -> Speech: ...

@@ -19,9 +19,11 @@ from voxclone.audio.pitch import f0
 from voxclone.audio.quality import RecordingQuality
 from voxclone.audio.reference import name_of, prepare_reference
 from voxclone.audio.resample import resample
+from voxclone.audio.rhythm import f0_spread, rhythm_features
 from voxclone.audio.sounds import unlike_speech
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError
+from voxclone.models.acoustic.manner import RateReader
 from voxclone.models.identity import weights_id
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.synthesis.agreement import find_strangers
@@ -36,20 +38,25 @@ class SpeakerMeasures(NamedTuple):
         spectrum: (n_mels,), see `voiced_spectrum`; averaged likewise.
         f0_median: Hz, of all voiced frames.
         recordings: What was found of each, in the order given.
+        f0_spread: Octaves, see `voxclone.audio.rhythm.f0_spread`; None if too little is voiced.
+        phoneme_seconds: Mean duration of a phoneme, as the rate reader hears it; None without one.
     """
 
     speaker_embedding: NDArray[np.float32]
     spectrum: NDArray[np.float32]
     f0_median: float
     recordings: tuple[RecordingQuality, ...]
+    f0_spread: float | None
+    phoneme_seconds: float | None
 
 
 class _Heard(NamedTuple):
-    """A recording that is fit: where it stands among all, its spectrum (n_mels,) and f0 (T,)."""
+    """A recording that is fit: where it stands among all, its spectrum (n_mels,), f0 (T,) and rhythm features."""
 
     place: int
     spectrum: NDArray[np.float32]
     f0: NDArray[np.float32]
+    rhythm: NDArray[np.float32]
 
 
 def measure_speaker(
@@ -57,6 +64,7 @@ def measure_speaker(
     audio: AudioConfig,
     sources: Iterable[AudioSource],
     same_speaker_threshold: float | None = None,
+    rate_reader: RateReader | None = None,
     *,
     stacklevel: int = 2,
 ) -> SpeakerMeasures:
@@ -70,6 +78,7 @@ def measure_speaker(
         audio: Shape of the spectrum's mel.
         sources: The recordings.
         same_speaker_threshold: The encoder's, see `find_strangers`; None takes all for one speaker's.
+        rate_reader: The acoustic model's, if it has one.
         stacklevel: Of the warnings.
 
     Raises:
@@ -99,7 +108,18 @@ def measure_speaker(
         np.asarray(np.average([each.spectrum for each in heard], axis=0, weights=shares), np.float32),
         math.exp(float(np.median(np.log(frames[frames > 0])))),
         tuple(qualities),
+        f0_spread(frames),
+        None if rate_reader is None else _pace(rate_reader, [each.rhythm for each in heard], shares),
     )
+
+
+def _pace(reader: RateReader, rhythms: Sequence[NDArray[np.float32]], shares: NDArray[np.float64]) -> float | None:
+    """Seconds of a mean phoneme, over the recordings that are long enough."""
+    known = np.array([features.any() for features in rhythms]) & (shares > 0)
+    if not known.any():
+        return None
+    features = torch.from_numpy(np.stack(rhythms)[known]).to(reader.weight)
+    return math.exp(float(np.average(reader(features).log().cpu().numpy(), weights=shares[known])))
 
 
 class _Listener:
@@ -131,7 +151,8 @@ class _Listener:
                 self.qualities.append(RecordingQuality(name, left_out=str(error).removeprefix(f"{name}: ")))
                 continue
             mel = self._mel_spectrogram(torch.from_numpy(reference.waveform)[None])[0].numpy()
-            self.heard.append(_Heard(len(self.qualities), voiced_spectrum(mel, pitch), pitch))
+            rhythm = rhythm_features(mel, self._audio.sample_rate / self._audio.hop_length)
+            self.heard.append(_Heard(len(self.qualities), voiced_spectrum(mel, pitch), pitch, rhythm))
             doubt = unlike_speech(reference.waveform, reference.sample_rate, pitch)
             self.qualities.append(dataclasses.replace(RecordingQuality.of(reference), doubt=doubt))
             yield resample(reference.waveform, self._audio.sample_rate, sample_rate)

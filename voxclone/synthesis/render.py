@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from voxclone.config import AudioConfig
 from voxclone.models.acoustic import AcousticModel, Delivery, Plan
+from voxclone.models.acoustic.manner import manner
 from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
 from voxclone.synthesis.continuity import after_the_earlier, continued
@@ -76,6 +77,7 @@ def _plan(
         torch.tensor(voice.speaker_embedding, device=device).expand(len(batch), -1),
         torch.full((len(batch),), voice.f0_median, device=device),
         torch.tensor(voice.spectrum, device=device).expand(len(batch), -1),
+        manner(voice.phoneme_seconds, voice.f0_spread).to(device).expand(len(batch), -1),
         seed=seed,
     )
     drafts = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.text.symbols import SPACE, symbol_ids
 from voxclone.training.calibration import VALUES, calibrate, spoken_values
 from voxclone.training.features import Entry, FeatureStore
+from voxclone.training.manner import TYPICAL, Manner, mean_manner
 from voxclone.training.plots import compare_mels
 from voxclone.training.speech_data import fits_monotonic, pad_batch
 from voxclone.training.trainer import Report, TrainingStep
@@ -44,13 +45,15 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         durations: Durations of the aligner under the same keys.
         entries: Entries of `store` to use; those that were not aligned are left out.
         embeddings: Key to (D,) unit-length speaker embedding.
+        manners: Key to how it is spoken, see `measure_manners`; what is not there is typical.
     """
 
     def __init__(
         self, store: FeatureStore, durations: FeatureStore, entries: Sequence[Entry],
-        embeddings: dict[str, NDArray[np.float32]],
+        embeddings: dict[str, NDArray[np.float32]], manners: Mapping[str, Manner] | None = None,
     ) -> None:  # fmt: skip
         self.store, self.durations, self.embeddings = store, durations, embeddings
+        self.manners = manners or {}
         self.aligned = {entry.key: entry for entry in durations.entries}
         self.entries = [e for e in entries if e.key in self.aligned and e.key in embeddings and fits_monotonic(e)]
         self.by_speaker: dict[str, list[Entry]] = defaultdict(list)
@@ -71,13 +74,14 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
             with_heard_pauses(arrays["phoneme_ids"].numpy(), durations, arrays["mel"].numpy())
         )
         speaker = entry.about["speaker"]
-        embedding, spectrum = self._voice(self.by_speaker[speaker])
+        embedding, spectrum, manner = self._voice(self.by_speaker[speaker])
         return {
             "index": index,
             **arrays,
             "durations": torch.from_numpy(durations),
             "speaker_embedding": torch.from_numpy(embedding),
             "spectrum": torch.from_numpy(spectrum),
+            "manner": manner,
             "f0_median": self.medians[speaker],
             "quality": torch.from_numpy(self.qualities[entry.key]),
         }
@@ -108,13 +112,14 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
     def _spectrum(self, entry: Entry) -> NDArray[np.float32]:
         return voiced_spectrum(self.store.read(entry, "mel").T, self.store.read(entry, "f0"))
 
-    def _voice(self, recordings: list[Entry]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Embedding and spectrum, the means over one to four of the speaker's recordings: cloning gets as many."""
+    def _voice(self, recordings: list[Entry]) -> tuple[NDArray[np.float32], NDArray[np.float32], Tensor]:
+        """Embedding, spectrum and manner: means over one to four of the speaker's recordings, as cloning gets."""
         count = min(len(recordings), int(torch.randint(1, 5, ()).item()))
         keys = [recordings[i].key for i in torch.randperm(len(recordings))[:count].tolist()]
         mean = np.mean([self.embeddings[key] for key in keys], axis=0)
         spectrum = np.mean([self.spectra[key] for key in keys], axis=0)
-        return np.asarray(mean / np.linalg.norm(mean), np.float32), np.asarray(spectrum, np.float32)
+        manner = mean_manner([self.manners.get(key, TYPICAL) for key in keys])
+        return np.asarray(mean / np.linalg.norm(mean), np.float32), np.asarray(spectrum, np.float32), manner
 
 
 def _median_f0(store: FeatureStore, entries: Sequence[Entry]) -> float:
@@ -162,10 +167,11 @@ def with_heard_pauses(
 
 
 def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """`pad_batch` with speaker_embedding (B, D), spectrum (B, n_mels), f0_median (B,) and quality (B, QUALITY_DIMS)."""
+    """`pad_batch` with speaker_embedding (B, D), spectrum (B, n_mels), f0_median (B,), manner and quality (B, 2)."""
     return pad_batch(items) | {
         "quality": torch.stack([item["quality"] for item in items]),
         "spectrum": torch.stack([item["spectrum"] for item in items]),
+        "manner": torch.stack([item["manner"] for item in items]),
         "speaker_embedding": torch.stack([item["speaker_embedding"] for item in items]),
         "f0_median": torch.tensor([item["f0_median"] for item in items]),
     }
@@ -187,7 +193,7 @@ class AcousticStep(TrainingStep):
         mel, f0, median = batch["mel"], batch["f0"], batch["f0_median"]
         target = phoneme_prosody(mel, f0, durations, median)
         quality = batch["quality"] if model.config.quality_dims else None
-        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality)
+        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality, batch.get("manner"))
         encodings, mask = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         prosody, log_durations = model.predict(encodings, mask, condition)
         frames, _ = model.expand(encodings, target, durations)
@@ -233,7 +239,7 @@ class AcousticStep(TrainingStep):
         """Mels (B, n_mels, T) with natural durations and prosody, and the mask (B, T) of their frames."""
         model, durations, median = self.model, batch["durations"], batch["f0_median"]
         quality = batch["quality"] if model.config.quality_dims else None
-        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality)
+        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality, batch.get("manner"))
         encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         target = phoneme_prosody(batch["mel"], batch["f0"], durations, median)
         frames, lengths = model.expand(encodings, target, durations)
@@ -264,6 +270,7 @@ class AcousticStep(TrainingStep):
             batch["speaker_embedding"],
             batch["f0_median"],
             batch["spectrum"],
+            batch.get("manner"),
         )
         length = max(made.mel.shape[2], batch["mel"].shape[2])
         padded = [F.pad(mel, (0, length - mel.shape[2]), value=-11.5) for mel in (batch["mel"], made.mel)]

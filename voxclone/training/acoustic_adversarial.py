@@ -88,7 +88,7 @@ class AdversarialAcousticStep(AcousticStep):
         model, durations = self.model, batch["durations"]
         f0, median = batch["f0"], batch["f0_median"]
         quality = batch["quality"] if model.config.quality_dims else None
-        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality)
+        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality, batch.get("manner"))
         with torch.no_grad():
             encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         target = phoneme_prosody(batch["mel"], f0, durations, median)

@@ -1,4 +1,4 @@
-"""Channels that a voice comes through: noise, rooms, equalisation, band limits. For the speaker encoder."""
+"""Channels that a voice comes through: noise, rooms, equalisation, band limits, codecs. For the speaker encoder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+
+from voxclone.training.channel import draw_codec
+from voxclone.training.codecs import through_codec
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Augmentation:
     room_probability: float = 0.3
     equaliser_probability: float = 0.5
     band_limit_probability: float = 0.25
+    codec_probability: float = 0.0
     snr_db: tuple[float, float] = (3.0, 25.0)
 
     def __call__(self, waveform: Tensor, rng: np.random.Generator) -> Tensor:
@@ -43,6 +47,8 @@ class Augmentation:
             snr = torch.tensor(rng.uniform(*self.snr_db), dtype=waveform.dtype)
             waveform = audio.add_noise(waveform, noise[start : start + len(waveform)] + 1e-7, snr)
         waveform = self._filter(waveform, rng)
+        if rng.random() < self.codec_probability:
+            waveform = through_codec(waveform, draw_codec(rng), self.sample_rate)
         gain = 10 ** (rng.uniform(-3, 3) / 20)
         return waveform * (gain * loudness / waveform.square().mean().sqrt().clamp(min=1e-6))
 

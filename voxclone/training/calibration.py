@@ -44,7 +44,9 @@ def calibrate(model: AcousticModel, average: Tensor, batches: Sequence[dict[str,
     squares = torch.zeros(4, 4, device=average.device)  # real, predicted, residual, count
     for batch in batches:
         quality = batch["quality"] if model.config.quality_dims else None
-        condition = model.condition(batch["speaker_embedding"], batch["f0_median"], batch["spectrum"], quality)
+        condition = model.condition(
+            batch["speaker_embedding"], batch["f0_median"], batch["spectrum"], quality, batch.get("manner")
+        )
         encodings, mask = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         prosody, log_durations = model.predict(encodings, mask, condition)
         predicted = torch.cat([prosody, log_durations[:, :, None]], 2).float()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import IterableDataset
 
+from voxclone.audio.resample import resample
 from voxclone.config import SpeakerEncoderConfig
 from voxclone.errors import VoxcloneError
 from voxclone.models.speaker_encoder import SpeakerEncoder
@@ -22,9 +23,24 @@ from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.metrics import equal_error_rate
 from voxclone.training.trainer import Report, TrainingStep
 
+SPEEDS = (1.0, 0.9, 1.1)
+
 
 class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
     """Batches of crops, each from another speaker; speakers drawn by the square root of their recordings.
+
+    A crop may be played at another of `SPEEDS`, pitch and all: it then counts as one more speaker, numbered
+    `len(speakers) * index of the speed + speaker`, as VoxCeleb recipes do.
+
+    Args:
+        store: Recordings (S,) at `sample_rate`.
+        entries: Those to draw from.
+        augmentation: The channel that a crop comes through.
+        batch_size: Crops in a batch.
+        crop_seconds: Length of each.
+        sample_rate: Hz.
+        speed_probability: How often a crop's speed is changed.
+        batches_per_epoch: After how many the trainer counts an epoch.
 
     Raises:
         VoxcloneError: There are fewer speakers than crops in a batch.
@@ -38,10 +54,12 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         batch_size: int,
         crop_seconds: float,
         sample_rate: int,
+        speed_probability: float = 0.0,
         batches_per_epoch: int = 1000,
     ) -> None:
         self.store, self.augmentation, self.batch_size = store, augmentation, batch_size
-        self.crop = int(crop_seconds * sample_rate)
+        self.crop, self.sample_rate = int(crop_seconds * sample_rate), sample_rate
+        self.speed_probability = speed_probability
         self.batches_per_epoch = batches_per_epoch
         by_speaker: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
@@ -56,25 +74,48 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         weights = np.sqrt([len(recordings) for recordings in self.recordings])
         self.weights = weights / weights.sum()
 
+    @property
+    def n_classes(self) -> int:
+        """Speakers to tell apart, those at other speeds included."""
+        return len(self.speakers) * (len(SPEEDS) if self.speed_probability > 0 else 1)
+
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         rng = np.random.default_rng(int(torch.randint(2**31, ()).item()))
         for _ in range(self.batches_per_epoch):
             chosen = rng.choice(len(self.speakers), self.batch_size, replace=False, p=self.weights)
-            crops = [self._crop(self.recordings[index], rng) for index in chosen]
-            yield {"waveform": torch.stack(crops), "speaker": torch.from_numpy(chosen)}
+            changed = rng.random(self.batch_size) < self.speed_probability
+            speeds = np.where(changed, rng.integers(1, len(SPEEDS), self.batch_size), 0)
+            crops = [self._crop(self.recordings[i], SPEEDS[s], rng) for i, s in zip(chosen, speeds, strict=True)]
+            classes = chosen + speeds * len(self.speakers)
+            yield {"waveform": torch.stack(crops), "speaker": torch.from_numpy(classes)}
 
-    def _crop(self, recordings: list[Entry], rng: np.random.Generator) -> Tensor:
+    def _crop(self, recordings: list[Entry], speed: float, rng: np.random.Generator) -> Tensor:
         entry = recordings[rng.integers(len(recordings))]
-        count = entry.rows["waveform"][1]
-        length = min(count, self.crop)
+        count, wanted = entry.rows["waveform"][1], math.ceil(self.crop * speed)
+        length = min(count, wanted)
         start = int(rng.integers(count - length + 1))
         samples = self.store.read(entry, "waveform", start, length).astype(np.float32) / 32768
-        samples = np.tile(samples, math.ceil(self.crop / length))[: self.crop]
+        if speed != 1.0:
+            samples = resample(samples, round(self.sample_rate * speed), self.sample_rate)
+        samples = np.tile(samples, math.ceil(self.crop / len(samples)))[: self.crop]
         return self.augmentation(torch.from_numpy(samples), rng)
 
 
 class SpeakerStep(TrainingStep):
-    """Classify crops by speaker with an additive angular margin (ArcFace, arXiv:1801.07698, eq. 3)."""
+    """Classify crops by speaker with an additive angular margin (ArcFace, arXiv:1801.07698, eq. 3).
+
+    Args:
+        config: The encoder.
+        n_speakers: Classes of `SpeakerCrops`.
+        trials: To validate on.
+        margin: Angle in radians.
+        scale: Of the cosines.
+        margin_updates: Over which the margin grows from 0.
+        sub_centres: Prototypes of each speaker, of which the nearest counts (arXiv:2011.04562 for noisy labels); in a
+            corpus where a speaker has several channels, each may have its own.
+        top_k: How many of the nearest other speakers are held further away (inter-top-k, arXiv:2110.05042).
+        top_k_margin: By how much, as an angle in radians.
+    """
 
     def __init__(
         self,
@@ -84,25 +125,34 @@ class SpeakerStep(TrainingStep):
         margin: float = 0.2,
         scale: float = 30.0,
         margin_updates: int = 2500,
+        sub_centres: int = 1,
+        top_k: int = 0,
+        top_k_margin: float = 0.06,
     ) -> None:
         super().__init__()
         self.encoder = SpeakerEncoder(config)
-        self.prototypes = nn.Parameter(torch.randn(n_speakers, config.embedding_dim) * 0.05)
+        self.prototypes = nn.Parameter(torch.randn(n_speakers * sub_centres, config.embedding_dim) * 0.05)
         self.margin, self.scale, self.trials = margin, scale, trials
-        self.margin_updates = margin_updates  # over which the margin grows from 0
+        self.sub_centres, self.top_k, self.top_k_margin = sub_centres, top_k, top_k_margin
+        self.margin_updates = margin_updates
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self.updates: Tensor
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch of waveform (B, S) and speaker (B,)."""
         self.updates += 1
-        margin = self.margin * min(1.0, float(self.updates) / self.margin_updates)
+        grown = min(1.0, float(self.updates) / max(1, self.margin_updates))
         embedding = self.encoder.embed(batch["waveform"])
         with torch.autocast(embedding.device.type, enabled=False):
             cosine = embedding @ functional.normalize(self.prototypes.float(), dim=1).T
-            angle = torch.acos(cosine.clamp(-1 + 1e-6, 1 - 1e-6))
+            cosine = cosine.view(len(cosine), -1, self.sub_centres).amax(2)
             target = functional.one_hot(batch["speaker"], cosine.shape[1]).bool()
-            logits = torch.where(target, torch.cos((angle + margin).clamp(max=math.pi)), cosine)
+            shift = torch.where(target, grown * self.margin, 0.0)
+            if self.top_k:
+                nearest = cosine.detach().masked_fill(target, -2.0).topk(self.top_k, dim=1).indices
+                shift = shift.scatter(1, nearest, -grown * self.top_k_margin)
+            angle = torch.acos(cosine.clamp(-1 + 1e-6, 1 - 1e-6))
+            logits = torch.where(shift == 0, cosine, torch.cos((angle + shift).clamp(0, math.pi)))
             loss = functional.cross_entropy(self.scale * logits, batch["speaker"])
         accuracy = (cosine.argmax(1) == batch["speaker"]).float().mean()
         return {"total": loss, "accuracy": accuracy.detach()}
@@ -132,7 +182,7 @@ class VerificationTrials:
         """EER in percent by corpus."""
         rates = {}
         for corpus, clips in self.clips.items():
-            waveforms = torch.stack([clip for _, clip in clips]).to(encoder.entry.weight.device)
+            waveforms = torch.stack([clip for _, clip in clips]).to(encoder.project.weight.device)
             embeddings = torch.cat([encoder.embed(part) for part in torch.split(waveforms, 32)])
             scores: dict[bool, list[Any]] = {True: [], False: []}
             similarity = (embeddings @ embeddings.T).cpu().numpy()

@@ -22,6 +22,7 @@ from voxclone.models.acoustic.delivery import (
     widen_silences,
 )
 from voxclone.models.acoustic.length_regulator import regulate_length
+from voxclone.models.acoustic.manner import MANNER_DIMS, RateReader
 from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
 from voxclone.text.symbols import SILENCES, SPACE
 
@@ -92,8 +93,9 @@ class AcousticModel(nn.Module):
         dim, condition = config.hidden_dim, config.hidden_dim
         self.config = config
         self.embedding = nn.Embedding(config.n_symbols, dim, padding_idx=0)
+        told = config.speaker_embedding_dim + 1 + config.n_mels + config.quality_dims + config.manner * MANNER_DIMS
         self.speaker = nn.Sequential(
-            nn.Linear(config.speaker_embedding_dim + 1 + config.n_mels + config.quality_dims, condition),
+            nn.Linear(told, condition),
             nn.GELU(),
             nn.Linear(condition, condition),
         )
@@ -116,20 +118,29 @@ class AcousticModel(nn.Module):
         self.register_buffer("mean_spectrum", torch.full((config.n_mels,), MEL_MIDDLE))
         if config.quality_dims:
             self.register_buffer("clean_quality", torch.zeros(config.quality_dims))
+        self.rate_reader = RateReader() if config.manner else None
         self.spread = ProsodySpread(config.n_symbols) if config.calibrated else None
 
     def condition(
-        self, speaker_embedding: Tensor, f0_median: Tensor, spectrum: Tensor, quality: Tensor | None = None
+        self,
+        speaker_embedding: Tensor,
+        f0_median: Tensor,
+        spectrum: Tensor,
+        quality: Tensor | None = None,
+        manner: Tensor | None = None,
     ) -> Tensor:
         """(B, D) unit length, (B,) Hz and (B, n_mels) to the (B, C) vector that every norm is conditioned on.
 
-        `quality` (B, quality_dims) is how the recording sounds, see `recording_quality`; None is a clean one.
+        `quality` (B, quality_dims) is how the recording sounds, see `recording_quality`; None is a clean one. `manner`
+        (B, MANNER_DIMS) is how the speaker speaks, see `manner`; None is a typical one.
         """
         register = torch.log2(f0_median / F0_MIDDLE)[:, None]
         scaled = speaker_embedding * math.sqrt(speaker_embedding.shape[1])
         parts = [scaled, 2 * register, (spectrum - MEL_MIDDLE) / MEL_SPREAD]
         if self.config.quality_dims:
             parts.append(self.clean_quality.expand(len(spectrum), -1) if quality is None else quality)
+        if self.config.manner:
+            parts.append(spectrum.new_zeros(len(spectrum), MANNER_DIMS) if manner is None else manner)
         condition: Tensor = self.speaker(torch.cat(parts, 1))
         return condition
 
@@ -196,6 +207,7 @@ class AcousticModel(nn.Module):
         speaker_embedding: Tensor,
         f0_median: Tensor,
         spectrum: Tensor,
+        manner: Tensor | None = None,
         *,
         seed: int | None = None,
     ) -> Plan:
@@ -207,10 +219,11 @@ class AcousticModel(nn.Module):
             speaker_embedding: (B, D) of unit length.
             f0_median: (B,) Hz.
             spectrum: (B, n_mels) mean natural-log mel of the speaker's voiced frames, see `voiced_spectrum`.
+            manner: (B, MANNER_DIMS), see `manner`; None is a typical speaker's.
             seed: Varies durations and pitch as speakers do, each item as if it were alone; None gives the most likely
                 reading.
         """
-        condition = self.condition(speaker_embedding, f0_median, spectrum)
+        condition = self.condition(speaker_embedding, f0_median, spectrum, manner=manner)
         encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
         prosody, log_durations = self.predict(encodings, mask, condition)
         noise = None if seed is None else _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
@@ -257,11 +270,12 @@ class AcousticModel(nn.Module):
         speaker_embedding: Tensor,
         f0_median: Tensor,
         spectrum: Tensor,
+        manner: Tensor | None = None,
         *,
         seed: int | None = None,
     ) -> AcousticOutput:
         """Speak phonemes as planned; arguments as for `plan`."""
-        plan = self.plan(phoneme_ids, phoneme_lengths, speaker_embedding, f0_median, spectrum, seed=seed)
+        plan = self.plan(phoneme_ids, phoneme_lengths, speaker_embedding, f0_median, spectrum, manner, seed=seed)
         durations = plan.predicted.durations.round().clamp(min=1).long() * plan.mask
         return self.speak(plan, replace(plan.predicted, durations=durations))
 
