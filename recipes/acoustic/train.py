@@ -92,7 +92,7 @@ def main() -> None:
     if "adversarial" in settings:
         step: AcousticStep = AdversarialAcousticStep(config, held_out, **settings["adversarial"])
     else:
-        step = AcousticStep(config, held_out)
+        step = AcousticStep(config, held_out, settings.get("frozen", ()))
     if args.start_from:
         file = args.start_from / "acoustic.safetensors"
         tensors = hub.read_tensors(file)[0] if file.exists() else export_part(args.start_from, "model.")

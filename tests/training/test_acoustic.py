@@ -169,3 +169,10 @@ def test_quality_conditions_the_model_and_none_is_clean(speech: VoicedSpeech) ->
     clean = model.condition(*voice, torch.tensor([[1.0, 0.5], [1.0, 0.5]]))
     torch.testing.assert_close(model.condition(*voice), clean)
     assert not torch.allclose(model.condition(*voice, torch.zeros(2, 2)), clean)
+
+
+def test_frozen_parts_are_not_updated() -> None:
+    step = AcousticStep(CONFIG, [], frozen=("decoder", "head"))
+    updated = {id(parameter) for parameter in step.parameters_of("model")}
+    for name, parameter in step.model.named_parameters():
+        assert (id(parameter) in updated) == (not name.startswith(("decoder.", "head."))), name

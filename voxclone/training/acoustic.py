@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from accelerate.utils import send_to_device
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from voxclone.audio.mel import voiced_spectrum
@@ -178,13 +178,25 @@ def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
 
 
 class AcousticStep(TrainingStep):
-    """Regression of FastSpeech 2 (arXiv:2006.04558): mel, durations in the log domain, prosody, frame-level f0."""
+    """Regression of FastSpeech 2 (arXiv:2006.04558): mel, durations in the log domain, prosody, frame-level f0.
 
-    def __init__(self, config: AcousticConfig, held_out: Sequence[dict[str, Tensor]]) -> None:
+    Args:
+        config: The acoustic model.
+        held_out: Batches to validate on.
+        frozen: Parts of the model that stay as they are, such as a decoder that discriminators have sharpened.
+    """
+
+    def __init__(
+        self, config: AcousticConfig, held_out: Sequence[dict[str, Tensor]], frozen: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.model = AcousticModel(config)
-        self.held_out = held_out
+        self.held_out, self.frozen = held_out, frozen
         self._calibration: tuple[Tensor, Tensor] | None = None  # found by validate, which runs on averaged weights
+
+    def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
+        """Those of the parts that are not frozen."""
+        return [value for name, value in self.model.named_parameters() if name.split(".")[0] not in self.frozen]
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `voiced_batch`."""
