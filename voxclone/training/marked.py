@@ -25,6 +25,8 @@ class MarkedStep(AdversarialStep):
         mark: Detector and channel.
         mark_weight: Of the mark's loss in the generator's.
         mark_items: Of each batch, how many items go through the channel.
+        mark_gradient: Norm that the mark's gradient on these waveforms is held to. A detector of log spectra, through
+            codecs and noise, at times asks for twenty times its usual change; clipped together, nothing else is learnt.
         adversarial: Further arguments of `AdversarialStep`.
     """
 
@@ -38,10 +40,12 @@ class MarkedStep(AdversarialStep):
         mark: CollaborativeMark,
         mark_weight: float = 1.0,
         mark_items: int = 6,
+        mark_gradient: float = 30.0,
         **adversarial: Any,
     ) -> None:
         super().__init__(config, audio, held_out, **adversarial)
         self.mark, self.mark_weight, self.mark_items = mark, mark_weight, mark_items
+        self.mark_gradient = mark_gradient
 
     def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
         """The generator's, the discriminators' or the detector's."""
@@ -57,7 +61,14 @@ class MarkedStep(AdversarialStep):
 
     def further_losses(self, made: Tensor) -> dict[str, Tensor]:
         """That the detector does not hear the mark."""
-        return {"mark": self.mark_weight * self.mark.vocoder_loss(made[: self.mark_items])}
+        heard = made[: self.mark_items]
+        if heard.requires_grad:
+            heard = heard.clone()
+            heard.register_hook(self._bounded)
+        return {"mark": self.mark_weight * self.mark.vocoder_loss(heard)}
+
+    def _bounded(self, gradient: Tensor) -> Tensor:
+        return gradient * (self.mark_gradient / gradient.norm().clamp(min=1e-9)).clamp(max=1.0)
 
 
 def collaborative_mark(audio: AudioConfig, unmarked: Sequence[nn.Module], rooms: int = 16) -> CollaborativeMark:
