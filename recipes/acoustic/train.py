@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument(
         "--start-from", type=Path, help="model or run folder whose acoustic weights training starts from"
     )
+    parser.add_argument("--judges-from", type=Path, help="adversarial run whose discriminators go on")
     parser.add_argument("--reset", nargs="*", default=[], help="parts of the model that start anew all the same")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
@@ -90,7 +91,10 @@ def main() -> None:
     sizes = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim} | settings["model"]
     config = AcousticConfig.from_dict(sizes)
     if "adversarial" in settings:
-        step: AcousticStep = AdversarialAcousticStep(config, held_out, **settings["adversarial"])
+        sharpening = AdversarialAcousticStep(config, held_out, **settings["adversarial"])
+        if args.judges_from:
+            sharpening.judges.load_state_dict(export_part(args.judges_from, "judges."))
+        step: AcousticStep = sharpening
     else:
         step = AcousticStep(config, held_out, settings.get("frozen", ()))
     if args.start_from:
