@@ -154,7 +154,8 @@ class Voice:
                 consents=_read_consents(metadata.get("consents", "[]")),
                 encoder_id=metadata["encoder_id"],
                 adapter=_read_adapter(changes, metadata) if changes else None,
-                **{field: float(metadata[field]) for field in MANNER_FIELDS if field in metadata},
+                f0_spread=_number(metadata, "f0_spread"),
+                phoneme_seconds=_number(metadata, "phoneme_seconds"),
             )
         except KeyError as error:
             raise VoiceError(f"{path} lacks {error} in its metadata; save the voice again") from error
@@ -284,7 +285,8 @@ class Voice:
             f0_median=math.exp(math.fsum(share * math.log(voice.f0_median) for voice, share in shares.items())),
             consents=tuple(dict.fromkeys(consent for voice in weights for consent in voice.consents)),
             encoder_id=encoders.pop(),
-            **_mean_manner(shares),
+            f0_spread=_mean_where_known(shares, "f0_spread"),
+            phoneme_seconds=_mean_where_known(shares, "phoneme_seconds"),
         )
 
     def _manner(self) -> dict[str, float]:
@@ -335,13 +337,16 @@ def stored_consents(path: str | os.PathLike[str]) -> tuple[Consent, ...]:
         raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error
 
 
-def _mean_manner(shares: Mapping[Voice, float]) -> dict[str, float]:
-    """Means of the logarithms, of what every voice knows."""
-    return {
-        field: math.exp(math.fsum(share * math.log(getattr(voice, field)) for voice, share in shares.items()))
-        for field in MANNER_FIELDS
-        if all(getattr(voice, field) is not None for voice in shares)
-    }
+def _number(metadata: Mapping[str, str], field: str) -> float | None:
+    return float(metadata[field]) if field in metadata else None
+
+
+def _mean_where_known(shares: Mapping[Voice, float], field: str) -> float | None:
+    """Mean of the logarithms; None where a voice does not know it."""
+    values = [getattr(voice, field) for voice in shares]
+    if any(value is None for value in values):
+        return None
+    return math.exp(math.fsum(share * math.log(value) for share, value in zip(shares.values(), values, strict=True)))
 
 
 def _read_consents(text: str) -> tuple[Consent, ...]:

@@ -125,7 +125,8 @@ def finetune(
         (consent,),
         encoder_id(base.speaker_encoder),
         step.adapter(base.acoustic_id, base.config.name),
-        **step.measures,
+        f0_spread=step.measures["f0_spread"],
+        phoneme_seconds=step.measures["phoneme_seconds"],
     )
     stem = re.sub(r"[^\w-]+", "-", name.lower()).strip("-") or "voice"
     path = folder / f"{stem}.voice"

@@ -64,11 +64,12 @@ class MarkedStep(AdversarialStep):
         heard = made[: self.mark_items]
         if heard.requires_grad:
             heard = heard.clone()
-            heard.register_hook(self._bounded)
+            heard.register_hook(self._bounded)  # type: ignore[no-untyped-call]  # as torch has it
         return {"mark": self.mark_weight * self.mark.vocoder_loss(heard)}
 
     def _bounded(self, gradient: Tensor) -> Tensor:
-        return gradient * (self.mark_gradient / gradient.norm().clamp(min=1e-9)).clamp(max=1.0)
+        bounded: Tensor = gradient * (self.mark_gradient / gradient.norm().clamp(min=1e-9)).clamp(max=1.0)
+        return bounded
 
 
 def collaborative_mark(audio: AudioConfig, unmarked: Sequence[nn.Module], rooms: int = 16) -> CollaborativeMark:

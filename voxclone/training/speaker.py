@@ -94,11 +94,11 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         count, wanted = entry.rows["waveform"][1], math.ceil(self.crop * speed)
         length = min(count, wanted)
         start = int(rng.integers(count - length + 1))
-        samples = self.store.read(entry, "waveform", start, length).astype(np.float32) / 32768
+        samples = self.store.read(entry, "waveform", start, length).astype(np.float32) / np.float32(32768)
         if speed != 1.0:
             samples = resample(samples, round(self.sample_rate * speed), self.sample_rate)
-        samples = np.tile(samples, math.ceil(self.crop / len(samples)))[: self.crop]
-        return self.augmentation(torch.from_numpy(samples), rng)
+        repeated = np.tile(samples, math.ceil(self.crop / len(samples)))[: self.crop]
+        return self.augmentation(torch.from_numpy(repeated), rng)
 
 
 class SpeakerStep(TrainingStep):
