@@ -16,7 +16,7 @@ from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
-from voxclone.training.calibration import calibrate
+from voxclone.training.calibration import calibrate, typical_habits
 from voxclone.training.checkpoint import Checkpoint, export_part, save_checkpoint, start_from
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
@@ -108,7 +108,7 @@ def main() -> None:
         step.model.rate_reader.load_state_dict(reader.state_dict())
     if args.calibrate_only:
         ask_for_clean_speech(step, train)
-        store_calibration(step, held_out, args.out)
+        store_calibration(step, held_out, train, args.out)
         return
     if "adversarial" not in settings:
         step.model.mean_spectrum.copy_(train.mean_spectrum())
@@ -126,7 +126,7 @@ def ask_for_clean_speech(step: AcousticStep, train: VoicedSpeech) -> None:
 
 
 @torch.inference_mode()
-def store_calibration(step: AcousticStep, held_out: list[dict[str, Tensor]], out: Path) -> None:
+def store_calibration(step: AcousticStep, held_out: list[dict[str, Tensor]], train: VoicedSpeech, out: Path) -> None:
     """Measure the spread of prosody and keep the model as a run of no further step, which can be exported."""
     step.eval()
     if step.model.spread is not None and held_out:
@@ -134,6 +134,9 @@ def store_calibration(step: AcousticStep, held_out: list[dict[str, Tensor]], out
         step.model.spread.stretch.copy_(stretch)
         step.model.spread.residual.copy_(residual)
         print(f"stretch {[round(x, 3) for x in stretch.tolist()]}, residual {[round(x, 3) for x in residual.tolist()]}")
+    if step.model.config.manner:
+        step.model.typical_habits.copy_(typical_habits(step.model, train))
+        print(f"typical habits {[round(x, 3) for x in step.model.typical_habits.tolist()]}")
     save_checkpoint(out, Checkpoint(0, 0.0, 0, 0, step.state_dict(), {}, {}))
 
 

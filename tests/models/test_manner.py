@@ -6,9 +6,14 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from voxclone.audio.rhythm import N_FEATURES
-from voxclone.models.acoustic.manner import F0_SPREAD, MANNER_DIMS, PHONEME_SECONDS, RateReader, manner
+from voxclone.config import AcousticConfig
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic.manner import F0_SPREAD, MANNER_DIMS, NEUTRAL, PHONEME_SECONDS, RateReader, manner
+from voxclone.text.phonemes import phonemize
+from voxclone.text.symbols import SYMBOLS
 
 
 def test_a_typical_speaker_is_zero_and_so_is_what_is_not_known() -> None:
@@ -33,3 +38,35 @@ def test_reader_finds_what_the_features_say() -> None:
     assert float((heard.log() - truth[300:].log()).abs().mean()) < 0.02
     assert 0.03 <= float(reader(torch.full((N_FEATURES,), 1e6))) <= 0.3
     assert math.isfinite(float(reader(torch.zeros(N_FEATURES))))
+
+
+def test_neutral_sentence_is_what_it_says() -> None:
+    text = "The north wind and the sun were disputing which was the stronger, when a traveller came along wrapped in "
+    assert tuple(phonemize(text + "a warm cloak.", "en-us").symbols) == NEUTRAL
+
+
+def test_a_reading_is_brought_to_the_manner_of_the_reference() -> None:
+    torch.manual_seed(0)
+    config = AcousticConfig(len(SYMBOLS), speaker_embedding_dim=8, hidden_dim=16, attention_heads=2, manner=True)
+    model = AcousticModel(config).eval()
+    ids = torch.randint(10, len(SYMBOLS), (1, 60))
+    embedding = torch.nn.functional.normalize(torch.ones(1, 8), dim=1)
+    spectrum = torch.full((1, 80), -5.0)
+
+    def plan(asked: Tensor | None, in_manner: bool = True) -> tuple[float, float]:
+        """Median frames of a sound, and deviation of log2 f0."""
+        arguments = (ids, torch.tensor([60]), embedding, torch.tensor([150.0]), spectrum, asked)
+        found = model.plan(*arguments, in_manner=in_manner).predicted
+        return float(found.durations.median()), float(torch.log2(found.f0[found.f0 > 0]).std())
+
+    with torch.no_grad():  # the condition alone changes nothing here, so that what is enforced shows
+        model.speaker[0].weight[:, -MANNER_DIMS:] = 0
+        condition = model.condition(embedding, torch.tensor([150.0]), spectrum)
+        model.typical_habits.copy_(model.habits(condition)[0])
+    plain = plan(None)
+    assert plan(torch.zeros(1, MANNER_DIMS)) == pytest.approx(plain, rel=1e-3)
+    slow = plan(torch.tensor([[1.0, 0.0]]))
+    assert slow[0] == pytest.approx(plain[0] * math.exp(0.8 * 0.25), rel=1e-3) and slow[1] == pytest.approx(plain[1])
+    lively = plan(torch.tensor([[0.0, 1.0]]))
+    assert lively[1] == pytest.approx(plain[1] * math.exp(0.5 * 0.4), rel=1e-3)
+    assert plan(torch.tensor([[1.0, 1.0]]), in_manner=False) == pytest.approx(plain, rel=1e-3)

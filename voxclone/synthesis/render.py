@@ -79,6 +79,7 @@ def _plan(
         torch.tensor(voice.spectrum, device=device).expand(len(batch), -1),
         manner(voice.phoneme_seconds, voice.f0_spread).to(device).expand(len(batch), -1),
         seed=seed,
+        in_manner=voice.adapter is None,  # fine-tuning has taught the predictors the speaker's own
     )
     drafts = []
     for item, (phonemes, length) in enumerate(zip(batch, lengths, strict=True)):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic.manner import SCALES
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.text.symbols import SILENCES
 
@@ -27,6 +30,20 @@ def spoken_values(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     weights = (durations > 0).float()[:, :, None].repeat(1, 1, 4)
     weights[:, :, 0] *= prosody[:, :, 1] > 0
     return values, weights
+
+
+@torch.inference_mode()
+def typical_habits(model: AcousticModel, speech: Dataset[dict[str, Any]], voices: int = 200) -> Tensor:
+    """(MANNER_DIMS,) what `AcousticModel.habits` would give for a voice of typical manner: a mean over random ones."""
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(speech), generator=generator)[:voices].tolist()  # type: ignore[arg-type]  # it is sized
+    found = []
+    for index in chosen:
+        item = speech[index]
+        parts = [item[name][None] for name in ("speaker_embedding", "spectrum", "manner")]
+        condition = model.condition(parts[0], torch.tensor([item["f0_median"]]), parts[1], manner=parts[2])
+        found.append(model.habits(condition)[0] - torch.tensor(SCALES) * parts[2][0])
+    return torch.stack(found).mean(0)
 
 
 def calibrate(model: AcousticModel, average: Tensor, batches: Sequence[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -22,9 +22,9 @@ from voxclone.models.acoustic.delivery import (
     widen_silences,
 )
 from voxclone.models.acoustic.length_regulator import regulate_length
-from voxclone.models.acoustic.manner import MANNER_DIMS, RateReader
+from voxclone.models.acoustic.manner import MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST, RateReader
 from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
-from voxclone.text.symbols import SILENCES, SPACE
+from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
 
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
 MEL_FLOOR = math.log(1e-5)
@@ -87,6 +87,8 @@ class AcousticModel(nn.Module):
 
     mean_spectrum: Tensor  # (n_mels,) over the training speakers
     clean_quality: Tensor  # (quality_dims,) of clean training recordings
+    typical_habits: Tensor  # (MANNER_DIMS,) see `habits`, of a voice whose manner is typical
+    neutral_ids: Tensor  # (1, N)
 
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
@@ -119,6 +121,10 @@ class AcousticModel(nn.Module):
         if config.quality_dims:
             self.register_buffer("clean_quality", torch.zeros(config.quality_dims))
         self.rate_reader = RateReader() if config.manner else None
+        if config.manner:
+            self.register_buffer("typical_habits", torch.tensor([1.75, -1.7]))
+            ids = torch.tensor([symbol_ids(NEUTRAL)]) % config.n_symbols
+            self.register_buffer("neutral_ids", ids, persistent=False)
         self.spread = ProsodySpread(config.n_symbols) if config.calibrated else None
 
     def condition(
@@ -168,6 +174,34 @@ class AcousticModel(nn.Module):
             values = values + noise * torch.tensor([0.25, 0.0, 0.0, 0.12], device=noise.device)
         return values[:, :, :3], values[:, :, 3]
 
+    def habits(self, condition: Tensor) -> Tensor:
+        """How voices of that condition (B, C) read a neutral sentence.
+
+        Returns:
+            (B, MANNER_DIMS) logarithms of the mean duration of a sound, in frames, and of the pitch's deviation, in
+            octaves.
+        """
+        ids = self.neutral_ids.expand(len(condition), -1)
+        lengths = torch.full((len(condition),), ids.shape[1], device=ids.device)
+        encodings, mask = self.encode(ids, lengths, condition)
+        prosody, log_durations = self._vary(ids, *self.predict(encodings, mask, condition), None)
+        spoken = (ids >= len(SILENCES)).float()
+        pace = (log_durations.exp() * spoken).sum(1) / spoken.sum(1)
+        weight = prosody[:, :, 1].clamp(0, 1) * spoken
+        weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-3)
+        mean = (prosody[:, :, 0] * weight).sum(1, keepdim=True)
+        variance = ((prosody[:, :, 0] - mean).square() * weight).sum(1)
+        return torch.stack([pace.log(), 0.5 * torch.log(variance / 9 + 1e-4)], 1)
+
+    def _in_manner(
+        self, prosody: Tensor, log_durations: Tensor, condition: Tensor, manner: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Bring pace and liveliness to what the reference has: the predictors stay too near the average speaker."""
+        scales, trust, most = (torch.tensor(each, device=manner.device) for each in (SCALES, TRUST, MOST))
+        gap = (trust * (self.typical_habits + scales * manner - self.habits(condition))).clamp(-most, most)
+        stretched = prosody[:, :, :1] * gap[:, 1:, None].exp()
+        return torch.cat([stretched, prosody[:, :, 1:]], 2), log_durations + gap[:, :1]
+
     def expand(self, encodings: Tensor, prosody: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
         """Frame encodings (B, T, D), told their place within the phoneme, and lengths (B,)."""
         frames, lengths = regulate_length(encodings + self.prosody_embedding(prosody), durations)
@@ -210,6 +244,7 @@ class AcousticModel(nn.Module):
         manner: Tensor | None = None,
         *,
         seed: int | None = None,
+        in_manner: bool = True,
     ) -> Plan:
         """Read phonemes, and say how the voice would speak them.
 
@@ -222,12 +257,15 @@ class AcousticModel(nn.Module):
             manner: (B, MANNER_DIMS), see `manner`; None is a typical speaker's.
             seed: Varies durations and pitch as speakers do, each item as if it were alone; None gives the most likely
                 reading.
+            in_manner: Bring pace and liveliness to what `manner` says; else it is only told of it.
         """
         condition = self.condition(speaker_embedding, f0_median, spectrum, manner=manner)
         encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
         prosody, log_durations = self.predict(encodings, mask, condition)
         noise = None if seed is None else _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
         prosody, log_durations = self._vary(phoneme_ids, prosody, log_durations, noise)
+        if self.config.manner and manner is not None and in_manner:
+            prosody, log_durations = self._in_manner(prosody, log_durations, condition, manner)
         durations = log_durations.float().clamp(max=MAX_LOG_DURATION).exp() * mask
         spoken = mask & (phoneme_ids >= len(SILENCES))
         predicted = from_prosody(prosody, durations, f0_median)
