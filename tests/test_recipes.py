@@ -31,12 +31,15 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "model": {
             "channels": 16, "dilations": [1, 2], "pooled_channels": 16, "attention_channels": 8, "embedding_dim": 16,
         },
-        "data": {"batch_size": 2, "crop_seconds": 1.0, "trial_seconds": 1.0, "rooms": 1},
-        "loss": {"margin": 0.2, "scale": 30.0},
+        "data": {
+            "batch_size": 2, "crop_seconds": 1.0, "trial_seconds": 1.0, "rooms": 1, "speed_probability": 0.5,
+            "codec_probability": 0.2,
+        },
+        "loss": {"margin": 0.2, "scale": 30.0, "margin_updates": 2, "top_k": 1},
         "trainer": TRAINER,
     },
     "acoustic": {
-        "model": {"hidden_dim": 16, "encoder_layers": 1, "decoder_layers": 1, "predictor_layers": 1},
+        "model": {"hidden_dim": 16, "encoder_layers": 1, "decoder_layers": 1, "predictor_layers": 1, "manner": True},
         "data": {
             "batch_frames": 600, "corpus_weights": {"*": 1.0}, "drop_least_confident": {"tiny": 0.0},
             "validation_items": 4,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from voxclone import hub
 from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
 from voxclone.config import SpeakerEncoderConfig
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--noise", type=Path, help="folder of noise recordings")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
-    parser.add_argument("--start-from", type=Path, help="run folder that the encoder and its prototypes come from")
+    parser.add_argument("--start-from", type=Path, help="model or run folder whose encoder is trained further")
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -50,10 +51,14 @@ def main() -> None:
     trials = VerificationTrials(store, valid, data["trial_seconds"], model.sample_rate)
     step = SpeakerStep(model, crops.n_classes, trials, **settings["loss"])
     if args.start_from:
-        step.encoder.load_state_dict(export_part(args.start_from, "encoder."))
-        prototypes = export_part(args.start_from, "prototypes")[""]
-        with torch.no_grad():  # those of the speakers at their own speed come first
-            step.prototypes.copy_(prototypes[: len(step.prototypes)])
+        weights = args.start_from / "speaker_encoder.safetensors"
+        if weights.exists():
+            hub.load_weights(step.encoder, weights)
+        else:
+            step.encoder.load_state_dict(export_part(args.start_from, "encoder."))
+        with torch.no_grad():
+            prototypes = crops.prototypes(step.encoder.eval())
+            step.prototypes.copy_(prototypes.repeat_interleave(step.sub_centres, 0))
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, crops, args.out, TrainerConfig.from_dict(trainer)).fit()
 

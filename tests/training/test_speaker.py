@@ -161,3 +161,13 @@ def test_embeds_the_wanted_entries(store: FeatureStore) -> None:
     embeddings = embed_store(encoder, store, 16000, {"ada-1.5", "bob-0.6", "unknown"})
     assert set(embeddings) == {"ada-1.5", "bob-0.6"}
     assert all(np.linalg.norm(embedding) == pytest.approx(1, abs=1e-4) for embedding in embeddings.values())
+
+
+def test_prototypes_are_embeddings_of_their_classes(store: FeatureStore) -> None:
+    torch.manual_seed(0)
+    encoder = SpeakerStep(CONFIG, 9, None).encoder.eval()
+    data = SpeakerCrops(store, store.entries, PLAIN, 3, 0.5, 16000, speed_probability=0.5)
+    prototypes = data.prototypes(encoder, batch_size=2)
+    assert prototypes.shape == (9, 16)
+    again = SpeakerCrops(store, store.entries, PLAIN, 3, 0.5, 16000).prototypes(encoder)
+    torch.testing.assert_close(again, prototypes[:3])

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import IterableDataset
+from tqdm import tqdm
 
 from voxclone.audio.resample import resample
 from voxclone.config import SpeakerEncoderConfig
@@ -89,7 +91,22 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
             classes = chosen + speeds * len(self.speakers)
             yield {"waveform": torch.stack(crops), "speaker": torch.from_numpy(classes)}
 
+    @torch.inference_mode()
+    def prototypes(self, encoder: SpeakerEncoder, batch_size: int = 32) -> Tensor:
+        """(n_classes, D) embedding of one crop of each class, its channel as it is: where training goes on from."""
+        rng = np.random.default_rng(0)
+        speeds = SPEEDS[: self.n_classes // len(self.speakers)]
+        classes = [(recordings, speed) for speed in speeds for recordings in self.recordings]
+        found = []
+        for start in tqdm(range(0, len(classes), batch_size), desc="prototypes", disable=None):
+            crops = [torch.from_numpy(self._read(*each, rng)) for each in classes[start : start + batch_size]]
+            found.append(encoder.embed(torch.stack(crops)))
+        return torch.cat(found)
+
     def _crop(self, recordings: list[Entry], speed: float, rng: np.random.Generator) -> Tensor:
+        return self.augmentation(torch.from_numpy(self._read(recordings, speed, rng)), rng)
+
+    def _read(self, recordings: list[Entry], speed: float, rng: np.random.Generator) -> NDArray[np.float32]:
         entry = recordings[rng.integers(len(recordings))]
         count, wanted = entry.rows["waveform"][1], math.ceil(self.crop * speed)
         length = min(count, wanted)
@@ -97,8 +114,7 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         samples = self.store.read(entry, "waveform", start, length).astype(np.float32) / np.float32(32768)
         if speed != 1.0:
             samples = resample(samples, round(self.sample_rate * speed), self.sample_rate)
-        repeated = np.tile(samples, math.ceil(self.crop / len(samples)))[: self.crop]
-        return self.augmentation(torch.from_numpy(repeated), rng)
+        return np.tile(samples, math.ceil(self.crop / len(samples)))[: self.crop]
 
 
 class SpeakerStep(TrainingStep):
