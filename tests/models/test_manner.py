@@ -11,7 +11,16 @@ from torch import Tensor
 from voxclone.audio.rhythm import N_FEATURES
 from voxclone.config import AcousticConfig
 from voxclone.models.acoustic import AcousticModel
-from voxclone.models.acoustic.manner import F0_SPREAD, MANNER_DIMS, NEUTRAL, PHONEME_SECONDS, RateReader, manner
+from voxclone.models.acoustic.manner import (
+    F0_SPREAD,
+    MANNER_DIMS,
+    NEUTRAL,
+    PHONEME_SECONDS,
+    SCALES,
+    TRUST,
+    RateReader,
+    manner,
+)
 from voxclone.text.phonemes import phonemize
 from voxclone.text.symbols import SYMBOLS
 
@@ -66,7 +75,7 @@ def test_a_reading_is_brought_to_the_manner_of_the_reference() -> None:
     plain = plan(None)
     assert plan(torch.zeros(1, MANNER_DIMS)) == pytest.approx(plain, rel=1e-3)
     slow = plan(torch.tensor([[1.0, 0.0]]))
-    assert slow[0] == pytest.approx(plain[0] * math.exp(0.8 * 0.25), rel=1e-3) and slow[1] == pytest.approx(plain[1])
+    assert slow[0] == pytest.approx(plain[0] * math.exp(TRUST[0] * SCALES[0]), rel=1e-3) and slow[1] == pytest.approx(plain[1])
     lively = plan(torch.tensor([[0.0, 1.0]]))
-    assert lively[1] == pytest.approx(plain[1] * math.exp(0.5 * 0.4), rel=1e-3)
+    assert lively[1] == pytest.approx(plain[1] * math.exp(TRUST[1] * SCALES[1]), rel=1e-3)
     assert plan(torch.tensor([[1.0, 1.0]]), in_manner=False) == pytest.approx(plain, rel=1e-3)

@@ -13,8 +13,8 @@ PHONEME_SECONDS = 0.085  # of a typical speaker
 F0_SPREAD = 0.22  # octaves, of a typical speaker
 MANNER_DIMS = 2
 SCALES = (0.25, 0.4)  # of the logarithms
-TRUST = (0.8, 0.5)  # how far a reading is brought to what was heard in the reference
-MOST = (0.35, 0.45)  # by which a reading's logarithms are moved
+TRUST = (1.0, 0.5)  # how far a reading is brought to what was heard in the reference
+MOST = (0.45, 0.45)  # by which a reading's logarithms are moved
 # What a voice's own habits are read from: "The north wind and the sun were disputing which was the stronger, when a
 # traveller came along wrapped in a warm cloak."
 NEUTRAL = tuple(
