@@ -4,7 +4,7 @@ Each target has valid files; one is damaged (benchmarks/mutations.py), read as t
 result or in an error of voxclone's own, within seconds and in little memory. Anything else is a finding, and its
 input is kept: other exceptions, a process that dies, more processor time or memory than allowed. A target's inputs are
 read in a process of its own, which is started again after it died. Minutes are of the processor, so that they mean the
-same on a busy machine.
+same on a busy machine, and add up over runs with the same folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import multiprocessing
 import os
 import random
-import shutil
+import resource
 import time
 import traceback
 from collections.abc import Callable
@@ -23,14 +23,17 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
-from environment import write_result
+from environment import git_commit, write_result
 from fuzz_seeds import prepare
 from fuzz_targets import TARGETS
 from voxclone.errors import VoxcloneError
+from voxclone.files import replace_file
 
 SECONDS = 20.0  # of the processor, for one input
 MEMORY = 256 << 20  # bytes above what was held before, and twice the input
-MOST_FINDINGS = 20  # after which a target is given up
+HELD = 4 << 30  # bytes of data that the process can have at all, so that the machine outlives what it finds
+MOST_FINDINGS = 20  # in a slice, after which it is over
+SLICE = 60.0  # seconds of the processor, after which what was done is written down
 
 
 def fuzz(
@@ -43,6 +46,7 @@ def fuzz(
     started: Synchronized[float],
 ) -> None:
     """Read damaged inputs until the time is over, in this process."""
+    resource.setrlimit(resource.RLIMIT_DATA, (HELD, HELD))
     target = TARGETS[name]
     read = target.reader(seeds, work)
     draw = random.Random(seed)
@@ -103,19 +107,18 @@ def keep(work: Path, fault: str) -> None:
         (folder / f"{stem}{(work / 'suffix').read_text()}.input").write_bytes(content)
 
 
-def run(name: str, seeds: Path, work: Path, minutes: float, seed: int) -> dict[str, Any]:
-    """Fuzz a target, and start again where the process dies or hangs."""
+def run(name: str, seeds: Path, work: Path, seconds: float, seed: int) -> dict[str, Any]:
+    """Fuzz a target for about so many seconds of the processor, and start again where the process dies or hangs."""
     context = multiprocessing.get_context("fork")  # what is imported is imported once
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=True)
     count, started = context.Value("q", 0), context.Value("d", -1.0)
-    spent, restarts = 0.0, 0
-    while (left := 60 * minutes - spent) > 1:
+    spent, restarts, begin = 0.0, 0, time.monotonic()
+    while (left := seconds - spent) > 1 and restarts < MOST_FINDINGS:
         process = context.Process(target=fuzz, args=(name, seeds, work, left, seed + restarts, count, started))
         process.start()
         used = 0.0
         while process.is_alive():
-            process.join(1)
+            process.join(0.5)
             used = _processor_seconds(process.pid) or used
             if process.is_alive() and started.value >= 0 and used - started.value > 3 * SECONDS:
                 keep(work, f"hangs: more than {3 * SECONDS:.0f} s of the processor")
@@ -125,16 +128,72 @@ def run(name: str, seeds: Path, work: Path, minutes: float, seed: int) -> dict[s
             restarts += 1
             if process.exitcode != -9 or not list((work / "findings").glob("*")):
                 keep(work, f"the process ended with {process.exitcode}")
-            if restarts >= MOST_FINDINGS:
-                break
         started.value = -1.0
-    faults = sorted((work / "findings").glob("*.txt")) if (work / "findings").exists() else []
-    return {
-        "inputs": count.value,
-        "processor_minutes": round(spent / 60, 2),
-        "restarts": restarts,
-        "findings": [path.read_text().strip().splitlines()[-1][:300] for path in faults],
-    }
+    wall = time.monotonic() - begin
+    return {"inputs": count.value, "processor_seconds": spent, "wall_seconds": wall, "restarts": restarts, "slices": 1}
+
+
+def fuzz_on(names: list[str], folder: Path, minutes: float) -> None:
+    """Fuzz the target that had least, slice by slice, until each had its minutes; goes on where it was stopped."""
+    seeds = prepare(folder / "seeds", TARGETS)
+    commit = git_commit()
+    while True:
+        done = _done(folder)
+        spent = {name: done.get(name, {}).get("processor_seconds", 0.0) for name in names}
+        name = min(names, key=lambda each: spent[each])
+        if spent[name] >= 60 * minutes:
+            return
+        known = done.get(name, {})
+        slices = known.get("slices", 0)
+        seed = int.from_bytes(hashlib.sha256(f"{name} {slices}".encode()).digest()[:6])
+        new = run(name, seeds, folder / name, min(SLICE, 60 * minutes - spent[name] + 1), seed)
+        done[name] = {key: known.get(key, 0) + value for key, value in new.items()}
+        done[name]["commits"] = list(dict.fromkeys([*known.get("commits", []), commit]))
+        replace_file(folder / "done.json", json.dumps(done, indent=1).encode())
+        print(name, json.dumps(done[name]), flush=True)
+
+
+def _done(folder: Path) -> dict[str, Any]:
+    path = folder / "done.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def report(folder: Path) -> Path:
+    """Write what was run, what was found, and what of that still goes wrong."""
+    context = multiprocessing.get_context("fork")
+    results = {}
+    for name, numbers in _done(folder).items():
+        faults = sorted((folder / name / "findings").glob("*.txt"))
+        still = []
+        for path in faults:
+            process = context.Process(target=_again, args=(name, folder, path.stem))
+            process.start()
+            process.join(3 * SECONDS)
+            if process.exitcode != 0:
+                still.append(path.stem)
+            process.kill()
+        results[name] = {
+            "what": TARGETS[name].what,
+            "inputs": numbers["inputs"],
+            "processor_minutes": round(numbers["processor_seconds"] / 60, 2),
+            "wall_minutes": round(numbers["wall_seconds"] / 60, 2),
+            "restarts": numbers["restarts"],
+            "commits": numbers["commits"],
+            "findings": {path.stem: path.read_text().strip().splitlines()[-1][:300] for path in faults},
+            "findings_that_still_fail": still,
+        }
+    limits = {"processor_seconds": SECONDS, "memory_mb_beside_twice_the_input": MEMORY >> 20}
+    return write_result("fuzz", {"limits_for_one_input": limits, "targets": results})
+
+
+def _again(name: str, folder: Path, stem: str) -> None:
+    """Read a finding's input once more; exit with 1 where it is still one."""
+    path = next((folder / name / "findings").glob(f"{stem}*.input"))
+    read = TARGETS[name].reader(folder / "seeds", folder / name)
+    suffix = path.name.removeprefix(stem).removesuffix(".input")
+    before = _peak(reset=True)
+    fault = _fault(read, suffix, path.read_bytes())
+    os._exit(int(fault is not None or _peak() - before > MEMORY + 2 * path.stat().st_size))
 
 
 def _processor_seconds(pid: int | None) -> float:
@@ -148,27 +207,14 @@ def _processor_seconds(pid: int | None) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--targets", nargs="+", choices=sorted(TARGETS), default=list(TARGETS))
-    parser.add_argument("--minutes", type=float, default=10.0, help="of the processor, for each target")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, required=True, help="where valid inputs and findings are kept")
-    parser.add_argument(
-        "--report", action="store_true", help="write benchmarks/results/fuzz.json from what was run there"
-    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="of the processor, for each target in all")
+    parser.add_argument("--work", type=Path, required=True, help="valid inputs, findings, and what was done already")
+    parser.add_argument("--report", action="store_true", help="write results/fuzz.json of what was run there")
     args = parser.parse_args()
-
-    done = args.work / "done.json"
-    if not args.report:
-        seeds = prepare(args.work / "seeds", TARGETS)
-        for name in args.targets:
-            numbers = run(name, seeds, args.work / name, args.minutes, args.seed)
-            print(name, json.dumps(numbers), flush=True)
-            known = json.loads(done.read_text()) if done.exists() else {}
-            done.write_text(json.dumps(known | {name: numbers}))
-        return
-    limits = {"processor_seconds": SECONDS, "memory_mb_beside_twice_the_input": MEMORY >> 20}
-    about = {name: TARGETS[name].what for name in TARGETS}
-    results = {name: {"what": about[name], **numbers} for name, numbers in json.loads(done.read_text()).items()}
-    print(write_result("fuzz", {"limits_for_one_input": limits, "targets": results}))
+    if args.report:
+        print(report(args.work))
+    else:
+        fuzz_on(args.targets, args.work, args.minutes)
 
 
 if __name__ == "__main__":
