@@ -25,7 +25,7 @@ _NUMBERED = {
     "Art": "article",
     "Apt": "apartment", "Ste": "suite", "ext": "extension", "c": "circa", "ca": "circa", "Op": "opus", "Pt": "part",
     "Ex": "example", "Tel": "telephone", "Rte": "route", "Hwy": "highway", "para": "paragraph", "v": "version",
-    "ver": "version",
+    "ver": "version", "est": "established",
 }  # fmt: skip
 # Anywhere, stop required.
 _PLAIN = {
@@ -33,12 +33,16 @@ _PLAIN = {
     "dept": "department", "Dept": "Department", "misc": "miscellaneous", "a.k.a": "also known as", "et al": "et al",
     "min": "minimum", "max": "maximum", "govt": "government", "Govt": "Government", "Univ": "University",
     "Assn": "Association", "Bros": "Brothers", "Natl": "National", "Intl": "International", "ed": "edition",
+    "avg": "average", "temp": "temperature",
+    "w.r.t": "with respect to",
 }  # fmt: skip
 # May end a sentence; stop required.
 _CLOSING = {
     "etc": "et cetera", "Inc": "Incorporated", "Corp": "Corporation", "Co": "Company", "Ltd": "Limited", "Jr": "Junior",
     "Sr": "Senior", "Esq": "Esquire", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Ct": "Court",
     "Sq": "Square", "Pkwy": "Parkway", "Hwy": "Highway", "Pl": "Place", "Ter": "Terrace", "Ph.D": "P H D",
+    "B.Sc": "B S C", "M.Sc": "M S C", "B.Ed": "B ed", "M.Ed": "M ed", "D.Phil": "D phil",
+    "LL.B": "L L B", "LL.M": "L L M",
 }  # fmt: skip
 _SAINTS = (
     "Agnes|Albans|Ambrose|Andrews?|Anne?|Anthony|Augustine|Barts|Bartholomew|Bede|Bernard|Catherine|Cecilia|Charles|"
@@ -58,7 +62,7 @@ _ANY_CAPITAL = re.compile(r"[\"')\]]*(?: ?\Z| [\"'(]*[A-Z])")
 _STARTER = re.compile(rf"[\"')\]]*(?: ?\Z| [\"'(]*(?:{_STARTERS})\b)")
 _END = re.compile(r"[\"')\]]*(?: ?\Z|[,;:?!]| [\"'(]*[a-z])")
 _STREET_BEFORE = re.compile(r"(?:\d(?:st|nd|rd|th)?|\b[A-Z][\w']*\w) \Z")
-_HOUSE_BEFORE = re.compile(r"\d (?:[NSEW]\.? )?(?:[A-Z0-9][\w']* ){1,3}\Z")
+_HOUSE_BEFORE = re.compile(r"\d[A-Z]? (?:[NSEW]\.? )?(?:[A-Z0-9][\w']* ){1,3}\Z")
 _NUMBER_WORDS = {key.lower(): word for key, word in _NUMBERED.items()}
 
 
@@ -119,8 +123,11 @@ _LABELS = {"plan", "vitamin", "type", "grade", "class", "hepatitis", "group", "t
 ABBREVIATION_RULES = (
     rule("with and without", r"(?<!\w)w/(o?)(?![\w/])", lambda m: "without" if m[1] else "with"),
     rule("with", r"(?<!\w)w/(?=[a-z]{2})", "with "),
+    rule("born or died", r"(?<!\w)([bd])\. ?(?=(?:1\d|20)\d\d\b)", lambda m: "born " if m[1] == "b" else "died "),
     rule("care of", r"(?<!\w)c/o(?!\w)", "care of"),
     rule("and", r"(?<!\w)'n'(?!\w)", "and"),
+    rule("because", r"(?<![\w/])b/c(?![\w/])", "because"),
+    rule("also known as", r"(?<![\w.])aka(?![\w.])", "also known as"),
     rule("street or drive", r"(?<![\w.])(St|Dr)\b\.?(?!\w)", _speak_thoroughfare),
     rule("numbered", rf"(?<![\w.'])({alternatives(_NUMBERED)})\. ?(?=\d|[IVX]+\b)",
          lambda m: _NUMBER_WORDS[m[1].lower()] + " ", re.IGNORECASE),

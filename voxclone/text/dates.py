@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voxclone.text.numbers import cardinal, ordinal, plural, year
+from voxclone.text.numbers import cardinal, ordinal, plural, two_digits, year
 from voxclone.text.rule import rule, where_digits
 
 MONTHS = "January February March April May June July August September October November December".split()
@@ -17,7 +17,11 @@ _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\b\.?
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?!\w)"
 _YEAR = r"(?P<year>[12]\d{3})(?![\w-]|[,.]\d)"
 _HALF = r"(?: ?(?P<half>[ap])\.?m\b(?P<dot>\.)?)"
-_CLOCK = r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?![\d:])"
+_CLOCK = (
+    r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?![\d:])(?P<h>h\b)?"
+)
+_WEEKDAY = rf"(?:{'|'.join(sorted(_DAY_OF, key=len, reverse=True))})"
+_SHORT_MONTH = r"(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
 _SENTENCE_END = re.compile(rf"[\"')\]]*(?:\s*\Z| (?!(?:{'|'.join(MONTHS + _DAYS)}|[A-Z]{{2,}})\b)[\"'(]*[A-Z])")
 
 
@@ -45,6 +49,11 @@ def _speak_slashed(match: re.Match[str]) -> str:
     return _speak_date(MONTHS[month - 1], day, written)
 
 
+def _speak_dotted(match: re.Match[str]) -> str:
+    """Day first, as where dates are written with points."""
+    return _speak_date(MONTHS[int(match["month"]) - 1], int(match["day"]), match["year"])
+
+
 def _speak_month_day(match: re.Match[str]) -> str:
     spoken = f"{_MONTH_OF[match['month']]} {_day_of(match)}"
     if match["last"]:
@@ -55,7 +64,8 @@ def _speak_month_day(match: re.Match[str]) -> str:
 
 
 def _speak_day_month(match: re.Match[str]) -> str:
-    spoken = f"the {_day_of(match)} of {_MONTH_OF[match['month']]}"
+    first = f"{ordinal(int(match['first']))} to the " if match["first"] else ""
+    spoken = f"the {first}{_day_of(match)} of {_MONTH_OF[match['month']]}"
     return f"{spoken}, {year(int(match['year']))}" if match["year"] else spoken
 
 
@@ -81,7 +91,7 @@ def _speak_half(match: re.Match[str]) -> str:
 def _speak_clock(match: re.Match[str]) -> str:
     hour, minute, half = int(match["hour"]), int(match["minute"]), _speak_half(match)
     if minute:
-        spoken = f"{cardinal(hour)} {'oh ' if minute < 10 else ''}{cardinal(minute)}"
+        spoken = f"{cardinal(hour)} {two_digits(match['minute'])}"
     elif half:
         spoken = cardinal(hour)
     else:
@@ -89,7 +99,16 @@ def _speak_clock(match: re.Match[str]) -> str:
     if match["second"]:
         seconds = int(match["second"])
         spoken += f" and {cardinal(seconds)} second{'' if seconds == 1 else 's'}"
+    if match["h"]:
+        spoken = spoken.removesuffix(" o'clock") + " hours"
     return spoken + half
+
+
+def _speak_military(match: re.Match[str]) -> str:
+    """0600 hours -> oh six hundred hours."""
+    hour, minute = match[1], match[2]
+    spoken = f"oh {cardinal(int(hour[1]))}" if hour[0] == "0" else cardinal(int(hour))
+    return f"{spoken} {'hundred' if minute == '00' else two_digits(minute)} hours"
 
 
 def _speak_duration(match: re.Match[str]) -> str:
@@ -100,22 +119,37 @@ def _speak_duration(match: re.Match[str]) -> str:
     return " ".join(parts)
 
 
+DAY_RULES = (
+    rule("weekdays", rf"\b({_WEEKDAY})\.?(?:-| (?:to|through) )({_WEEKDAY})\b(?:\.(?= [a-z]))?",
+         lambda m: f"{_DAY_OF[m[1]]} to {_DAY_OF[m[2]]}"),
+    rule("months", rf"\b({_SHORT_MONTH})\.?-({_SHORT_MONTH})\b(?:\.(?= [a-z\d]))?",
+         lambda m: f"{_MONTH_OF[m[1]]} to {_MONTH_OF[m[2]]}"),
+    rule("dotted weekday", r"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri)\.(?= [a-z]|,)", lambda m: _DAY_OF[m[1]]),
+    rule("dotted month", rf"\b({_SHORT_MONTH})\.(?= [a-z]|,)", lambda m: _MONTH_OF[m[1]]),
+)  # fmt: skip
+
 DATE_RULES = where_digits(
     rule("ISO date", r"(?<![\w-])(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])"
          r"(?:(?P<t>T)(?=\d\d:)|(?![\w-]))", _speak_iso),
     rule("date with slashes", r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _speak_slashed),
-    rule("weekday", rf"\b({'|'.join(sorted(_DAY_OF, key=len, reverse=True))})\b\.?(?=,? (?:{'|'.join(_MONTH_OF)})\b)",
+    rule("date with dashes", r"(?<![\w-])(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])-((?:19|20)\d\d)(?![\w-])",
+         _speak_slashed),
+    rule("date with points", r"(?<![\w.])(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<month>0?[1-9]|1[0-2])\."
+         r"(?P<year>(?:19|20)\d\d)(?!\w|\.\d)", _speak_dotted),
+    rule("weekday", rf"\b({_WEEKDAY})\b\.?(?=,? (?:(?:{'|'.join(_MONTH_OF)})\b|\d{{1,2}}(?::\d\d| ?[ap]\.?m\b)))",
          lambda m: _DAY_OF[m[1]]),
-    rule("day and month", rf"(?:\b[Tt]he )?(?<![\w.,/:$£€-]){_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?", _speak_day_month),
+    rule("day and month", rf"(?:\b[Tt]he )?(?<![\w.,/:$£€-])(?:(?P<first>[12]?\d|3[01])-)?"
+         rf"{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?", _speak_day_month),
     rule("month and day", rf"\b{_MONTH} {_DAY}(?![:.,]\d|/)(?:-(?P<last>\d{{1,2}})\b)?(?:,? {_YEAR})?",
          _speak_month_day),
     rule("month and year", rf"\b{_MONTH} {_YEAR}", lambda m: f"{_MONTH_OF[m['month']]} {year(int(m['year']))}"),
     rule("decade", r"(?<![\w.,])'?(?P<century>1\d|20)(?P<tens>\d0)'?s\b", _speak_decade),
     rule("short decade", r"(?<![\w.,$£€])'?(?P<tens>[2-9]0)'?s\b", lambda m: _TENS[m["tens"]]),
     rule("short year", r"(?<![\w'])'(\d)(\d)(?![\w'])",
-         lambda m: f"oh {cardinal(int(m[2]))}" if m[1] == "0" else cardinal(int(m[1] + m[2]))),
+         lambda m: two_digits(m[1] + m[2])),
     rule("year and era", r"(?<![\w.,])(?P<year>\d{1,4}) ?(?P<era>BCE?|CE|AD|B\.C\.(?:E\.)?|C\.E\.|A\.D\.)(?!\w)",
          _speak_era),
+    rule("military time", r"(?<![\w.,:])([01]\d|2[0-3])([0-5]\d) ?(?:hours|hrs|h)\b", _speak_military),
     rule("era and year", r"\b(?:AD|A\.D\.) ?(\d{1,4})(?![\w,.]\d|\w)", lambda m: f"A D {year(int(m[1]))}"),
     rule("time range", r"(\d(?: ?[ap]\.?m\.?)?) ?- ?(?=\d{1,2}(?::[0-5]\d| ?[ap]\.?m\b))", r"\1 to ", re.IGNORECASE),
     rule("time", rf"{_CLOCK}{_HALF}?", _speak_clock, re.IGNORECASE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voxclone.text.numbers import cardinal, ordinal
+from voxclone.text.numbers import cardinal, ordinal, year
 from voxclone.text.rule import rule
 
 # Acronyms that are spoken as words.
@@ -29,15 +29,21 @@ _SHORT_WORDS = frozenset(
         "AM AN AS AT BE BY DO GO HE HI IF IN IS ME MY NO OF OH ON OR OX SO TO UP WE YE AH HA HO LO ACT ADD AGE AGO "
         "AIR ALL AND ANY ARE ARM ART ASK BAD BAG BAR BED BIG BIT BOX BOY BUS BUT BUY CAN CAR CAT CRY CUT DAD DAY DID "
         "DIE DOG DRY EAR EAT EGG END EYE FAR FEW FIT FLY FOR FUN GET GOD GOT GUN GUY HAD HAS HAT HER HEY HIM HIS HIT "
-        "HOT HOW ICE ILL ITS JOB JOY KEY KID LAW LAY LEG LET LIE LOT LOW MAD MAN MAP MAY MEN MOM NET NEW NEXT NOR "
-        "NOT NOW ODD OFF OIL OLD ONE OUR OUT OWN PAY PUT RAN RED RUN SAD SAT SAW SAY SEA SEE SET SHE SIT SIX SKY SON "
-        "SUN TEN THE TOO TOP TRY TWO USE WAR WAS WAY WET WHO WHY WIN WON YES YET YOU NEED STOP"
+        "HOT HOW ICE ILL ITS JOB JOY KEY KID LAW LAY LEG LET LIE LOT LOW MAD MAN MAP MAY MEN MOM NET NEW NEXT NOR NOT "
+        "NOW ODD OFF OIL OLD ONE OUR OUT OWN PAY PUT RAN RED RUN SAD SAT SAW SAY SEA SEE SET SHE SIT SIX SKY SON SUN "
+        "TEN THE TOO TOP TRY TWO USE WAR WAS WAY WET WHO WHY WIN WON YES YET YOU NEED STOP ACE APE BAT BEE BET BIN "
+        "BOW BUD BUG BUN CAB CAP COW CUP DEN DIG DIM DIP DOT DUE EGO ERA EVE FAN FAT FED FEE FIG FIX FLU FOG FOX FUR "
+        "GAP GAS GEM GUM GUT HAM HAT HEN HID HIP HOP HUG HUT INK INN JAM JAR JAW JET JOG LAB LAP LID LIP LOG MET MIX "
+        "MUD MUG NAP NOD NUT OAK OAT OWE OWL PAN PAT PAW PEA PEN PET PIE PIG PIT POT RAG RAT RAW RAY RIB RID RIP ROB "
+        "ROD ROW RUB RUG SAP SEW SHY SIN SIP SOB SPY SUM TAG TAN TAP TAR TAX TEA TIE TIN TIP TOE TON TOY TUB VAN VET "
+        "VOW WAX WEB WIG WIT ZOO"
     ).split()
 )
 _INITIALISMS = frozenset(
     (
         "FBI CIA BBC CNN NBC CBS USA UK EU UN TV DVD CD PC CEO GPS DNA RNA NFL NBA MLB NHL HTML HTTP PDF IBM MTV KGB "
-        "NSA IRS FDA GDP CPU GPU USB SUV VIP FAQ UFO LCD LED AI ID IQ HIV NYC LSD BMW"
+        "NSA IRS FDA GDP CPU GPU USB SUV VIP FAQ UFO LCD LED AI ID IQ HIV NYC LSD BMW ATM BTW CFO CTO COO DIY DOB ETA "
+        "FYI GPT IDK OMG RSVP SSN TBA TBD WTF API URL SQL CSS XML EPA IMF WTO NGO LGBT LLM"
     ).split()
 )  # kept in shouted text, since they are no words
 _REGENTS = (
@@ -58,7 +64,7 @@ _LONG_ROMAN = r"(?=[IVX]{2,8}\b)X{0,3}(?:IX|IV|V?I{0,3})"
 _TITLES = {"MR": "mister", "MRS": "missus", "MS": "miz", "DR": "doctor", "ST": "saint", "PROF": "professor",
            "CAPT": "captain", "REV": "reverend"}  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _AFTER_FIRST = r"(?= ?(?:[.,;:?!)\"]|\Z| (?:of|was|is|and|had|died|reigned|ruled|became|in|on|from|at|to|the)\b)|'s)"
 
 
@@ -128,9 +134,24 @@ def _speak_mixed(match: re.Match[str]) -> str:
 SHOUT_RULES = (rule("shouted text", r"\A.+\Z", _unshout, re.DOTALL),)
 
 CAPITAL_RULES = (
-    rule("regent", rf"\b(?=[A-Za-z]{{3,12}} [IVXLC])((?i:{_REGENTS})) ((?!I\b){_ROMAN})(?!\w| [A-Z]\b)", _speak_regent),
+    rule(
+        "regent",
+        rf"\b(?=[A-Za-z]{{3,12}} [IVXLC])((?i:{_REGENTS})) ((?!I\b){_ROMAN})(?<!Malcolm X)(?!\w| [A-Z]\b)",
+        _speak_regent,
+    ),
     rule("first regent", rf"\b({_REGENTS}) (I)\b{_AFTER_FIRST}", _speak_regent),
-    rule("Roman number", rf"\b((?i:{_NUMBERED})) ({_ROMAN})(?!\w|'(?:m|d|ll|ve)\b| [A-Z]\b)", _speak_numbered),
+    rule(
+        "Roman number",
+        rf"(?<!question )(?<!exclamation )\b((?i:{_NUMBERED})) ({_ROMAN})(?!\w|'(?:m|d|ll|ve)\b| [A-Z]\b)",
+        _speak_numbered,
+    ),
+    rule("small Roman number", rf"\b((?i:{_NUMBERED})) (?=[ivx]{{2,8}}\b)({_ROMAN.lower()})(?![\w-])", _speak_numbered),
+    rule(
+        "Roman year",
+        r"\b(?=[MDCLXVI]{5,15}\b)M{1,2}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?!\w)",
+        lambda m: year(roman(m[0])),
+    ),
+    rule("world war", r"\bWW(II?)\b", lambda m: f"World War {'two' if m[1] == 'II' else 'one'}"),
     rule("Roman number after a name", rf"\b([A-Z]\w*[a-z]) ({_LONG_ROMAN})(?![\w-])", _speak_numbered),
     rule("long Roman number", r"\b(?=[IVX]{3,8}\b)X{0,3}(?:IX|IV|V?I{0,3})(?!\w)", lambda m: cardinal(roman(m[0]))),
     rule("hyphen at a digit", r"(?<=[^\W\d_])-(?=\d)|(?<=\d)-(?=[^\W\d_])", " "),

@@ -21,6 +21,8 @@ CURRENCIES: dict[str, tuple[str, str, str, str]] = {
     "€": ("euro", "euros", "cent", "cents"),
     "¥": ("yen", "yen", "", ""),
     "₹": ("rupee", "rupees", "paisa", "paise"),
+    "Rs.": ("rupee", "rupees", "paisa", "paise"),
+    "Rs": ("rupee", "rupees", "paisa", "paise"),
     "₩": ("won", "won", "", ""),
     "₽": ("ruble", "rubles", "kopek", "kopeks"),
     "₿": ("bitcoin", "bitcoins", "", ""),
@@ -73,10 +75,20 @@ def _speak_money(match: re.Match[str]) -> str:
 
 _LAST = rf"(?: ?- ?(?:{_CURRENCY})? ?(?P<last>{_AMOUNT}))?"
 
+_EUROPEAN = r"(\d{1,3}(?:\.\d{3}){0,4}),(\d{1,2})(?![\d,])"  # 1.000,50
+
+
+def _americanize(match: re.Match[str]) -> str:
+    """€1.000,5 and 1.000,5 € -> €1000.50."""
+    whole, cents = (match[1], match[2]) if match[1] else (match[3], match[4])
+    return f"€{whole.replace('.', '')}.{cents:0<2}"
+
+
 MONEY_RULES = where_digits(
+    rule("euros with a comma", rf"€ ?{_EUROPEAN}|(?<![\w.,]){_EUROPEAN} ?€", _americanize),
     rule("money", rf"(?P<minus>{MINUS})(?<!\w)(?P<sign>{_CURRENCY}) ?(?P<minus2>-?)(?P<amount>{_AMOUNT}){_LAST}"
          r"(?:/(?P<per>[a-z]+)\b)?", _speak_money),
-    rule("money, sign last", rf"(?P<minus>{MINUS})(?P<minus2>)(?P<amount>{_AMOUNT})(?P<last>)(?P<per>) ?"
-         rf"(?P<sign>{_CURRENCY})(?!\w)", _speak_money),
+    rule("money, sign last", rf"(?P<minus>{MINUS})(?P<minus2>)(?P<amount>{_AMOUNT})(?P<last>) ?"
+         rf"(?P<sign>{_CURRENCY})(?!\w)(?:/(?P<per>[a-z]+)\b)?", _speak_money),
     rule("cents", rf"({NUMBER}) ?¢", lambda m: f"{speak_number(m[1])} cent{'' if m[1] == '1' else 's'}"),
 )  # fmt: skip

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voxclone.text.abbreviations import ABBREVIATION_RULES
-from voxclone.text.dates import DATE_RULES
+from voxclone.text.beside import BESIDE_RULES
+from voxclone.text.dates import DATE_RULES, DAY_RULES
 from voxclone.text.initialisms import CAPITAL_RULES, SHOUT_RULES
 from voxclone.text.money import MONEY_RULES
-from voxclone.text.numbers import NUMBER_FORM_RULES, NUMBER_RULES
+from voxclone.text.numbers import GROUP_RULES, NUMBER_FORM_RULES, NUMBER_RULES
 from voxclone.text.rule import Rule
 from voxclone.text.signs import CLOSING_RULES, LETTER_SIGN_RULES, SIGN_RULES
 from voxclone.text.typography import TYPOGRAPHY_RULES
@@ -21,8 +22,11 @@ from voxclone.text.web import ADDRESS_RULES, CODE_RULES
 
 RULES: tuple[Rule, ...] = (
     *TYPOGRAPHY_RULES,
+    *GROUP_RULES,
     *SHOUT_RULES,
     *ADDRESS_RULES,
+    *BESIDE_RULES,
+    *DAY_RULES,
     *DATE_RULES,
     *CODE_RULES,
     *MONEY_RULES,

@@ -56,7 +56,12 @@ def year(value: int) -> str:
         return cardinal(value)
     if rest == 0:
         return f"{cardinal(century)} hundred"
-    return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
+    return f"{cardinal(century)} {two_digits(f'{rest:02d}')}"
+
+
+def two_digits(written: str) -> str:
+    """The last two digits of a year or of a time of day: 05 -> oh five, 42 -> forty two."""
+    return f"{'oh ' if written[0] == '0' else ''}{cardinal(int(written))}"
 
 
 def plural(words: str) -> str:
@@ -116,7 +121,8 @@ def is_one(written: str) -> bool:
 
 def _speak_slashed(match: re.Match[str]) -> str:
     top, bottom = int(match[2]), int(match[3])
-    if not match[1] and ((top, bottom) in ((24, 7), (9, 11)) or top == bottom):
+    shares = top + bottom == 100 and top % 5 == 0 and top >= bottom > 0  # 80/20
+    if not match[1] and ((top, bottom) in ((24, 7), (9, 11)) or top == bottom or shares):
         return f"{cardinal(top)} {cardinal(bottom)}"
     return speak_quantity(match[0])
 
@@ -131,7 +137,9 @@ def _speak_bare(written: str) -> str:
 def _speak_range(match: re.Match[str]) -> str:
     first, last = match[1], match[2]
     if len(first) == 4 and first[0] in "12" and len(last) == 2:  # 1990-95
-        return f"{year(int(first))} to {'oh ' if last[0] == '0' else ''}{cardinal(int(last))}"
+        return f"{year(int(first))} to {two_digits(last)}"
+    if first == last == "50":
+        return "fifty fifty"
     return f"{first} to {last}"
 
 
@@ -145,6 +153,14 @@ def _speak_between(match: re.Match[str]) -> str:
     before, after = text[max(start - 1, 0) : start], text[end : end + 1]
     return f"{' ' if before.isalnum() else ''}{_speak_bare(match[0])}{' ' if after.isalpha() else ''}"
 
+
+# One form for grouped digits: 1'000'000, 1_000_000 and 1 000 000.
+GROUP_RULES = where_digits(
+    rule("grouped digits", r"(?<![\w.,'])[1-9]\d{0,2}(?:(?:'\d{3})+|(?:_\d{3})+)(?![\w'])",
+         lambda m: m[0].replace("'", ",").replace("_", ",")),
+    rule("spaced digits", r"(?<![\w.,'+-])(?<!\d )[1-9]\d{0,2}(?: \d{3}){0,4} 000(?![\w-]| \d)",
+         lambda m: m[0].replace(" ", ",")),
+)  # fmt: skip
 
 # Forms around numbers: before capitals beside digits are read.
 NUMBER_FORM_RULES = where_digits(

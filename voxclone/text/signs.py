@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from voxclone.text.numbers import NUMBER
 from voxclone.text.rule import alternatives, rule, where_digits
 
@@ -18,9 +20,20 @@ _SPOKEN = {
     "==": "equals", "->": "to", "=>": "to",
 }  # fmt: skip
 
+
+def _speak_alternatives(match: re.Match[str]) -> str:
+    """he/she -> he or she, s/he too; and/or -> and or."""
+    first, second = match[1], match[2]
+    if first.lower() == "and":
+        return f"{first} {second}"
+    return f"{'she' if first == 's' else first} or {second}"
+
+
 # Signs beside digits: before the numbers are read.
 SIGN_RULES = where_digits(
     rule("multiplication", rf"({NUMBER}) ?× ?(?=[\d.]{{1,20}} ?=)", r"\1 times "),
+    rule("times a power of ten", rf"({NUMBER}) ?[xX×] ?(?=10\^)", r"\1 times "),
+    rule("difference", r"(?<=\d)-(?=\d{1,20} ?=)", " minus "),
     rule("dimensions", rf"({NUMBER}) ?[xX×] ?(?=\.?\d)", r"\1 by "),
     rule("number sign", r"(?<![\w&])# ?(?=\d)", "number "),
     rule("about", r"(?<!\w)~ ?(?=[\d$£€¥.])", "about "),
@@ -28,6 +41,22 @@ SIGN_RULES = where_digits(
 )
 
 LETTER_SIGN_RULES = (
+    rule(
+        "letter to a power",
+        r"(?<![\w^])([A-Za-z]{1,2})\^(?:([23])|(-?\d{1,4}|[a-z]))(?![\w^])",
+        lambda m: f"{m[1]} {'squared' if m[2] == '2' else 'cubed'}" if m[2] else f"{m[1]} to the power of {m[3]}",
+    ),
+    rule(
+        "alternatives",
+        r"(?<![\w/])((?i:he|she|s|his|him|her|yes|sir|mr|and))/((?i:he|she|her|hers|his|him|no|madam|mrs|ms|or))(?![\w/])",
+        _speak_alternatives,
+    ),
+    rule("per", r"(?<=[a-z])/(?=(?:second|minute|hour|night|day|week|month|year|person|capita)\b(?!/))", " per "),
+    rule(
+        "initialisms",
+        r"(?<![\w/])([A-Z]{1,5})/([A-Z]{1,5})(?![\w/])|(?<![\w/])(n)/(a)(?![\w/])",
+        lambda m: f"{m[1]} {m[2]}" if m[1] else "N A",
+    ),
     rule("sharp", r"\b([CF])#(?!\w)", r"\1 sharp"),
     rule("letter range", r"(?<![\w-])([A-Za-z])-([A-Za-z])(?=[^\w'-]|\Z)", r"\1 to \2"),
 )

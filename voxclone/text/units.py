@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from voxclone.text.numbers import MINUS, NUMBER, QUANTITIES, QUANTITY, is_one, speak_quantity
+from voxclone.text.abbreviations import final_stop
+from voxclone.text.numbers import FRACTION, MINUS, NUMBER, QUANTITIES, QUANTITY, is_one, speak_quantity
 from voxclone.text.rule import alternatives, rule, where_digits
 
 # Symbol: one, many.
@@ -70,7 +71,7 @@ _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 # Symbols that are read as units with no number before them, and in no other sense.
 _BARE = ("km", "cm", "mm", "kg", "mph", "GB", "MB", "TB", "kHz", "MHz", "GHz", "Hz", "dB", "kW", "kWh", "Mbps", "Gbps")
 _UNIT = rf"(?:{alternatives(UNITS)})"
-_OVER = rf"(?:/(?P<per>{alternatives(_PER)}))?(?![\w²³^/])(?:\.(?= [a-z]))?"
+_OVER = rf"(?:/(?P<per>{alternatives(_PER)}))?(?![\w²³^/])(?:\.(?= [a-z\d(]|[,;:?!]))?"
 _SPACED = ("B", "K")  # 5 B is bytes and 300 K kelvin, but 5B is billions and 300K thousands
 
 
@@ -81,11 +82,16 @@ def _speak_unit(match: re.Match[str]) -> str:
     one, many = UNITS[unit]
     single = is_one(quantity) or match["gap"] == "-"
     per = f" per {_PER[match['per']]}" if match["per"] else ""
-    return f"{speak_quantity(quantity)} {one if single else many}{per}"
+    stop = final_stop(match) if unit.endswith(".") and not match[0].endswith("..") else ""
+    return f"{speak_quantity(quantity)} {one if single else many}{per}{stop}"
 
 
 def _speak_feet(match: re.Match[str]) -> str:
+    """5'11" is a height, 5'30" a time."""
     feet, inches = match[1], match[2]
+    if float(inches) >= 12:
+        return (f"{speak_quantity(feet)} minute{'' if feet == '1' else 's'} "
+                f"{speak_quantity(inches)} seconds")  # fmt: skip
     return (f"{speak_quantity(feet)} {'foot' if feet == '1' else 'feet'} "
             f"{speak_quantity(inches)} {'inch' if inches == '1' else 'inches'}")  # fmt: skip
 
@@ -96,7 +102,19 @@ def _speak_position(match: re.Match[str]) -> str:
         parts.append(f"{speak_quantity(match[2])} minute{'' if match[2] == '1' else 's'}")
     if match[3]:
         parts.append(f"{speak_quantity(match[3])} second{'' if match[3] == '1' else 's'}")
-    return f"{' '.join(parts)} {_COMPASS[match[4]]}"
+    compass = _COMPASS.get(match[4] or "", "")
+    return " ".join([*parts, compass]).strip()
+
+
+def _speak_position_after(match: re.Match[str]) -> str:
+    return f"{_COMPASS[match[1]]} "
+
+
+def _speak_inches(match: re.Match[str]) -> str:
+    """5" in a sentence with no quotation open before it."""
+    if match.string.count('"', max(match.start() - 400, 0), match.start()) % 2:
+        return match[0]
+    return f"{speak_quantity(match[1])} {'inch' if match[2] is not None else 'inches'}"
 
 
 def _speak_bare(match: re.Match[str]) -> str:
@@ -107,12 +125,35 @@ UNIT_RULES = where_digits(
     rule(
         "position", rf"({NUMBER}) ?°(?: ?(\d{{1,2}}) ?')?(?: ?(\d{{1,2}}(?:\.\d+)?) ?\")? ?([NSEW])\b", _speak_position
     ),
+    rule("compass", r"\b([NSEW]) (?=\d{1,3}(?:\.\d{1,8})? ?°)", _speak_position_after),
+    rule("angle", rf"({NUMBER}) ?°(?: ?(\d{{1,2}}) ?')(?: ?(\d{{1,2}}(?:\.\d+)?) ?\")?()", _speak_position),
+    rule(
+        "angle of a thing",
+        rf"({NUMBER})°(?= (?:angle|turn|bend|rotation|view|arc|heat|weather)s?\b)",
+        lambda m: f"{speak_quantity(m[1])} degree",
+    ),
     rule("feet and inches", r"(?<![\w.])(\d{1,2}) ?' ?(\d{1,2}(?:\.\d)?) ?(?:\"|'')", _speak_feet),
     rule("inches", r"(?<![\d.])(\d{1,3}\.\d{1,3})\"(?!\w)", lambda m: f"{speak_quantity(m[1])} inch"),
+    rule(
+        "whole inches",
+        rf"(?<![\w.,\"])((?:{FRACTION}|\d{{1,3}})(?: \d/\d{{1,2}})?)\""
+        r"(?:(?= [xX×] ?\d)|(?= of\b)|(?= [a-z])()|(?=[,.]))",
+        _speak_inches,
+    ),
+    rule(
+        "feet",
+        r"(?<![\w.'])(\d{1,3})'(?= (?:tall|long|wide|high|deep|[xX×] ?\d))",
+        lambda m: f"{speak_quantity(m[1])} {'foot' if m[1] == '1' else 'feet'}",
+    ),
     rule("unit", rf"(?P<quantity>{QUANTITIES})(?P<gap>[ -]?)(?P<unit>{_UNIT}){_OVER}", _speak_unit),
-    rule("thousands", rf"({MINUS}{NUMBER})[kK](?!\w)", lambda m: f"{speak_quantity(m[1])} thousand"),
-    rule("millions", rf"({MINUS}{NUMBER})(?:M|mn)(?!\w)", lambda m: f"{speak_quantity(m[1])} million"),
-    rule("billions", rf"({MINUS}{NUMBER})(?:B|bn)(?!\w)", lambda m: f"{speak_quantity(m[1])} billion"),
+    rule("resolution", r"(?<![\w.,$£€¥-])([248])K(?= (?:[a-z]|TV|HDR|UHD|OLED|LED))", r"\1 K"),
+    rule("thousands", rf"(?<![^\W\d_])({MINUS}{NUMBER})[kK](?!\w)", lambda m: f"{speak_quantity(m[1])} thousand"),
+    rule("millions", rf"(?<![^\W\d_])({MINUS}{NUMBER})(?:M|mn)(?!\w)", lambda m: f"{speak_quantity(m[1])} million"),
+    rule(
+        "billions",
+        rf"(?<![^\W\d_])({MINUS}{NUMBER})(?:B|bn)(?!\w| [A-Z][a-z])",
+        lambda m: f"{speak_quantity(m[1])} billion",
+    ),
     rule("per unit", rf"({QUANTITY})/({alternatives(_PER)})(?!\w)", lambda m: f"{m[1]} per {_PER[m[2]]}"),
 )
 BARE_UNIT_RULES = (

@@ -12,8 +12,26 @@ _SIGNS = {".": "dot", "/": "slash", "-": "dash", "_": "underscore", "?": "questi
           ";": "semicolon",
           "!": "exclamation mark", "*": "star", "$": "dollar", "(": "", ")": "", "'": "", "[": "", "]": ""}  # fmt: skip
 _SPOKEN_NAMES = {"com", "org", "net", "gov", "edu", "info", "co", "me", "to", "app", "dev", "mail", "biz", "mil", "int"}
-_SPELLED_NAMES = {"html", "php", "pdf", "api", "url", "ftp"}  # beside names of two letters or no vowel
+_SHORT_NAMES = frozenset("an as at be by do go he hi if in is it my no of on or so up us we".split())
+_SPELLED_NAMES = {
+    "html",
+    "php",
+    "pdf",
+    "api",
+    "url",
+    "ftp",
+    "exe",
+    "csv",
+    "svg",
+    "aac",
+    "yml",
+    "ini",
+}  # beside names of two letters or no vowel
 _TOP = "com|org|net|edu|gov|mil|info|biz|io|ai|dev|app|co|me|tv|uk|us|ca|de|fr|eu|au|nz|jp|ch|ly|gg|fm|xyz"
+_ENDINGS = (
+    "md|py|txt|js|ts|json|csv|tsv|pdf|docx?|xlsx?|pptx?|png|jpe?g|gif|svg|mp3|mp4|wav|flac|ogg|opus|zip|tar|gz|exe|"
+    "html?|css|xml|ya?ml|toml|ini|cfg|ipynb|onnx|srt|vtt"
+)
 _VERSIONED = ("version|versions|release|Python|Ubuntu|Debian|Fedora|Windows|Android|iOS|macOS|Java|Node|Linux|kernel|"
               "PyTorch|CUDA|Firefox|Chrome")  # fmt: skip
 _PIECE = re.compile(r"\d+|[^\W\d_]+|.", re.DOTALL)
@@ -24,10 +42,10 @@ def _speak_digits(written: str) -> str:
     return cardinal(int(written)) if len(written) < 3 and written[0] != "0" else spell_digits(written)
 
 
-def _speak_name(name: str) -> str:
-    """A letter run of an address: spelled where it is no word."""
+def _speak_name(name: str, *, domain: bool = False) -> str:
+    """A letter run of an address: spelled where it is no word; so are countries' domains (.is, .in)."""
     lower = name.lower()
-    if lower in _SPOKEN_NAMES:
+    if lower in _SPOKEN_NAMES or (lower in _SHORT_NAMES and not domain):
         return lower
     if name.isascii() and (len(name) <= 2 or lower in _SPELLED_NAMES or not re.search("[aeiouy]", lower)):
         return " ".join(name.upper())
@@ -36,13 +54,15 @@ def _speak_name(name: str) -> str:
 
 def _speak_address(address: str) -> str:
     spoken = []
+    before = ""
     for piece in _PIECE.findall(address):
         if piece.isdecimal() and piece.isascii():
             spoken.append(_speak_digits(piece))
         elif piece[0].isalpha():
-            spoken.append(_speak_name(piece))
+            spoken.append(_speak_name(piece, domain=before == "."))
         else:
             spoken.append(_SIGNS.get(piece, piece))
+        before = piece
     return " ".join(filter(None, spoken))
 
 
@@ -84,6 +104,10 @@ ADDRESS_RULES = (
     rule("web address", rf"{_START}(?P<address>(?:www\.[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}}){{1,8}}|"
          rf"(?=[a-z0-9.-]{{0,200}}[a-z])(?:[a-z0-9-]{{1,63}}\.){{1,8}}(?:{_TOP}))(?![\w@-])(?:[/?#][^\s<>\"]{{0,2000}})?)",
          _speak_url, re.IGNORECASE),
+    rule("file name", rf"{_START}(?P<address>[\w-]{{1,100}}\.(?:{_ENDINGS}))(?!\w|\.\w)",
+         lambda m: _speak_address(m["address"])),
+    rule("hidden name", rf"(?:(?<=/)|(?<![^ (]))\.((?:NET|com|org|net|edu|gov|io|env|config|ssh|git[a-z]{{0,10}}|"
+         rf"[a-z]{{2,10}}rc|{_ENDINGS})\b)", lambda m: f"dot {m[1].lower()}"),
     rule("handle", r"(?<![\w@.])(@)([A-Za-z_]\w{0,63})", _speak_tag),
     rule("hashtag", r"(?<![\w#&])(#)(\d{0,8}[A-Za-z_]\w{0,99})", _speak_tag),
 )  # fmt: skip
@@ -93,9 +117,10 @@ CODE_RULES = where_digits(
          lambda m: " dot ".join(map(spell_digits, m[0].split(".")))),
     rule("phone number", rf"{_ALONE}(?<!\+)(?:\+?1[ .-]?)?(?:\(\d{{3}}\) ?|\d{{3}}[ .-])\d{{3}}[.-]\d{{4}}"
          r"(?![\w-]|\.\d)", _speak_phone),
-    rule("phone number, spaced", rf"{_ALONE}(?<!\d )(?:\+?1[ -])?\d{{3}}[ -]\d{{3}}[ -]\d{{4}}(?![\w-]| \d)",
-         _speak_phone),
+    rule("phone number, spaced", rf"{_ALONE}(?<!\d )(?:\+?1[ -])?(?:\(\d{{3}}\)|\d{{3}})[ -]\d{{3}}[ -]\d{{4}}"
+         r"(?![\w-]| \d)", _speak_phone),
     rule("phone number, foreign", r"(?<!\w)\+\d{1,3}(?:[ .-]?\(?\d{2,5}\)?){2,5}(?![\w-])", _speak_phone),
+    rule("phone number, national", rf"{_ALONE}(?<!\d )0\d{{2,4}}(?: \d{{3,8}}){{1,3}}(?![\w-]| \d)", _speak_phone),
     rule("phone number, local", rf"{_ALONE}(?<!/)\d{{3}}-\d{{4}}(?![\w/-]|[.,]\d)", _speak_phone),
     rule("digit groups", rf"{_ALONE}\d{{1,7}}(?:-\d{{1,7}}){{2,7}}(?:-[X\d])?(?![\w-])", _speak_groups),
     rule("card number", rf"{_ALONE}(?<!\d )\d{{4}} \d{{4}} \d{{4}} \d{{4}}(?![\w-]| \d)", _speak_groups),
