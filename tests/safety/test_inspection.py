@@ -177,7 +177,14 @@ def test_the_command_prints_and_tells_by_its_status(
     assert main(["inspect", "--json", str(tmp_path / "a.wav"), str(tmp_path / "natural.wav")]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["verdict"] for line in lines] == ["stripped", "nothing"]
-    assert main(["inspect", str(tmp_path / "none.wav")]) == 2
+    assert main(["inspect", str(tmp_path / "none.wav"), str(tmp_path / "natural.wav")]) == 2
+    out = capsys.readouterr().out
+    assert "none.wav: error: " in out and "natural.wav: nothing: " in out
+    steering = tmp_path / "a\x1b[2Jb\nc.wav"
+    write_audio(steering, *recording)
+    assert main(["inspect", str(steering)]) == 3
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown and "b\nc" not in shown
 
 
 def test_a_labels_extra_marks_must_be_texts(speech: Speech) -> None:

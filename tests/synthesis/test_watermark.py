@@ -97,7 +97,9 @@ def test_the_command_says_it_by_its_exit_status(marked, recording, tmp_path, cap
     capsys.readouterr()
     assert main(["detect", "--json", broken, speech, "--model", str(marked(NEVER))]) == 2
     first, second = capsys.readouterr().out.splitlines()
-    assert "broken.wav: error" in first and json.loads(second)["verdict"] == "not_detected"
+    assert "broken.wav" in json.loads(first)["error"] and json.loads(second)["verdict"] == "not_detected"
+    assert main(["detect", broken, "--model", str(marked(NEVER))]) == 2
+    assert "broken.wav: error: " in capsys.readouterr().out
 
 
 def test_speech_without_the_mark_is_not_let_out(marked):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
+
+from voxclone.cli.judging import UNREADABLE_EXIT, Judged, add_arguments, judge_files
 
 if TYPE_CHECKING:
     from voxclone.safety.hearing import Samples
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 CONSISTENT_EXIT = 0
 CONTRADICTION_EXIT = 1
 NOTHING_EXIT = 3
+EXITS = {
+    "consistent": CONSISTENT_EXIT,
+    "nothing": NOTHING_EXIT,
+    "foreign": NOTHING_EXIT,
+    "unclear": NOTHING_EXIT,
+}  # of the verdicts; any other is a contradiction
 
 
 def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
@@ -24,9 +31,7 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
         help="show what an audio file says of its origin, and whether label, manifest, mark and sound agree",
         epilog="Exit status: 0 consistent, 1 edited, stripped, transplanted or forged, 3 nothing of voxclone, 2 error.",
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="audio file")
-    parser.add_argument("--model", metavar="SOURCE", help="whose mark to look for (default: the bundled model's)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line instead")
+    add_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -35,18 +40,12 @@ def run(options: argparse.Namespace) -> int:
     from voxclone.safety.inspection import inspect_file
 
     detect = _detector(options.model)
-    worst = CONSISTENT_EXIT
-    for name in options.files:
+
+    def judge(name: str) -> Judged:
         found = inspect_file(name, detect)
-        print(_as_json(name, found) if options.json else _as_text(name, found))
-        status = {
-            "consistent": CONSISTENT_EXIT,
-            "nothing": NOTHING_EXIT,
-            "foreign": NOTHING_EXIT,
-            "unclear": NOTHING_EXIT,
-        }
-        worst = max(worst, status.get(found.verdict, CONTRADICTION_EXIT), key=_severity)
-    return worst
+        return Judged(_as_lines(found), _as_json(found), EXITS.get(found.verdict, CONTRADICTION_EXIT))
+
+    return judge_files(options, judge, (CONSISTENT_EXIT, NOTHING_EXIT, CONTRADICTION_EXIT, UNREADABLE_EXIT))
 
 
 def _detector(model: str | None) -> Detector | None:
@@ -67,15 +66,11 @@ def _detector(model: str | None) -> Detector | None:
     return detect
 
 
-def _severity(status: int) -> int:
-    return (CONSISTENT_EXIT, NOTHING_EXIT, CONTRADICTION_EXIT).index(status)
-
-
-def _as_text(name: str, found: Inspection) -> str:
+def _as_lines(found: Inspection) -> tuple[str, ...]:
     from voxclone.safety.inspection import MEANINGS
 
     lines = [
-        f"{name}: {found.verdict}: {MEANINGS[found.verdict]}",
+        f"{found.verdict}: {MEANINGS[found.verdict]}",
         *(f"  because {reason}" for reason in found.reasons),
     ]
     if (provenance := found.provenance) is not None:
@@ -83,21 +78,14 @@ def _as_text(name: str, found: Inspection) -> str:
     if found.manifest is not None:
         lines.append(f"  manifest: {found.manifest.state}, signed by {found.manifest.signed_by}")
     lines.append(f"  mark: {(found.mark or 'not looked for').replace('_', ' ')}")
-    return "\n".join(map(_printable, lines))
+    return tuple(lines)
 
 
-def _printable(line: str) -> str:
-    """The line without what a file could put there to steer a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-
-
-def _as_json(name: str, found: Inspection) -> str:
-    content = {
-        "file": name,
+def _as_json(found: Inspection) -> dict[str, Any]:
+    return {
         "verdict": found.verdict,
         "reasons": found.reasons,
         "provenance": found.provenance.to_dict() if found.provenance else None,
         "manifest": dataclasses.asdict(found.manifest) if found.manifest else None,
         "mark": found.mark,
     }
-    return json.dumps(content)

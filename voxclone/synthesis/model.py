@@ -32,7 +32,6 @@ from voxclone.safety.detection import MarkFinder
 from voxclone.safety.validity import require_valid
 from voxclone.speech import Segment, Speech
 from voxclone.subtitles import read_subtitles
-from voxclone.synthesis.adapted import AcousticModels
 from voxclone.synthesis.alignment import Alignment, align
 from voxclone.synthesis.batching import buckets
 from voxclone.synthesis.compiling import ACOUSTIC_METHODS, VOCODER_METHODS, with_compiled
@@ -48,6 +47,7 @@ from voxclone.synthesis.reference import encoder_id, measure_speaker
 from voxclone.synthesis.render import Utterance, join, plan, render
 from voxclone.synthesis.request import Request, one_for_each
 from voxclone.synthesis.shaping import Draft
+from voxclone.synthesis.speaking import AcousticModels
 from voxclone.synthesis.stream import Speaker, SpeechStream
 from voxclone.synthesis.transfer import measure_prosody
 from voxclone.synthesis.watermark import read_finder
@@ -699,9 +699,9 @@ class VoxClone(Listening):
         with self._precision():
             plans = []
             for batch in batches:
-                acoustic, own = self._acoustic_models.speaking(heard[batch[0]]), [chunks[index] for index in batch]
-                planned = plan(acoustic, own, heard[batch[0]], self.config.audio, seed)
-                plans.append((acoustic, planned.plan))
+                speaking, own = self._acoustic_models.speaking(heard[batch[0]]), [chunks[index] for index in batch]
+                planned = plan(speaking, own, self.config.audio, seed)
+                plans.append((speaking.acoustic, planned.plan))
                 drafts |= zip(batch, planned.drafts, strict=True)
             inside = iter(range(len(chunks)))
             prosodies = [

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from voxclone.config import AudioConfig
 from voxclone.models.acoustic import AcousticModel, Delivery, Plan
-from voxclone.models.acoustic.manner import manner
 from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
 from voxclone.synthesis.continuity import after_the_earlier, continued
 from voxclone.synthesis.outlet import Origin, release
 from voxclone.synthesis.shaping import Draft
+from voxclone.synthesis.speaking import SpeakingModel
 from voxclone.text.direction import Direction
 from voxclone.text.phonemes import Phonemes
 from voxclone.text.symbols import symbol_ids
@@ -46,16 +46,14 @@ class PlannedBatch:
 
 
 @torch.inference_mode()
-def plan(
-    acoustic: AcousticModel, batch: Sequence[Phonemes], voice: Voice, audio: AudioConfig, seed: int | None
-) -> PlannedBatch:
+def plan(speaking: SpeakingModel, batch: Sequence[Phonemes], audio: AudioConfig, seed: int | None) -> PlannedBatch:
     """Read chunks, and say how the voice would speak each of them, going on from what is before it."""
-    planned, drafts = _plan(acoustic, batch, voice, audio, seed)
+    planned, drafts = _plan(speaking, batch, audio, seed)
     linked = [index for index, chunk in enumerate(batch) if chunk.earlier]
     if linked:
         after = [after_the_earlier(batch[index])[0] for index in linked]
-        heard = _plan(acoustic, after, voice, audio, None)[1]
-        alone = drafts if seed is None else _plan(acoustic, batch, voice, audio, None)[1]
+        heard = _plan(speaking, after, audio, None)[1]
+        alone = drafts if seed is None else _plan(speaking, batch, audio, None)[1]
         for index, other in zip(linked, heard, strict=True):
             spoken = continued(batch[index], alone[index].prosody, other.prosody, drafts[index].prosody)
             drafts[index] = dataclasses.replace(drafts[index], prosody=spoken)
@@ -63,24 +61,14 @@ def plan(
 
 
 def _plan(
-    acoustic: AcousticModel, batch: Sequence[Phonemes], voice: Voice, audio: AudioConfig, seed: int | None
+    speaking: SpeakingModel, batch: Sequence[Phonemes], audio: AudioConfig, seed: int | None
 ) -> tuple[Plan, list[Draft]]:
     """As `plan`, each chunk by itself."""
-    device = next(acoustic.parameters()).device
     lengths = [len(phonemes.symbols) for phonemes in batch]
     phoneme_ids = torch.zeros(len(batch), max(lengths), dtype=torch.int64)
     for row, phonemes in zip(phoneme_ids, batch, strict=True):
         row[: len(phonemes.symbols)] = torch.tensor(symbol_ids(phonemes.symbols))
-    planned = acoustic.plan(
-        phoneme_ids.to(device),
-        torch.tensor(lengths, device=device),
-        torch.tensor(voice.speaker_embedding, device=device).expand(len(batch), -1),
-        torch.full((len(batch),), voice.f0_median, device=device),
-        torch.tensor(voice.spectrum, device=device).expand(len(batch), -1),
-        manner(voice.phoneme_seconds, voice.f0_spread).to(device).expand(len(batch), -1),
-        seed=seed,
-        in_manner=voice.adapter is None,  # fine-tuning has taught the predictors the speaker's own
-    )
+    planned = speaking.plan(phoneme_ids, torch.tensor(lengths), seed)
     drafts = []
     for item, (phonemes, length) in enumerate(zip(batch, lengths, strict=True)):
         columns = {

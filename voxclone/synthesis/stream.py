@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from voxclone.config import ModelConfig
 from voxclone.errors import ConfigError
-from voxclone.models.acoustic import AcousticModel
 from voxclone.models.vocoder.spans import make_source, make_span
 from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
@@ -27,6 +26,7 @@ from voxclone.synthesis.outlet import EARLIER_SECONDS, Origin, release
 from voxclone.synthesis.reading import MAX_CHUNK_CHARS, new_link, read_passage, read_through
 from voxclone.synthesis.render import Frames, amplified, directed_segments, envelope, make_frames, plan, segments
 from voxclone.synthesis.shaping import shape
+from voxclone.synthesis.speaking import SpeakingModel
 from voxclone.text.arriving import ArrivingText
 from voxclone.text.direction import Direction
 from voxclone.text.markup import Markup
@@ -45,7 +45,7 @@ Item = TypeVar("Item")
 class Speaker:
     """What makes the chunks: a model's parts, the voice and how it is to speak."""
 
-    acoustic: AcousticModel
+    speaking: SpeakingModel
     vocoder: nn.Module
     config: ModelConfig
     origin: Origin
@@ -57,11 +57,11 @@ class Speaker:
     def read(self, phonemes: Phonemes) -> Utterance:
         """Run the acoustic model over one chunk of the text."""
         with torch.inference_mode(), self.precision():
-            planned = plan(self.acoustic, [phonemes], self.voice, self.config.audio, self.controls.seed)
+            planned = plan(self.speaking, [phonemes], self.config.audio, self.controls.seed)
             natural = planned.drafts[0].prosody
             natural.pauses[-1] = round(phonemes.pause_seconds / natural.frame_seconds)
             prosody = shape(planned.drafts, self.controls)[0]
-            frames = make_frames(self.acoustic, planned.plan, [prosody])[0]
+            frames = make_frames(self.speaking.acoustic, planned.plan, [prosody])[0]
             source = make_source(self.vocoder, self.config.vocoder, frames.mel, frames.f0)
             factors = envelope(frames.gain, self.config.audio.hop_length)
             return Utterance(prosody, phonemes.direction, frames, source, factors)

@@ -194,11 +194,11 @@ class AcousticModel(nn.Module):
         return torch.stack([pace.log(), 0.5 * torch.log(variance / 9 + 1e-4)], 1)
 
     def _in_manner(
-        self, prosody: Tensor, log_durations: Tensor, condition: Tensor, manner: Tensor
+        self, prosody: Tensor, log_durations: Tensor, manner: Tensor, habits: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Bring pace and liveliness to what the reference has: the predictors stay too near the average speaker."""
         scales, trust, most = (torch.tensor(each, device=manner.device) for each in (SCALES, TRUST, MOST))
-        gap = (trust * (self.typical_habits + scales * manner - self.habits(condition))).clamp(-most, most)
+        gap = (trust * (self.typical_habits + scales * manner - habits)).clamp(-most, most)
         stretched = prosody[:, :, :1] * gap[:, 1:, None].exp()
         return torch.cat([stretched, prosody[:, :, 1:]], 2), log_durations + gap[:, :1]
 
@@ -245,6 +245,7 @@ class AcousticModel(nn.Module):
         *,
         seed: int | None = None,
         in_manner: bool = True,
+        habits: Tensor | None = None,
     ) -> Plan:
         """Read phonemes, and say how the voice would speak them.
 
@@ -258,6 +259,7 @@ class AcousticModel(nn.Module):
             seed: Varies durations and pitch as speakers do, each item as if it were alone; None gives the most likely
                 reading.
             in_manner: Bring pace and liveliness to what `manner` says; else it is only told of it.
+            habits: (B, MANNER_DIMS) of the voice, where they are known; None has the model read a sentence for them.
         """
         condition = self.condition(speaker_embedding, f0_median, spectrum, manner=manner)
         encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
@@ -265,7 +267,8 @@ class AcousticModel(nn.Module):
         noise = None if seed is None else _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
         prosody, log_durations = self._vary(phoneme_ids, prosody, log_durations, noise)
         if self.config.manner and manner is not None and in_manner:
-            prosody, log_durations = self._in_manner(prosody, log_durations, condition, manner)
+            habits = self.habits(condition) if habits is None else habits
+            prosody, log_durations = self._in_manner(prosody, log_durations, manner, habits)
         durations = log_durations.float().clamp(max=MAX_LOG_DURATION).exp() * mask
         spoken = mask & (phoneme_ids >= len(SILENCES))
         predicted = from_prosody(prosody, durations, f0_median)
