@@ -15,7 +15,6 @@ import numpy as np
 import voxclone
 from mutations import damaged, damaged_json, damaged_safetensors
 from voxclone.audio.io import read_audio, stream_audio
-from voxclone.audio.m4a import read_m4a
 from voxclone.cli.consent import read_record
 from voxclone.evaluation.lists import read_list
 from voxclone.finetuning.sources import read_sources
@@ -101,8 +100,6 @@ def _voice(path: Path) -> object:
 
 
 def _sound(path: Path) -> object:
-    if path.suffix == ".m4a":
-        return read_m4a(path)
     for block, _ in stream_audio(path):
         assert np.isfinite(block).all()
     samples, rate = read_audio(path.read_bytes())

@@ -98,6 +98,12 @@ def test_says_when_it_cannot_tell(finder: MarkFinder, samples: NDArray[np.float3
     assert found.verdict == "inconclusive" and reason in found.reason
 
 
+@pytest.mark.parametrize("length", [1, 10, CONFIG.frame_length, CONFIG.frame_length + 1])
+def test_a_moment_is_heard_at_every_speed(length: int) -> None:
+    found = MarkFinder(ToneDetector(SEARCHING), "a tone").find([(tone(1)[:length], RATE)])  # type: ignore[arg-type]
+    assert found.verdict == "inconclusive" and "s of sound" in found.reason
+
+
 def test_a_doubtful_score_is_inconclusive(finder: MarkFinder) -> None:
     samples = babble(2)
     samples[: round(1.15 * RATE)] += tone(1.15)  # mean evidence of about 0.6, between doubt and threshold

@@ -84,6 +84,8 @@ def test_a_failed_save_leaves_nothing(speech: Speech, tmp_path: Path) -> None:
         speech.save(tmp_path / "speech.txt")
     with pytest.raises(AudioError):
         speech.save(tmp_path / "none" / "speech.wav")
+    with pytest.raises(AudioError, match="is a folder"):
+        speech.save(".")
     sidecar_path(tmp_path / "speech.wav").mkdir()
     with pytest.raises(AudioError, match=r"provenance\.json"):
         speech.save(tmp_path / "speech.wav")

@@ -54,14 +54,19 @@ def readable_formats() -> str:
     return ", ".join(names)
 
 
+def foreign_format(head: bytes) -> str | None:
+    """The format of a file that PyAV reads and libsndfile does not, by its first bytes."""
+    return next((name for offset, magic, name in _FOREIGN if head[offset:].startswith(magic)), None)
+
+
 def why_unreadable(head: bytes, reason: str) -> str:
     """The end of the sentence "<file> ...", for a file that libsndfile refused with `reason`."""
-    for offset, magic, name in _FOREIGN:
-        if head[offset:].startswith(magic):
-            return (
-                f"is {name}, which libsndfile {soundfile.__libsndfile_version__} on this machine does not read; it "
-                f"reads {readable_formats()}. Convert it first, for example: ffmpeg -i INPUT output.wav"
-            )
+    if name := foreign_format(head):
+        return (
+            f"is {name}, which libsndfile {soundfile.__libsndfile_version__} on this machine does not read; it "
+            f'reads {readable_formats()}. Install the extra that does, pip install "voxclone[m4a]", or convert the '
+            "file first, for example: ffmpeg -i INPUT output.wav"
+        )
     for magic, name in _READABLE.items():
         if head.startswith(magic):
             return f"begins as {name} but is damaged or cut short ({reason}); a complete file is needed"

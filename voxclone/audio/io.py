@@ -1,4 +1,4 @@
-"""Reading any audio that libsndfile knows, and writing it without ever leaving half a file behind."""
+"""Reading any audio that libsndfile or PyAV knows, and writing it without ever leaving half a file behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxclone.audio import container
-from voxclone.audio.m4a import write_m4a
+from voxclone.audio.m4a import can_read, read_m4a, write_m4a
 from voxclone.audio.resample import resample
 from voxclone.audio.tags import write_tags
 from voxclone.errors import AudioError
@@ -61,9 +61,9 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
         Samples (S,) float32, S >= 1, all finite, full scale 1.0 (float sources may pass it), and their rate in Hz.
 
     Raises:
-        AudioError: There is no such file; it is a folder, empty, not audio, of a format that libsndfile does not
-            read, cut short, or of length zero; samples are NaN or infinite, or their type, shape, scale or rate
-            cannot be audio.
+        AudioError: There is no such file; it is a folder, empty, not audio, of a format that neither libsndfile nor
+            PyAV (extra "m4a") reads, cut short, or of length zero; samples are NaN or infinite, or their type, shape,
+            scale or rate cannot be audio.
     """
     if isinstance(source, tuple):
         return _from_array(source)
@@ -120,6 +120,10 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
         raise AudioError(f"{name} is empty (0 bytes long); an audio file is needed")
     head = container.read_head(stream)
     stream.seek(0)
+    if container.foreign_format(head) and can_read():
+        whole, rate = read_m4a(name, stream)
+        yield whole, _check_rate(rate, name)
+        return
     found = 0
     try:
         with soundfile.SoundFile(path or stream) as sound:

@@ -1,11 +1,13 @@
-"""AAC in m4a files, which libsndfile does not know: by PyAV, extra "m4a"."""
+"""AAC in m4a files and other audio that libsndfile does not know: by PyAV, extra "m4a"."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +43,17 @@ def write_m4a(
         raise AudioError(f"{path} cannot be written as m4a: {error}") from error
 
 
-def read_m4a(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
-    """Samples (S,) of the first channel, and their rate in Hz.
+def can_read() -> bool:
+    """Whether the extra "m4a" is installed."""
+    return importlib.util.find_spec("av") is not None
+
+
+def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tuple[NDArray[np.float32], int]:
+    """Samples (S,), the mean of the channels, and their rate in Hz.
+
+    Args:
+        path: The file, or what messages call it where `stream` is given.
+        stream: The same bytes, seekable; they are then read in place of the file.
 
     Raises:
         AudioError: The file cannot be decoded, has no audio, or is longer than `MAX_SECONDS`.
@@ -52,12 +63,14 @@ def read_m4a(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], int]:
     blocks: list[NDArray[np.float32]] = []
     total = 0
     try:
-        size = os.stat(path).st_size
-        with av.open(os.fspath(path), metadata_errors="replace") as file:
-            stream = file.streams.audio[0]
-            if stream.codec_context is None:
+        size = os.stat(path).st_size if stream is None else stream.seek(0, os.SEEK_END)
+        if stream is not None:
+            stream.seek(0)
+        with av.open(os.fspath(path) if stream is None else stream, metadata_errors="replace") as file:
+            codec = file.streams.audio[0].codec_context
+            if codec is None:
                 raise AudioError(f"{path} holds audio of a kind that is not known")
-            rate = stream.codec_context.sample_rate
+            rate = codec.sample_rate
             resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
             for frame in file.decode(audio=0):
                 parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]

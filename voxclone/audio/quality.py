@@ -81,7 +81,7 @@ class RecordingQuality:
     def __str__(self) -> str:
         if self.left_out:
             return f"{self.name}: left out: {self.left_out}"
-        clipped = f"{self.clipped_fraction:.2%} clipped" if self.clipped_fraction else "not clipped"
+        clipped = f"{self.clipped_fraction:.2%} clipped" if self.clipped_fraction >= 5e-5 else "not clipped"
         return (
             f"{self.name}: {self.speech_seconds:.1f} s of speech, SNR {self.snr_db:.0f} dB, up to "
             f"{self.bandwidth_hz / 1000:.1f} kHz, {clipped}, {self.share:.0%} of the voice"

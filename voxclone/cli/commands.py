@@ -65,7 +65,7 @@ def clone(options: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         voice = model.clone(list(options.clips), name=options.name, consent=consent, progress=True)
-    output = options.output or re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") + ".voice"
+    output = options.output or (re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") or "my") + ".voice"
     voice.save(output)
     told, advice = [str(each.message) for each in caught], advice_on(voice.recordings)
     if options.json:

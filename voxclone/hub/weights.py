@@ -63,6 +63,10 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], m
         ModelError: The file cannot be written.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise ModelError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
+    if path.is_dir():
+        raise ModelError(f"cannot write {path}: it is a folder; a file name is needed")
     own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:

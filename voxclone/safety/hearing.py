@@ -6,6 +6,7 @@ pitch was changed, is known again once that is undone, so each of a model's `spe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -127,8 +128,9 @@ class Hearing:
                 yield held[: (before + wanted + edge) * frame], spans(before + wanted)
                 held = held[(before + wanted - edge) * frame :]
                 before = edge
-        if len(held) < frame and before == 0:
-            held = np.pad(held, (0, frame - len(held)))
+        shortest = math.ceil(frame / min(self.speeds)) + 1  # at every speed one frame
+        if len(held) < shortest and before == 0:
+            held = np.pad(held, (0, shortest - len(held)))
         if len(held) // frame > before:
             yield held, spans(len(held) // frame)
 

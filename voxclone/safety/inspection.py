@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxclone.audio.io import read_audio
-from voxclone.audio.m4a import read_m4a
 from voxclone.errors import ConfigError, ProvenanceError
 from voxclone.safety.fingerprint import RELATED, SAME, distance, fingerprint, pcm_sha256
 from voxclone.safety.labels import LOSSLESS, Label, read_sidecar, read_tagged
@@ -84,7 +83,7 @@ def inspect_file(path: str | os.PathLike[str], detect: Detector | None = None) -
         AudioError: The file is not audio that can be read.
     """
     path = Path(path)
-    samples, sample_rate = read_m4a(path) if path.suffix.lower() == ".m4a" else read_audio(path)
+    samples, sample_rate = read_audio(path)
     evidence = _Evidence([], [], [], [])
     tags = _read(lambda: read_tagged(path), evidence)
     sidecar = _read(lambda: read_sidecar(path), evidence)

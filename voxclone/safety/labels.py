@@ -120,6 +120,8 @@ def save_labelled(
     from voxclone.audio.io import write_audio
 
     target = Path(path)
+    if not target.name:
+        raise AudioError(f"{target} is a folder; a file name is needed")
     suffix = target.suffix.lower()
     tags = tags_of(samples, sample_rate, provenance, suffix, signer is not None)
     staged = target.with_name(f".{uuid.uuid4().hex}.sidecar")

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from voxclone import hub
 from voxclone.audio.io import AudioSource, read_audio, stream_audio
-from voxclone.audio.m4a import read_m4a
 from voxclone.config import ModelConfig
 from voxclone.errors import ModelError
 from voxclone.models.watermark import WatermarkDetector
@@ -74,7 +73,5 @@ def read_finder(folder: Path, config: ModelConfig) -> MarkFinder | None:
 def read_blocks(audio: AudioSource) -> Iterator[tuple[NDArray[np.float32], int]]:
     """Audio as `MarkFinder.find` takes it: a file in blocks, anything else whole."""
     if isinstance(audio, (str, os.PathLike)):
-        if Path(audio).suffix.lower() == ".m4a":
-            return iter([read_m4a(audio)])
         return stream_audio(audio)
     return iter([read_audio(audio)])
