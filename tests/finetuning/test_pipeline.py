@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,15 +87,23 @@ def test_recordings_that_carry_the_mark_are_refused(
     recordings: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = []
+    ada = VoxClone.from_pretrained(tiny_folder, device="cpu").voices["ada"]
 
     def refuse(self: VoxClone, sources: list[object], consent: Consent, spoken_by: Voice | None = None) -> None:
-        heard.append((len(sources), consent))
+        heard.append((len(sources), consent, spoken_by))
         raise ConsentError("carries the mark")
 
     monkeypatch.setattr(VoxClone, "require_natural", refuse)
     with pytest.raises(ConsentError, match=r"0\.wav: carries the mark"):
         finetune(recordings, name="Ada", consent=CONSENT, out=tmp_path / "ada", model=tiny_folder)
-    assert heard == [(1, CONSENT)]
+    options: dict[str, Any] = {"name": "Ada", "consent": CONSENT, "out": tmp_path / "ada", "model": tiny_folder}
+    with pytest.raises(ConsentError, match="carries the mark"):
+        finetune(recordings, spoken_by=ada, **options)
+    ada.save(tmp_path / "ada.voice")
+    command = ["finetune", str(recordings), "--consent", "mine", "--name", "Ada", "--model", str(tiny_folder)]
+    assert main([*command, "-o", str(tmp_path / "ada"), "--spoken-by", str(tmp_path / "ada.voice")]) == 2
+    assert [spoken_by for _, _, spoken_by in heard] == [None, ada, ada]
+    assert heard[0][:2] == (1, CONSENT)
 
 
 def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:

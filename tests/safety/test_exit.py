@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import asyncio
 import inspect
 import os
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 import voxclone
 from voxclone import Provenance, Segment, Speech, UnmarkedError, VoxClone
-from voxclone.cli import main
+from voxclone.cli import _parser, main
 from voxclone.safety.labels import read_sidecar, read_tagged
 from voxclone.synthesis import outlet
 
@@ -156,6 +158,73 @@ def writes_no_audio(kind: type, names: set[str]) -> set[str]:
         if "write_audio" not in source and "Speech" not in source.partition(":\n")[0]:
             quiet.add(name)
     return quiet
+
+
+# What of the package writes or plays audio, and why that is no way past the exit.
+WRITERS = {
+    "audio/io.py": "write_audio itself",
+    "safety/labels.py": "save_labelled, the one writer of synthetic speech",
+    "speech.py": "the notebook's player, with provenance in its tags",
+    "cli/play.py": "plays and pipes what a stream let out, which is Speech",
+    "finetuning/material.py": "a speaker's own recordings, cut",
+    "finetuning/report.py": "a speaker's own recordings, for the page",
+    "evaluation/run.py": "copies of references and of files that other systems made",
+}
+WRITING = {"write_audio", "RawOutputStream", "RawStream", "OutputStream", "playrec"}
+# Every command: what speaks, and what does not.
+SPEAKING_COMMANDS = {"say", "narrate", "dub", "finetune", "evaluate"}
+SILENT_COMMANDS = {"clone", "voices", "consent", "inspect", "export", "detect", "doctor"}
+
+
+def writes(node: ast.AST) -> bool:
+    """Whether it is a call that writes or plays audio."""
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if name == "SoundFile":
+        return any(isinstance(each, ast.Constant) and each.value in ("w", "r+") for each in node.args[1:2])
+    of_soundfile = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") in ("soundfile", "sf")
+    return name in WRITING or (of_soundfile and name == "write")
+
+
+def test_no_other_module_writes_or_plays_audio() -> None:
+    writers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if "training" not in path.parts and any(map(writes, ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
+    }
+    assert writers == set(WRITERS)
+    for name in ("safety/labels.py", "speech.py"):
+        assert "tags_of(" in (PACKAGE / name).read_text(encoding="utf-8")
+
+
+def test_only_the_exit_makes_speech() -> None:
+    makers = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Speech"
+    ]
+    assert makers == ["synthesis/outlet.py"]
+
+
+def test_no_command_is_overlooked() -> None:
+    (commands,) = (each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction))
+    assert set(commands.choices) == SPEAKING_COMMANDS | SILENT_COMMANDS
+
+
+def test_a_pipe_and_a_dub_are_checked_for_the_mark(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("voxclone.safety.detection.MarkFinder.check_marked", lambda *_: False)
+    options = ["--model", str(tiny_folder), "--device", "cpu"]
+    cues = tmp_path / "cues.srt"
+    cues.write_text("1\n00:00:00,000 --> 00:01:00,000\nHello.\n")
+    for command in (["say", TEXT, "-o", "-"], ["dub", str(cues), "-o", str(tmp_path / "dub.wav")]):
+        assert main([*command, *options]) == 2
+        captured = capsys.readouterr()
+        assert "does not carry its mark" in captured.err and captured.out == ""
+    assert not list(tmp_path.glob("*.wav"))
 
 
 REMOVED = """

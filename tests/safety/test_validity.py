@@ -208,3 +208,28 @@ def test_a_marked_reference_is_refused(
     with pytest.raises(ConsentError, match="only the speaker's own voice"):
         tiny_model.clone(recording, name="Ada", consent=consent, spoken_by=tiny_model.voices["bob"])
     assert tiny_model.clone(recording, name="Ada", consent=consent, spoken_by=tiny_model.voices["ada"]).name == "Ada"
+
+
+def test_the_command_takes_the_voice_that_spoke(
+    tiny_folder: Path,
+    tiny_model: VoxClone,
+    recording: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import soundfile
+
+    found = Detection("watermarked", 9.0, ())
+    monkeypatch.setattr("voxclone.safety.detection.MarkFinder.find", lambda *_: found)
+    clip, voice = str(tmp_path / "clip.wav"), str(tmp_path / "ada.voice")
+    soundfile.write(clip, *recording)
+    tiny_model.voices["ada"].save(voice)
+    clone = ["clone", clip, "--consent", "my own voice", "-o", str(tmp_path / "new.voice")]
+    clone += ["--model", str(tiny_folder), "--device", "cpu"]
+    assert main([*clone, "--name", "ada"]) == 2
+    assert "carries the mark" in capsys.readouterr().err
+    assert main([*clone, "--name", "eve", "--spoken-by", voice]) == 2
+    assert "only the speaker's own voice" in capsys.readouterr().err
+    assert main([*clone, "--name", "ada", "--spoken-by", voice]) == 0
+    assert Voice.load(tmp_path / "new.voice").name == "ada"

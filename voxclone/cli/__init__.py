@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="BASIS|FILE",
         help='on what ground the speaker agreed ("my own voice"), or a record that `voxclone consent verify` wrote',
     )
+    clone.add_argument(
+        "--spoken-by", metavar="VOICE", help="where voxclone spoke the clips: the voice file, of the same speaker"
+    )
     clone.add_argument("-o", "--output", help="voice file (default: NAME.voice)")
     clone.add_argument("--json", action="store_true", help="one JSON object instead of text")
     clone.set_defaults(run=commands.clone)

@@ -58,13 +58,15 @@ def clone(options: argparse.Namespace) -> int:
     from voxclone.audio.quality import advice_on
     from voxclone.cli.consent import read_record
     from voxclone.safety import Consent
+    from voxclone.voice import Voice
 
+    spoken_by = Voice.load(options.spoken_by) if options.spoken_by else None
     is_record = options.consent.endswith(".json")
     consent = read_record(options.consent) if is_record else Consent.attest(options.name, basis=options.consent)
     model = load(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        voice = model.clone(list(options.clips), name=options.name, consent=consent, progress=True)
+        voice = model.clone(list(options.clips), name=options.name, consent=consent, spoken_by=spoken_by, progress=True)
     output = options.output or (re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") or "my") + ".voice"
     voice.save(output)
     told, advice = [str(each.message) for each in caught], advice_on(voice.recordings)

@@ -36,6 +36,9 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
         "--depth", choices=DEPTHS, default="auto", help="how much is trained (default: by minutes of speech)"
     )
     parser.add_argument("--speaker", help="which one, where the recordings name several")
+    parser.add_argument(
+        "--spoken-by", metavar="VOICE", help="where voxclone spoke the recordings: the voice file, of the same speaker"
+    )
     parser.add_argument("--transcriber", metavar="FOLDER", help="faster-whisper model, for recordings without text")
     parser.add_argument("--minutes", type=float, default=8.0, help="the most that training takes (default: 8)")
     parser.set_defaults(run=run)
@@ -46,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from voxclone.cli.consent import read_record
     from voxclone.finetuning import finetune
     from voxclone.safety import Consent
+    from voxclone.voice import Voice
 
     name = options.name or Path(options.out).resolve().name
     if options.consent.endswith(".json"):
@@ -57,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
         name=name,
         consent=consent,
         out=options.out,
+        spoken_by=Voice.load(options.spoken_by) if options.spoken_by else None,
         model=options.model,
         revision=options.revision,
         depth=options.depth,

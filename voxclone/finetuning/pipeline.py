@@ -60,6 +60,7 @@ def finetune(
     name: str,
     consent: Consent,
     out: str | os.PathLike[str],
+    spoken_by: Voice | None = None,
     model: str | os.PathLike[str] | None = None,
     revision: str | None = None,
     depth: Depth | Literal["auto"] = "auto",
@@ -78,6 +79,8 @@ def finetune(
         consent: The speaker's consent, whose scope names "adapting".
         out: Folder for `<name>.voice`, `report.html`, `report.json`, `prompts.txt`, and `work/`, which may be deleted
             afterwards.
+        spoken_by: Where voxclone synthesised recordings: the voice that spoke them, of the same speaker. Without it,
+            recordings that carry the model's mark are refused.
         model: The base model, as for `VoxClone.from_pretrained`.
         revision: Likewise.
         depth: "embedding" trains the voice's own numbers; "norms" the conditional layer norms as well, a file below
@@ -89,7 +92,7 @@ def finetune(
 
     Raises:
         ConsentError: There is no valid consent to adapting, or a recording carries the model's mark, so that no person
-            spoke it.
+            spoke it, or `spoken_by` is of another speaker.
         ModelError: The model is missing, damaged, or has no aligner.
         VoxcloneError: There is too little that can be used, an extra is not installed, or `out` holds another speaker's
             work.
@@ -109,7 +112,11 @@ def finetune(
     detector, scribe = SpeechDetector(), Transcriber(Path(transcriber)) if transcriber else None
     speaking = VoxClone.from_pretrained(base.folder, device="cpu")
     material.add(
-        clips, detector, scribe, base.config.text.language, lambda each: speaking.require_natural([each], consent)
+        clips,
+        detector,
+        scribe,
+        base.config.text.language,
+        lambda each: speaking.require_natural([each], consent, spoken_by),
     )
     data = prepare(material, work, base, name)
     speech_minutes = data.minutes(base.config.audio)
