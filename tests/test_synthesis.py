@@ -318,17 +318,15 @@ def test_nothing_to_speak_is_an_error(tiny_model: VoxClone, ada: Voice, text: st
 
 
 @pytest.mark.parametrize("normalize", [True, False])
-@pytest.mark.parametrize(
-    "text", ["Hello \U0001f600 there", "He paid, then he left. " * 20 + "But \U0001f600?", "\U0001f600"]
-)
+@pytest.mark.parametrize("text", ["Hello \u65e5 there", "He paid, then he left. " * 20 + "But \u65e5?", "\u65e5"])
 def test_an_unspeakable_character_is_placed(tiny_model: VoxClone, ada: Voice, text: str, normalize: bool) -> None:
-    with pytest.raises(TextError, match=f"position {text.index(chr(0x1F600))}:") as caught:
+    with pytest.raises(TextError, match=f"position {text.index(chr(0x65E5))}:") as caught:
         tiny_model.generate(text, ada, normalize=normalize)
-    assert caught.value.position == text.index("\U0001f600")
+    assert caught.value.position == text.index("\u65e5")
 
 
 def test_its_place_is_that_before_normalisation(tiny_model: VoxClone, ada: Voice) -> None:
-    text = "Dr. Smith paid $3.50 \U0001f600."
+    text = "Dr. Smith paid $3.50 \u65e5."
     with pytest.raises(TextError, match="position 21:") as caught:
         tiny_model.generate(text, ada)
     assert caught.value.position == 21

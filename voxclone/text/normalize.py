@@ -14,6 +14,7 @@ from voxclone.text.dates import DATE_RULES, DAY_RULES
 from voxclone.text.initialisms import CAPITAL_RULES, SHOUT_RULES
 from voxclone.text.money import MONEY_RULES
 from voxclone.text.numbers import GROUP_RULES, NUMBER_FORM_RULES, NUMBER_RULES
+from voxclone.text.pictures import PICTURE_RULES
 from voxclone.text.rule import Rule
 from voxclone.text.signs import CLOSING_RULES, LETTER_SIGN_RULES, SIGN_RULES
 from voxclone.text.typography import TYPOGRAPHY_RULES
@@ -22,6 +23,7 @@ from voxclone.text.web import ADDRESS_RULES, CODE_RULES
 
 RULES: tuple[Rule, ...] = (
     *TYPOGRAPHY_RULES,
+    *PICTURE_RULES,
     *GROUP_RULES,
     *SHOUT_RULES,
     *ADDRESS_RULES,
@@ -58,8 +60,9 @@ def normalize(text: str) -> str:
 
     "Dr. Lee paid $3.50" is "Doctor Lee paid three dollars and fifty cents".
     Numbers have no hyphens and no "and". Letters that are spelled are single capitals between spaces: "F B I". Of
-    punctuation , . ? ! ; : remain. A character that no rule knows (emoji, control characters, other scripts) stays, for
-    G2P to refuse. The same text gives the same words; the result normalises to itself; time is linear in the length.
+    punctuation , . ? ! ; : remain. Emoji are spoken by name. A character that no rule knows (control characters,
+    other scripts) stays, for G2P to refuse. The same text gives the same words; the result normalises to itself; time
+    is linear in the length.
 
     Args:
         text: Written English of any length; "" gives "".

@@ -14,6 +14,7 @@ _CHARACTERS = {
     **dict.fromkeys("   ", " "),  # no-break, thin, narrow no-break
     **dict.fromkeys("\u2002\u2003\u2007\u200a", " "),  # en, em, figure, hair
     "⁄": "/", "µ": "μ", "Ω": "Ω", "ﬁ": "fi", "ﬂ": "fl", "ﬀ": "ff", "ﬃ": "ffi", "ﬄ": "ffl", "℃": "°C", "℉": "°F",
+    "№": "No. ",
 }  # fmt: skip
 _FRACTIONS = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5",
@@ -35,7 +36,12 @@ def _speak_exponent(match: re.Match[str]) -> str:
     return "^" + match[0].replace("⁻", "-").translate(_EXPONENT_OF)
 
 
+_INVISIBLE = (  # soft hyphen, zero widths, directions, joiners, variants, the keycap around a digit
+    "\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufe0e\ufe0f\u20e3"
+)
+
 TYPOGRAPHY_RULES = (
+    rule("invisible characters", f"[{_INVISIBLE}]+", ""),
     rule("composed characters", r"[\x00-\x7f]?[^\x00-\x7f]+", _compose),
     rule("typographic character", f"[{alternatives(_CHARACTERS).replace('|', '')}]", lambda m: _CHARACTERS[m[0]]),
     rule("fraction character", rf"(?:(\d) ?)?({alternatives(_FRACTIONS)})",
