@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -22,7 +21,7 @@ from voxclone.training.gan_losses import (
     discriminator_loss,
     feature_matching_loss,
 )
-from voxclone.training.vocoder import SpectralStep
+from voxclone.training.vocoder import SpectralStep, weighted
 
 SPECTRAL_WEIGHTS = {"mel": 15.0, "stft": 3.0, "f0": 0.5, "voicing": 0.2}
 
@@ -78,8 +77,7 @@ class AdversarialStep(SpectralStep):
             return self._discriminate()
         natural, f0, bandwidth = batch["waveform"], batch["f0"], batch["bandwidth"]
         mel = self.mel_spectrogram(natural)
-        start = 2 * math.pi * torch.rand(len(f0), 1, device=f0.device)
-        made = self.vocoder.synthesize(self.disturbed(mel), f0, torch.randn_like(natural), start).float()
+        made = self.speak(batch, mel)
         limited = band_limit(torch.cat([natural, made]), bandwidth.repeat(2), self.audio.sample_rate)
         limited_natural, limited_made = limited.chunk(2)
         self._spoken = limited_natural.detach(), limited_made.detach()
@@ -93,8 +91,9 @@ class AdversarialStep(SpectralStep):
             "adversarial": adversarial_loss([score for scores, _ in judged for score in scores]),
             "matching": feature_matching_loss(natural_maps, [maps for _, all_maps in judged for maps in all_maps]),
         }
-        spectral = torch.stack([weight * losses[name] for name, weight in SPECTRAL_WEIGHTS.items()]).sum()
-        losses["total"] = spectral + losses["adversarial"] + FEATURE_MATCHING_WEIGHT * losses["matching"]
+        losses["total"] = (
+            weighted(losses, SPECTRAL_WEIGHTS) + losses["adversarial"] + FEATURE_MATCHING_WEIGHT * losses["matching"]
+        )
         for name, loss in self.further_losses(limited_made).items():
             losses |= {name: loss, "total": losses["total"] + loss}
         return losses

@@ -6,7 +6,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -43,10 +43,19 @@ class Trainer:
         loader: Batches of one epoch, iterated again for the next; its `set_epoch(epoch)` is called if it has one.
         folder: Checkpoints, log.tsv, tensorboard/, plots/ and samples/ are written here.
         config: Length, rates and intervals.
+        clock: Seconds that `max_minutes` counts; `time.process_time` where other work shares the machine.
     """
 
-    def __init__(self, step: TrainingStep, loader: Iterable[Any], folder: Path, config: TrainerConfig) -> None:
+    def __init__(
+        self,
+        step: TrainingStep,
+        loader: Iterable[Any],
+        folder: Path,
+        config: TrainerConfig,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.networks = step
+        self._clock = clock
         self.folder = Path(folder)
         self.config = config
         self.step, self.minutes, self.epoch, self.batches_done = 0, 0.0, 0, 0
@@ -87,7 +96,7 @@ class Trainer:
 
     def _run(self, report: Report, stop: threading.Event, bar: tqdm[Any]) -> None:
         config, batches, window = self.config, self._batches(), LogWindow()
-        started, saved = monotonic() - 60 * self.minutes, monotonic()
+        started, saved = self._clock() - 60 * self.minutes, monotonic()
         stopped = False
         while not (stopped or self._finished()):
             waiting = monotonic()
@@ -99,7 +108,9 @@ class Trainer:
             self.step += 1
             self._ema.update(self.step)
             bar.update()
-            self.minutes, stopped = self._agree((monotonic() - started) / 60, stop.is_set() or self.networks.is_done())
+            self.minutes, stopped = self._agree(
+                (self._clock() - started) / 60, stop.is_set() or self.networks.is_done()
+            )
             report.step = self.step
             if self.step % config.log_every == 0:
                 values = {"minutes": self.minutes, "learning_rate": rate, **window.means()}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from voxclone.training.plots import compare_mels
 from voxclone.training.spectral_losses import multi_resolution_stft_loss
 from voxclone.training.trainer import Report, TrainingStep
 
+WEIGHTS = {"mel": 4.0, "stft": 1.0, "f0": 0.5, "voicing": 0.2}
 MAX_BANDWIDTH = 11025.0  # Hz
 BANDWIDTH_SHARE = 0.47  # of a recording's own rate: below Nyquist by a resampler's transition band
 
@@ -77,7 +77,7 @@ class SpectralStep(TrainingStep):
 
     def __init__(self, config: VocoderConfig, audio: AudioConfig, held_out: dict[str, Tensor] | None) -> None:
         super().__init__()
-        self.vocoder = cast(SourceISTFT, build_vocoder(config, weight_norm=True))
+        self.vocoder = build_vocoder(config, weight_norm=True)
         self.mel_spectrogram = MelSpectrogram(audio)
         self.audio, self.held_out = audio, held_out
 
@@ -86,13 +86,22 @@ class SpectralStep(TrainingStep):
         waveform, f0 = batch["waveform"], batch["f0"]
         with torch.no_grad():
             mel = self.mel_spectrogram(waveform)
-        start = 2 * math.pi * torch.rand(len(f0), 1, device=f0.device)
-        made = self.vocoder.synthesize(self.disturbed(mel), f0, torch.randn_like(waveform), start)
+        made = self.speak(batch, mel)
         losses = self._pitch_losses(mel, f0)
         with torch.autocast(made.device.type, enabled=False):
-            losses |= self._compare(made.float(), waveform, mel, batch["bandwidth"])
-            losses["total"] = 4 * losses["mel"] + losses["stft"] + 0.5 * losses["f0"] + 0.2 * losses["voicing"]
+            losses |= self._compare(made, waveform, mel, batch["bandwidth"])
+            losses["total"] = weighted(losses, WEIGHTS)
         return losses
+
+    def speak(self, batch: dict[str, Tensor], mel: Tensor) -> Tensor:
+        """Waveforms (B, S) for a batch's natural mels, some disturbed; a source has random noise and phase."""
+        f0 = batch["f0"]
+        start = 2 * math.pi * torch.rand(len(f0), 1, device=f0.device)
+        heard = self.disturbed(mel)
+        if isinstance(self.vocoder, SourceISTFT):
+            return self.vocoder.synthesize(heard, f0, torch.randn_like(batch["waveform"]), start).float()
+        made: Tensor = self.vocoder(heard)
+        return made.float()
 
     def disturbed(self, mel: Tensor) -> Tensor:
         """Some items of (B, n_mels, T) smoothed and roughened, as an acoustic model's mels are, so that both serve."""
@@ -106,6 +115,9 @@ class SpectralStep(TrainingStep):
         return {"mel": mel_loss(mel, self.mel_spectrogram(made)), "stft": stft}
 
     def _pitch_losses(self, mel: Tensor, f0: Tensor) -> dict[str, Tensor]:
+        """Those of the vocoder's pitch estimator, if it has one."""
+        if not isinstance(self.vocoder, SourceISTFT):
+            return {}
         octaves, voicing = self.vocoder.pitch(mel)
         voiced = f0 > 0
         target = torch.log2(f0.clamp(min=1) / 128)
@@ -119,11 +131,17 @@ class SpectralStep(TrainingStep):
         held_out = send_to_device(self.held_out, self.mel_spectrogram.window.device)
         waveform, f0 = held_out["waveform"], held_out["f0"]
         mel = self.mel_spectrogram(waveform)
-        for name, pitch in (("given", f0), ("estimated", None)):
+        with_source = isinstance(self.vocoder, SourceISTFT)
+        for suffix, pitch in {"_f0_given": f0, "_f0_estimated": None}.items() if with_source else [("", None)]:
             made = self.vocoder(mel, pitch)
             for loss, value in self._compare(made, waveform, mel, held_out["bandwidth"]).items():
-                report.scalar(f"valid_{loss}_f0_{name}", float(value))
+                report.scalar(f"valid_{loss}{suffix}", float(value))
         rate = self.audio.sample_rate
         report.audio("copy", made[:4].flatten().cpu().numpy(), rate)
         report.audio("natural", waveform[:4].flatten().cpu().numpy(), rate)
         report.figure("mels", compare_mels(mel[:4], self.mel_spectrogram(made)[:4]))
+
+
+def weighted(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The weighted sum of those losses that are there."""
+    return torch.stack([weight * losses[name] for name, weight in weights.items() if name in losses]).sum()

@@ -82,7 +82,8 @@ class SourceISTFT(UpsamplingTrunk):
         carrier = self._stft(source[:, 2])
         carrier = carrier / carrier.abs().clamp(min=1e-3)
         magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
-        return self._istft(torch.polar(magnitude, turn) * carrier).clamp(-1, 1)
+        spectrum = torch.polar(magnitude, turn) * carrier
+        return inverse_stft(spectrum, self.window, self.config.head_hop_length).clamp(-1, 1)
 
     def _source(self, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
         """Pulses, white noise, and the mixture of both whose phase the head turns."""
@@ -103,15 +104,16 @@ class SourceISTFT(UpsamplingTrunk):
         padded = F.pad(waveform, ((n_fft - hop) // 2, (n_fft - hop) // 2))
         return torch.stft(padded, n_fft, hop, n_fft, self.window, center=False, return_complex=True)
 
-    def _istft(self, spectrum: Tensor) -> Tensor:
-        """Complex (B, bins, J) to (B, J * hop), by overlap-add."""
-        n_fft, hop = self.config.head_n_fft, self.config.head_hop_length
-        frames = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None]
-        length = (frames.shape[2] - 1) * hop + n_fft
-        summed = _overlap_add(frames, hop, length)
-        weight = _overlap_add(self.window.square()[None, :, None].expand(1, -1, frames.shape[2]), hop, length)
-        edge = (n_fft - hop) // 2
-        return (summed / weight.clamp(min=1e-3))[:, edge : length - edge]
+
+def inverse_stft(spectrum: Tensor, window: Tensor, hop: int) -> Tensor:
+    """Complex (B, n_fft / 2 + 1, J) to (B, J * hop), by overlap-add; frame j is centred on (j + 1/2) hop."""
+    n_fft = len(window)
+    frames = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None]
+    length = (frames.shape[2] - 1) * hop + n_fft
+    summed = _overlap_add(frames, hop, length)
+    weight = _overlap_add(window.square()[None, :, None].expand(1, -1, frames.shape[2]), hop, length)
+    edge = (n_fft - hop) // 2
+    return (summed / weight.clamp(min=1e-3))[:, edge : length - edge]
 
 
 def _overlap_add(frames: Tensor, hop: int, length: int) -> Tensor:
