@@ -1,6 +1,6 @@
 """Vocoder designs at equal training compute: each trains for the same processor seconds, on the same batches.
 
-The designs take turns of half a minute, so that what else the machine does hits them alike; after every turn the
+The designs take short turns, so that what else the machine does hits them alike; after every turn the
 averaged weights copy held-out recordings. Generators start from nothing; discriminators start beside one trained
 generator. The same command goes on after a kill, and does nothing where all is done. Networks and lengths are in
 vocoder_designs.json.
@@ -136,9 +136,7 @@ def train_turn(settings: dict[str, Any], stage: str, name: str, run: Path, store
         store, train, [weights[e.key] for e in train], own["batch_size"], data["frames"], AUDIO.hop_length
     )
     config = TrainerConfig.from_dict(
-        own["trainer"]
-        | {key: value for key, value in own["designs"][name].items() if key == "mixed_precision"}
-        | {"max_minutes": (turn + 1) * settings["turn_seconds"] / 60, "validate_every": 10**6}
+        own["trainer"] | {"max_minutes": (turn + 1) * settings["turn_seconds"] / 60, "validate_every": 10**6}
     )
     trainer = Trainer(build_step(settings, stage, name, start), segments, run, config, clock=time.process_time)
     trainer.fit()
