@@ -17,6 +17,7 @@ import voxclone
 from voxclone import hub
 from voxclone.audio.io import read_audio, write_audio
 from voxclone.audio.mel import MelSpectrogram
+from voxclone.audio.pitch import f0
 from voxclone.audio.resample import resample
 from voxclone.models.vocoder import build_vocoder
 from voxclone.training.extraction import Recording, read_manifest
@@ -87,8 +88,9 @@ def write_natural(readers: list[Reader], model_folder: Path, natural: Path, copi
             samples = resample(samples, own_rate, rate)
             samples = samples[: len(samples) // config.audio.hop_length * config.audio.hop_length]
             write_audio(natural / f"{reader.stem(recording)}.wav", samples, rate)
+            pitch = torch.from_numpy(f0(samples, rate, config.audio.hop_length))[None]  # told, as `generate` tells it
             with torch.inference_mode():
-                copy = vocoder(mel_spectrogram(torch.from_numpy(samples)[None]))[0].numpy()
+                copy = vocoder(mel_spectrogram(torch.from_numpy(samples)[None]), pitch)[0].numpy()
             write_audio(copies / f"{reader.stem(recording)}.wav", np.asarray(copy, np.float32), rate)
 
 

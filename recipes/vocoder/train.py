@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument(
         "--unmarked", type=Path, nargs="*", default=[], help="model folders whose speech is not to be taken for marked"
     )
+    parser.add_argument(
+        "--acoustic-mels", type=Path, help="store of acoustic_mels.py; half of the speech is made of it"
+    )
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -44,8 +47,9 @@ def main() -> None:
     weights = corpus_weights(store.entries, data["corpus_weights"])
     train = [e for e in store.entries if e.about["split"] == "train" and e.key in weights]
     segments = VocoderSegments(
-        store, train, [weights[e.key] for e in train], data["batch_size"], data["frames"], audio.hop_length
-    )
+        store, train, [weights[e.key] for e in train], data["batch_size"], data["frames"], audio.hop_length,
+        acoustic_mels=FeatureStore(args.acoustic_mels) if args.acoustic_mels else None,
+    )  # fmt: skip
     valid = [e for e in store.entries if e.about["split"] == "valid" and e.rows["f0"][1] >= VALIDATION_FRAMES]
     held_out = None
     if valid:

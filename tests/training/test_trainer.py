@@ -157,6 +157,14 @@ def test_minutes_end_a_run_and_are_carried_over(tmp_path) -> None:
     assert 4 <= trainer.step <= 5 and trainer.minutes >= 0.5 / 60
 
 
+def test_minutes_are_those_of_the_clock(tmp_path) -> None:
+    ticks = iter(range(10**6))
+    limits = config(max_steps=None, max_minutes=0.2)
+    trainer = Trainer(TinyRegression(), shuffled_batches(), tmp_path, limits, clock=lambda: float(next(ticks)))
+    trainer.fit()
+    assert trainer.step == 12 and trainer.minutes == 0.2
+
+
 def test_an_empty_loader_and_an_untrainable_phase_are_errors(tmp_path) -> None:
     with pytest.raises(VoxcloneError, match="gave no batch"):
         Trainer(TinyRegression(), [], tmp_path, config()).fit()

@@ -76,3 +76,51 @@ def test_learns_and_trains_the_pitch_estimator(recording: tuple[np.ndarray, int]
         history.append({name: float(value) for name, value in losses.items()})
     for name in ("total", "mel", "stft", "f0"):
         assert history[-1][name] < history[0][name], name
+
+
+def test_acoustic_mels_are_of_the_same_place_and_level(store: FeatureStore, tmp_path: Path) -> None:
+    mels = FeatureStore(tmp_path / "mels")
+    numbers = np.arange(1, 61, dtype=np.float32)
+    mels.append("wide", {}, {"mel": np.repeat(np.log(numbers)[:, None] - 4, 80, 1).astype(np.float16)})
+    torch.manual_seed(0)
+    data = VocoderSegments(store, store.entries, (1.0, 1.0, 1.0), 4, 16, HOP, 20, acoustic_mels=mels)
+    drawn = list(data)
+    for batch in drawn:
+        gain = batch["waveform"][:, ::HOP] / (batch["f0"] * 100 / 32768)
+        expected = torch.log(gain * batch["f0"]) - 4
+        told = batch["acoustic"]
+        torch.testing.assert_close(
+            batch["acoustic_mel"][told], expected[told][:, None].expand(-1, 80, -1), atol=0.01, rtol=0
+        )
+    told = torch.cat([batch["acoustic"] for batch in drawn])
+    narrow = torch.cat([batch["bandwidth"] for batch in drawn]) < 10000  # of "narrow", which has no acoustic mel
+    assert not told[narrow].any() and 0.3 < told[~narrow].float().mean() < 0.7
+
+
+def test_speaks_acoustic_mels_where_they_are_told() -> None:
+    torch.manual_seed(0)
+    step = SpectralStep(CONFIG, AudioConfig(), None).eval()
+    batch = {"waveform": torch.zeros(2, 16 * HOP), "f0": torch.full((2, 16), 150.0)}
+    mel, other = torch.full((2, 80, 16), -4.0), torch.full((2, 80, 16), -9.0)
+    made = []
+    for extra in ({}, {"acoustic": torch.tensor([True, False]), "acoustic_mel": other}):
+        torch.manual_seed(1)
+        made.append(step.speak(batch | extra, mel))
+    assert not torch.allclose(made[0][0], made[1][0]) and torch.equal(made[0][1], made[1][1])
+
+
+def test_trains_a_vocoder_without_a_source() -> None:
+    config = VocoderConfig(
+        upsample_rates=(16, 16), upsample_kernel_sizes=(32, 32), upsample_initial_channel=8, resblock="2",
+        resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),),
+    )  # fmt: skip
+    step = SpectralStep(config, AudioConfig(), None)
+    batch = {
+        "waveform": 0.1 * torch.randn(2, 16 * HOP),
+        "f0": torch.full((2, 16), 150.0),
+        "bandwidth": torch.full((2,), 11025.0),
+    }
+    losses = step(batch, "model")
+    assert set(losses) == {"mel", "stft", "total"}
+    losses["total"].backward()
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in step.parameters())

@@ -242,21 +242,10 @@ class AcousticStep(TrainingStep):
         """Variance over time of made mels by that of natural ones, with natural durations and prosody; 1 is real."""
         ratios = []
         for batch in held_out:
-            made, inside = self._teacher_forced(batch)
+            made, inside = teacher_forced(self.model, batch)
             for own, natural, frames in zip(made, batch["mel"], inside.sum(1).tolist(), strict=True):
                 ratios.append((own[:, :frames].var(1) / natural[:, :frames].var(1).clamp(min=1e-3)).mean())
         return float(torch.stack(ratios).mean())
-
-    def _teacher_forced(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Mels (B, n_mels, T) with natural durations and prosody, and the mask (B, T) of their frames."""
-        model, durations, median = self.model, batch["durations"], batch["f0_median"]
-        quality = batch["quality"] if model.config.quality_dims else None
-        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality, batch.get("manner"))
-        encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
-        target = phoneme_prosody(batch["mel"], batch["f0"], durations, median)
-        frames, lengths = model.expand(encodings, target, durations)
-        inside = length_mask(lengths, frames.shape[1])
-        return model.decode(frames, inside, condition, batch["spectrum"])[0], inside
 
     def validate(self, report: Report, step: int) -> None:
         """Losses on held-out speakers with their own durations and prosody; predicted mels beside natural ones."""
@@ -287,3 +276,18 @@ class AcousticStep(TrainingStep):
         length = max(made.mel.shape[2], batch["mel"].shape[2])
         padded = [F.pad(mel, (0, length - mel.shape[2]), value=-11.5) for mel in (batch["mel"], made.mel)]
         report.figure("mels", compare_mels(*padded))
+
+
+def teacher_forced(model: AcousticModel, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Mels (B, n_mels, T) for a batch of `voiced_batch`, spoken as it was, and the mask (B, T) of their frames.
+
+    Durations, prosody, voice and the sound of the recording are the natural ones: frame t stands for the natural one.
+    """
+    durations, median = batch["durations"], batch["f0_median"]
+    quality = batch["quality"] if model.config.quality_dims else None
+    condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality, batch.get("manner"))
+    encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
+    target = phoneme_prosody(batch["mel"], batch["f0"], durations, median)
+    frames, lengths = model.expand(encodings, target, durations)
+    inside = length_mask(lengths, frames.shape[1])
+    return model.decode(frames, inside, condition, batch["spectrum"])[0], inside

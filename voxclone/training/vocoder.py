@@ -17,7 +17,7 @@ from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.errors import VoxcloneError
 from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.source_istft import SourceISTFT
-from voxclone.training.features import Entry, FeatureStore
+from voxclone.training.features import KINDS, Entry, FeatureStore
 from voxclone.training.gan_losses import mel_loss
 from voxclone.training.plots import compare_mels
 from voxclone.training.spectral_losses import multi_resolution_stft_loss
@@ -31,13 +31,26 @@ BANDWIDTH_SHARE = 0.47  # of a recording's own rate: below Nyquist by a resample
 class VocoderSegments(IterableDataset[dict[str, Tensor]]):
     """Batches of segments: waveform (B, S), f0 (B, T), and the bandwidth (B,) in Hz that is to be learnt.
 
+    Args:
+        store: Natural waveforms and their f0.
+        entries: Those of it that are drawn from.
+        weights: How often a second of each is drawn.
+        batch_size: Segments in a batch.
+        frames: T of a segment.
+        hop_length: Samples for each frame.
+        batches_per_epoch: After how many batches an epoch ends.
+        acoustic_mels: A store of mels under the same keys, as an acoustic model made them with natural timing and
+            prosody. Batches then have `acoustic_mel` (B, n_mels, T), and `acoustic` (B,), True where it is to be heard.
+        acoustic_share: How many of the segments that have such a mel are to be made of it.
+
     Raises:
         VoxcloneError: No entry is as long as a segment.
     """
 
     def __init__(
         self, store: FeatureStore, entries: Sequence[Entry], weights: Sequence[float], batch_size: int, frames: int,
-        hop_length: int, batches_per_epoch: int = 1000,
+        hop_length: int, batches_per_epoch: int = 1000, acoustic_mels: FeatureStore | None = None,
+        acoustic_share: float = 0.5,
     ) -> None:  # fmt: skip
         long_enough = [(e, w) for e, w in zip(entries, weights, strict=True) if e.rows["f0"][1] >= frames]
         if not long_enough:
@@ -47,6 +60,8 @@ class VocoderSegments(IterableDataset[dict[str, Tensor]]):
         self.probabilities = seconds / seconds.sum()
         self.batch_size, self.frames, self.hop_length = batch_size, frames, hop_length
         self.batches_per_epoch = batches_per_epoch
+        self.acoustic_mels, self.acoustic_share = acoustic_mels, acoustic_share
+        self._made = {entry.key: entry for entry in acoustic_mels.entries} if acoustic_mels else {}
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         rng = np.random.default_rng(int(torch.randint(2**31, ()).item()))
@@ -56,7 +71,7 @@ class VocoderSegments(IterableDataset[dict[str, Tensor]]):
 
     def batch(self, entries: Sequence[Entry], rng: np.random.Generator) -> dict[str, Tensor]:
         """One random segment of each entry, at a random level."""
-        waveforms, pitches, bandwidths = [], [], []
+        waveforms, pitches, bandwidths, mels = [], [], [], []
         for entry in entries:
             start = int(rng.integers(entry.rows["f0"][1] - self.frames + 1))
             hop = self.hop_length
@@ -65,11 +80,25 @@ class VocoderSegments(IterableDataset[dict[str, Tensor]]):
             waveforms.append(torch.from_numpy(samples * np.float32(gain)))
             pitches.append(torch.from_numpy(self.store.read(entry, "f0", start, self.frames)))
             bandwidths.append(min(MAX_BANDWIDTH, BANDWIDTH_SHARE * float(entry.about["sample_rate"])))
-        return {
+            if self.acoustic_mels:
+                mels.append(self._acoustic_mel(entry, start, gain) if rng.random() < self.acoustic_share else None)
+        batch = {
             "waveform": torch.stack(waveforms),
             "f0": torch.stack(pitches),
             "bandwidth": torch.tensor(bandwidths),
         }
+        if self.acoustic_mels:
+            batch["acoustic"] = torch.tensor([mel is not None for mel in mels])
+            silence = torch.zeros(KINDS["mel"].width, self.frames)
+            batch["acoustic_mel"] = torch.stack([silence if mel is None else mel for mel in mels])
+        return batch
+
+    def _acoustic_mel(self, entry: Entry, start: int, gain: float) -> Tensor | None:
+        """(n_mels, T) of a segment at its level; None where the store lacks the recording."""
+        if self.acoustic_mels is None or entry.key not in self._made:
+            return None
+        mel = self.acoustic_mels.read(self._made[entry.key], "mel", start, self.frames).astype(np.float32)
+        return torch.from_numpy(mel.T + np.float32(np.log(gain))).clamp(min=math.log(AudioConfig().mel_floor))
 
 
 class SpectralStep(TrainingStep):
@@ -94,10 +123,15 @@ class SpectralStep(TrainingStep):
         return losses
 
     def speak(self, batch: dict[str, Tensor], mel: Tensor) -> Tensor:
-        """Waveforms (B, S) for a batch's natural mels, some disturbed; a source has random noise and phase."""
+        """Waveforms (B, S) for a batch: of its natural mels, some disturbed, or of its acoustic ones.
+
+        A source has random noise and phase.
+        """
         f0 = batch["f0"]
         start = 2 * math.pi * torch.rand(len(f0), 1, device=f0.device)
         heard = self.disturbed(mel)
+        if "acoustic" in batch:
+            heard = torch.where(batch["acoustic"][:, None, None], batch["acoustic_mel"], heard)
         if isinstance(self.vocoder, SourceISTFT):
             return self.vocoder.synthesize(heard, f0, torch.randn_like(batch["waveform"]), start).float()
         made: Tensor = self.vocoder(heard)
