@@ -95,6 +95,10 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--aligner-run aligner_run --speaker-config speaker_encoder.json --acoustic-config acoustic.json "
         "--vocoder-config vocoder.json "
         f"--card card.md --voices voices.json --clips {corpus} --name tiny --out model",
+        f"vocoder/acoustic_mels.py --model model --features {speech} --durations {durations} --config vocoder.json "
+        "--out features/acoustic_mels",
+        f"vocoder/train.py --features {speech} --acoustic-mels features/acoustic_mels --start-from vocoder_run "
+        "--config vocoder.json --out tuned_run",
     ]
     for command in commands:
         script, *arguments = command.split()
@@ -133,8 +137,16 @@ def test_runs_leave_curves_and_pictures(run_folder: Path) -> None:
         assert list((run_folder / run / "plots").glob(f"{picture}-*.png")), run
         assert list((run_folder / run / "tensorboard").iterdir()), run
     assert (run_folder / "vocoder_run/samples/copy-4.wav").is_file()
-    for run in ("speaker_run", "acoustic_run", "vocoder_run"):
+    for run in ("speaker_run", "acoustic_run", "vocoder_run", "tuned_run"):
         assert (run_folder / run / "log.tsv").read_text().splitlines()[-1].startswith("4\t")
+
+
+def test_acoustic_mels_are_as_long_as_the_recordings_and_are_trained_on(run_folder: Path) -> None:
+    from voxclone.training.features import FeatureStore
+
+    speech, mels = FeatureStore(run_folder / "features/speech"), FeatureStore(run_folder / "features/acoustic_mels")
+    frames = {e.key: e.rows["mel"][1] for e in speech.entries if e.about["split"] == "train"}
+    assert {entry.key: entry.rows["mel"][1] for entry in mels.entries} == frames
 
 
 def test_the_exported_model_clones_and_speaks(run_folder: Path, corpus: Path) -> None:
