@@ -55,6 +55,7 @@ JUDGES: dict[str, Callable[..., nn.Module]] = {
     "band": MultiBandDiscriminator,
 }
 AUDIO = AudioConfig()
+Waveform = NDArray[np.float32]
 
 
 def build_generator(design: dict[str, Any]) -> nn.Module:
@@ -93,10 +94,11 @@ class HeldOut:
         self.mel_spectrogram = MelSpectrogram(AUDIO)
         fitting = [e for e in store.entries if e.about["split"] == "valid" and FRAMES[0] <= e.rows["f0"][1] < FRAMES[1]]
         chosen = np.random.default_rng(0).choice(len(fitting), EVALUATED, replace=False)
-        self.recordings = [(fitting[i], store.read(fitting[i], "waveform").astype(np.float32) / 32768) for i in chosen]
-        self.f0 = [store.read(entry, "f0") for entry, _ in self.recordings]
+        entries = [fitting[i] for i in chosen]
+        self.recordings: list[tuple[Entry, Waveform]] = [(e, _read_waveform(store, e)) for e in entries]
+        self.f0 = [store.read(entry, "f0") for entry in entries]
 
-    def copies(self, vocoder: nn.Module, f0_given: bool) -> list[NDArray[np.float32]]:
+    def copies(self, vocoder: nn.Module, f0_given: bool) -> list[Waveform]:
         """Waveforms from natural mels, and from the recordings' f0 where it is given and the vocoder takes it."""
         made = []
         with torch.inference_mode():
@@ -106,24 +108,28 @@ class HeldOut:
                 made.append(vocoder(mel, given)[0].float().numpy())
         return made
 
-    def measure(self, copies: list[NDArray[np.float32]]) -> dict[str, float]:
+    def measure(self, copies: list[Waveform]) -> dict[str, float]:
         """Means over the recordings."""
         rows = [self._compare(*pair) for pair in zip(self.recordings, copies, strict=True)]
         return {name: round(mean(row[name] for row in rows), 4) for name in rows[0]}
 
-    def _compare(self, recording: tuple[Entry, NDArray[np.float32]], made: NDArray[np.float32]) -> dict[str, float]:
+    def _compare(self, recording: tuple[Entry, Waveform], made: Waveform) -> dict[str, float]:
         entry, natural = recording
         a, b = (torch.from_numpy(x)[None] for x in (natural, made))
         bandwidth = torch.tensor([min(AUDIO.sample_rate / 2, BANDWIDTH_SHARE * float(entry.about["sample_rate"]))])
-        narrow = [torch.from_numpy(resample(x, AUDIO.sample_rate, 16000)) for x in (made, natural)]
+        preds, target = (torch.from_numpy(resample(x, AUDIO.sample_rate, 16000)) for x in (made, natural))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pesq = float(perceptual_evaluation_speech_quality(*narrow, 16000, "wb"))
+            pesq = float(perceptual_evaluation_speech_quality(preds, target, 16000, "wb"))
         return {
             "multi_resolution_stft": float(multi_resolution_stft_loss(b, a, bandwidth, AUDIO.sample_rate)),
             "mel_l1": float((self.mel_spectrogram(a) - self.mel_spectrogram(b)).abs().mean()),
             "pesq_wb": pesq,
         }
+
+
+def _read_waveform(store: FeatureStore, entry: Entry) -> Waveform:
+    return np.asarray(store.read(entry, "waveform") / 32768, np.float32)
 
 
 def train_turn(settings: dict[str, Any], stage: str, name: str, run: Path, store: FeatureStore, turn: int,
@@ -219,7 +225,7 @@ def cost_of(design: dict[str, Any]) -> float:
         return multiply_adds(config)
     with_source = VocoderConfig.from_dict(design["sizes"] | {"head": "source_istft"})
     frames = config.sample_rate / config.head_hop_length
-    channels = config.upsample_initial_channel // 2 ** len(config.upsample_rates)
+    channels = config.upsample_initial_channel >> len(config.upsample_rates)
     return multiply_adds(with_source) - frames * channels * 2 * config.head_n_fft
 
 
@@ -233,10 +239,10 @@ def real_time_factor(generator: nn.Module, seconds: float = 5.0, repeats: int = 
             before = time.process_time()
             generator(mel, f0)
             times.append(time.process_time() - before)
-    return min(times) * AUDIO.sample_rate / (frames * AUDIO.hop_length)
+    return float(min(times) * AUDIO.sample_rate / (frames * AUDIO.hop_length))
 
 
-def listen(judges: Judges, waveforms: list[NDArray[np.float32]], folder: Path) -> float:
+def listen(judges: Judges, waveforms: list[Waveform], folder: Path) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number:02d}.wav" for number in range(len(waveforms))]
     for path, samples in zip(paths, waveforms, strict=True):

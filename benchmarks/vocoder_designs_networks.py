@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -55,9 +56,10 @@ class Vocos(nn.Module):
         self.channels, self.n_fft, self.hop_length = channels, n_fft, hop_length
         self.conv_pre = nn.Conv1d(n_mels, channels, 7, padding=3)
         self.norm_pre = nn.LayerNorm(channels)
-        self.blocks = nn.ModuleList(FrameBlock(channels, expansion=3) for _ in range(blocks))
-        for block in self.blocks:
+        made = [FrameBlock(channels, expansion=3) for _ in range(blocks)]
+        for block in made:
             nn.init.constant_(block.scale, 1 / blocks)
+        self.blocks = nn.ModuleList(made)
         self.norm_post = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, n_fft + 2)
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
@@ -188,7 +190,7 @@ class _BandedDiscriminator(nn.Module):
         ends: list[Tensor] = []
         for (low, high), stack in zip(self.bands, self.stacks, strict=True):
             x = parts[..., low:high]
-            for convolution in stack:
+            for convolution in cast(nn.ModuleList, stack):
                 x = F.leaky_relu(convolution(x), SLOPE)
                 maps.append(x)
             ends.append(x)

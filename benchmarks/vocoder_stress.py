@@ -97,4 +97,4 @@ def _excite(samples: Waveform, excitation: NDArray[np.float64], stretch: float) 
         grain = excitation[at : at + WINDOW] * window / (0.5 * WINDOW / HOP)  # the windows add up to 1
         made[at : at + WINDOW] += np.sqrt(power) * lfilter([1.0], np.r_[1.0, -prediction], grain)
     made = made[WINDOW:-WINDOW]
-    return (0.5 * made / max(1e-9, np.abs(made).max())).astype(np.float32)
+    return np.asarray(0.5 * made / max(1e-9, np.abs(made).max()), np.float32)
