@@ -20,20 +20,20 @@ def draw_curves(runs: list[dict[str, Any]], path: Path) -> None:
     """One column for each speaker, one row for each number, one line for each kind of voice; bars are intervals."""
     speakers = sorted({run["speaker"] for run in runs})
     kinds = sorted({run["kind"] for run in runs} - {"zero-shot"}, key=lambda kind: (kind != "clone", kind))
-    figure = Figure(figsize=(5.2 * len(speakers), 8.5), layout="constrained")
+    figure = Figure(figsize=(1.5 + 3.4 * len(speakers), 8.5), layout="constrained")
     axes = figure.subplots(len(ROWS), len(speakers), squeeze=False, sharex=True, sharey="row")
     for column, speaker in enumerate(speakers):
         own = [run for run in runs if run["speaker"] == speaker]
-        axes[0][column].set_title(speaker)
+        axes[0][column].set_title(f"{speaker}, trained on" if own[0]["trained_on"] else speaker)
         axes[0][column].axhline(
-            own[0]["natural_similarity"], color="#999999", linewidth=0.8, label="natural recordings"
+            own[0]["natural_similarity"], color="#999999", linewidth=0.8, label="natural speech, as long"
         )
         for row, (number, label) in enumerate(ROWS.items()):
             place = axes[row][column]
             for zero in (run for run in own if run["kind"] == "zero-shot"):
                 value = zero[number]
                 place.axhspan(value["low"], value["high"], color="#000000", alpha=0.07)
-                place.axhline(value["mean"], color="#000000", linestyle=":", label="zero-shot, one recording")
+                place.axhline(value["mean"], color="#000000", linestyle=":", label="zero-shot, 8 s of one recording")
             for shift, (kind, colour) in enumerate(zip(kinds, COLOURS, strict=False)):
                 found = sorted((run["seconds"] / 60, run[number]) for run in own if run["kind"] == kind)
                 if found:
@@ -56,5 +56,5 @@ def draw_curves(runs: list[dict[str, Any]], path: Path) -> None:
     labels: dict[str, Any] = {}
     for place in axes[0]:
         labels |= {label: line for line, label in zip(*place.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=2, fontsize=9)
+    figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=4, fontsize=9)
     figure.savefig(path, dpi=100)

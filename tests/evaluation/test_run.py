@@ -173,6 +173,22 @@ def test_another_systems_files(items: list[Item], tmp_path: Path) -> None:
     assert found.mean("distance of median f0 from the reference's, semitones").interval == (0, 0, 0, 1)
 
 
+def test_a_damaged_reference_fails_alone(tiny_model: VoxClone, items: list[Item], tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.wav"
+    damaged.write_bytes(b"RIFF....")
+    listed = [Item("lost", damaged, "Another one.", "eve", items[1].reference), items[1]]
+    for made in (None, tmp_path):
+        soundfile.write(tmp_path / "lost.wav", np.zeros(16000), 16000)
+        soundfile.write(tmp_path / "two.wav", soundfile.read(items[1].reference)[0], 16000)
+        found = evaluate(
+            tiny_model if made is None else None, listed, tmp_path / f"out-{made is None}", consent=BASIS,
+            recogniser=echo(tmp_path / "asr.py"), made=made, **JUDGES,
+        )  # fmt: skip
+        assert [(each.name, each.failure is None) for each in found.utterances] == [("lost", False), ("two", True)]
+        assert "damaged.wav" in str(found.utterances[0].failure)
+        assert found.mean("word error rate").interval == (0.5, 0.5, 0.5, 1)
+
+
 def test_what_cannot_be_evaluated(tiny_model: VoxClone, items: list[Item], tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="list is empty"):
         evaluate(tiny_model, [], tmp_path, consent=BASIS)

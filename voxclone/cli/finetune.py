@@ -28,6 +28,13 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
         metavar="BASIS|FILE",
         help='on what ground the speaker agreed to this ("my own voice"), or a record with the scope "adapting"',
     )
+    parser.add_argument(
+        "--scope",
+        nargs="+",
+        default=["cloning", "adapting"],
+        metavar="USE",
+        help="what the speaker agreed to: adapting, cloning, and if so sharing, commercial (default: cloning adapting)",
+    )
     parser.add_argument("-o", "--out", required=True, help="folder for the voice, the report and the work")
     parser.add_argument("--name", help="whose voice it is (default: the name of the folder --out)")
     parser.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
@@ -55,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     if options.consent.endswith(".json"):
         consent = read_record(options.consent)
     else:
-        consent = Consent.attest(name, basis=options.consent, scope=("cloning", "adapting"))
+        consent = Consent.attest(name, basis=options.consent, scope=options.scope)
     done = finetune(
         options.recordings,
         name=name,

@@ -71,13 +71,14 @@ def evaluate(
     panel = Panel.seat(recogniser, verifier, naturalness)
     folder = Path(out)
     (folder / AUDIO_FOLDER).mkdir(parents=True, exist_ok=True)
+    copies, unreadable = _copy_references(items, folder)
     if made is not None:
-        utterances = [_take(item, Path(made), folder) for item in items]
+        utterances = [_take(item, Path(made), folder, unreadable.get(item.reference)) for item in items]
     else:
         assert model is not None
         utterances = _speak(model, items, folder, consent, progress, options or {})
     if recordings:
-        own = [item for item in items if item.recording is not None]
+        own = [item for item in items if item.recording is not None and item.reference not in unreadable]
         utterances += [_copy(item, RECORDED, item.recording, folder) for item in own if item.recording is not None]
     systems = {system: [u for u in utterances if u.system == system] for system in (CLONED, RECORDED)}
     references = {item.name: item.reference for item in items}
@@ -87,7 +88,7 @@ def evaluate(
     about = _about(model, made, items, utterances) | {"consent": consent}
     report = Report(about, utterances, summary)
     report.write_tables(folder)
-    write_page(report, folder, _copy_references(items, folder))
+    write_page(report, folder, {item.name: copies[item.reference] for item in items})
     return report
 
 
@@ -131,8 +132,10 @@ def _clone(model: VoxClone, item: Item, consent: str) -> Voice | str:
         return f"the reference cannot be cloned: {error}"
 
 
-def _take(item: Item, made: Path, folder: Path) -> Utterance:
-    """The file that another system made."""
+def _take(item: Item, made: Path, folder: Path, unreadable: str | None) -> Utterance:
+    """The file that another system made, if there is a reference to compare it with."""
+    if unreadable is not None:
+        return Utterance(item.name, item.speaker, CLONED, item.text, failure=unreadable)
     for suffix in ("wav", "flac", "mp3", "ogg", "opus"):
         if (path := made / f"{item.name}.{suffix}").is_file():
             return _copy(item, CLONED, path, folder)
@@ -151,18 +154,18 @@ def _copy(item: Item, system: str, source: Path, folder: Path) -> Utterance:
     return utterance
 
 
-def _copy_references(items: Sequence[Item], folder: Path) -> dict[str, str]:
-    """Item name → its reference's copy beside the report, for the page's players."""
+def _copy_references(items: Sequence[Item], folder: Path) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Each reference's copy beside the report, for the page's players ("" for none); why there is none."""
     copies: dict[Path, str] = {}
-    for item in items:
-        if item.reference not in copies:
-            name = f"{AUDIO_FOLDER}/reference-{len(copies):05d}.wav"
-            try:
-                write_audio(folder / name, *read_audio(item.reference))
-            except AudioError:  # it was reported when it was to be cloned
-                name = ""
-            copies[item.reference] = name
-    return {item.name: copies[item.reference] for item in items}
+    unreadable: dict[Path, str] = {}
+    for reference in dict.fromkeys(item.reference for item in items):
+        name = f"{AUDIO_FOLDER}/reference-{len(copies):05d}.wav"
+        try:
+            write_audio(folder / name, *read_audio(reference))
+        except AudioError as error:
+            name, unreadable[reference] = "", str(error)
+        copies[reference] = name
+    return copies, unreadable
 
 
 def _about(

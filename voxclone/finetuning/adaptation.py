@@ -64,6 +64,7 @@ class AdaptationStep(AcousticStep):
     manner: Tensor  # (MANNER_DIMS,)
     first_loss: Tensor  # on the held-out sentences, before training
     best_loss: Tensor
+    best_update: Tensor  # after which it was found; 0: before training
     since_best: Tensor
 
     def __init__(
@@ -87,6 +88,7 @@ class AdaptationStep(AcousticStep):
         self._trained = self._choose(depth)
         self.register_buffer("first_loss", torch.tensor(float("inf")))
         self.register_buffer("best_loss", torch.tensor(float("inf")))
+        self.register_buffer("best_update", torch.tensor(0))
         self.register_buffer("since_best", torch.tensor(0))
         for index, parameter in enumerate(self._trained.values()):
             self.register_buffer(f"best_{index}", parameter.detach().clone())
@@ -140,6 +142,7 @@ class AdaptationStep(AcousticStep):
         report.row(losses)
         if losses["valid_total"] < float(self.best_loss):
             self.best_loss.fill_(losses["valid_total"])
+            self.best_update.fill_(step)
             self.since_best.zero_()
             for index, parameter in enumerate(self._trained.values()):
                 self.get_buffer(f"best_{index}").copy_(parameter)

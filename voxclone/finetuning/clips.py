@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,28 @@ class Clip:
     text: str = ""
     start_seconds: float = 0.0
     end_seconds: float | None = None
+
+
+def fingerprints(clips: Iterable[Clip]) -> dict[Clip, str]:
+    """16 hex digits for each clip that change with the file's bytes, its place in them, its text and its key."""
+    contents: dict[Path | bytes, str] = {}
+    found = {}
+    for clip in clips:
+        if clip.audio not in contents:
+            contents[clip.audio] = _digest(clip.audio)
+        about = [clip.key, clip.text, clip.start_seconds, clip.end_seconds, contents[clip.audio]]
+        found[clip] = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+    return found
+
+
+def _digest(audio: Path | bytes) -> str:
+    if isinstance(audio, bytes):
+        return hashlib.sha256(audio).hexdigest()
+    try:
+        with audio.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:  # that it cannot be read is said when it is decoded
+        return ""
 
 
 class Decoded(NamedTuple):

@@ -113,16 +113,18 @@ def prepare(material: Material, work: Path, base: BaseModel, name: str) -> Speak
             continue
         store.append(utterance.key, about | {"sample_rate": str(rate), "text": utterance.text}, arrays)
     store_durations(base.aligner, store, durations)
-    embeddings = embed_utterances(base.speaker_encoder, store, audio.sample_rate)
+    used = {utterance.key for _, utterance in material.used()}
+    entries = [entry for entry in store.entries if entry.key in used]
+    embeddings = embed_utterances(base.speaker_encoder, store, entries, audio.sample_rate)
     confidence = {entry.key: float(entry.about["confidence"]) for entry in durations.entries}
-    dropped |= unfit(store.entries, confidence, embeddings)
+    dropped |= unfit(entries, confidence, embeddings)
     utterances = [
         dataclasses.replace(each, dropped=dropped[each.key][0], detail=dropped[each.key][1])
         if each.key in dropped
         else each
         for each in material.utterances
     ]
-    kept = [entry for entry in store.entries if entry.key not in dropped]
+    kept = [entry for entry in entries if entry.key not in dropped]
     if len(kept) < MIN_UTTERANCES:
         reasons = sorted({each.dropped for each in utterances if each.dropped})
         why = f" ({', '.join(reasons)})" if reasons else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from voxclone.audio.io import AudioSource, write_audio
 from voxclone.audio.reference import prepare_reference
 from voxclone.errors import AudioError, ConsentError, TextError, VoxcloneError
-from voxclone.finetuning.clips import Clip, Decoded, decode
+from voxclone.finetuning.clips import Clip, Decoded, decode, fingerprints
 from voxclone.finetuning.segments import MARGIN_SECONDS, SpeechDetector, cut
 from voxclone.finetuning.transcribe import HOW_TO
 from voxclone.text.normalize import normalize
@@ -29,6 +30,8 @@ MAX_SECONDS = 20.0  # of an utterance whose text is known as a whole
 MIN_SNR_DB = 10.0
 MIN_BANDWIDTH_HZ = 3000.0
 INDEX = "utterances.jsonl"
+UNREADABLE, NO_TEXT = "unreadable", "no text"
+RETRIED = frozenset((UNREADABLE, NO_TEXT))  # for which a library, or a transcriber, may since have come
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Utterance:
         bandwidth_hz: Likewise.
         dropped: Why it is not used, in two or three words; empty where it is.
         detail: More about that.
+        origin: The clip's `fingerprint`.
     """
 
     key: str
@@ -54,25 +58,46 @@ class Utterance:
     bandwidth_hz: float | None = None
     dropped: str = ""
     detail: str = ""
+    origin: str = ""
 
 
 class Material:
-    """Utterances in a folder: `utterances.jsonl` and a flac file for each that is used."""
+    """Utterances in a folder: `utterances.jsonl` and a flac file for each that is used.
+
+    The index is added to and never changed: where a recording or its text was changed, or is gone, what was cut from it
+    stays there and is not among the `utterances`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.utterances: list[Utterance] = []
+        self._all: list[Utterance] = []
+        self._present: tuple[str, ...] = ()  # origins
         index = folder / INDEX
         if index.exists():
             lines = index.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]  # a kill may have cut the last one
             if len(whole) < len(lines):
                 index.write_text("".join(whole), encoding="utf-8")
-            self.utterances = [Utterance(**each) for line in whole for each in json.loads(line)]
+            self._all = [Utterance(**each) for line in whole for each in json.loads(line)]
+
+    @property
+    def utterances(self) -> list[Utterance]:
+        """What was cut from the clips that `add` was given, in their order."""
+        return [self._all[number] for number in self._current()]
 
     def used(self) -> list[tuple[Path, Utterance]]:
         """The utterances that are used, and where the audio of each is."""
-        return [(self._numbered(n), each) for n, each in enumerate(self.utterances) if not each.dropped]
+        current = [(number, self._all[number]) for number in self._current()]
+        return [(self._numbered(number), each) for number, each in current if not each.dropped]
+
+    def _current(self) -> list[int]:
+        latest: dict[str, list[int]] = {}
+        for number, each in enumerate(self._all):
+            own = latest.setdefault(each.origin, [])
+            if own and self._all[own[0]].dropped in RETRIED:  # the only one of its clip, then
+                own.clear()
+            own.append(number)
+        return [number for origin in self._present for number in latest.get(origin, [])]
 
     def _numbered(self, number: int) -> Path:
         return self.folder / f"{number:05d}.flac"
@@ -81,10 +106,10 @@ class Material:
         self, clips: Sequence[Clip], detector: SpeechDetector, transcriber: Transcriber | None, language: str,
         require_natural: Callable[[AudioSource], None],
     ) -> None:  # fmt: skip
-        """Cut and measure the clips that are not here yet.
+        """Cut and measure the clips that are not here yet, or have changed since.
 
         Args:
-            clips: All of the speaker's.
+            clips: All of the speaker's; what was cut from others is no longer used.
             detector: Finds speech.
             transcriber: For clips without text; None leaves them out.
             language: Of the texts.
@@ -96,18 +121,25 @@ class Material:
         """
         if transcriber is None and not any(clip.text for clip in clips):
             raise VoxcloneError(f"none of the {len(clips)} recordings has text; {HOW_TO}")
-        done = {utterance.source for utterance in self.utterances}
-        todo = [clip for clip in clips if clip.key not in done]
+        origins = fingerprints(clips)
+        self._present = tuple(origins.values())
+        retried = RETRIED if transcriber else RETRIED - {NO_TEXT}
+        done = {each.origin for each in self.utterances if each.dropped not in retried}
+        todo = [clip for clip, origin in origins.items() if origin not in done]
+        names = {each.key for each in self._all}
         self.folder.mkdir(parents=True, exist_ok=True)
         for decoded in tqdm(decode(todo), total=len(todo), desc="cutting", disable=None, leave=False):
             _require_natural(decoded, require_natural)
+            origin = origins[decoded.clip]
             made = list(self._cut(decoded, detector, transcriber, language))
-            for number, (_, audio) in enumerate(made, len(self.utterances)):
+            for number, (utterance, audio) in enumerate(made, len(self._all)):
                 if audio is not None:
                     write_audio(self._numbered(number), audio, decoded.sample_rate)
-            self.utterances += [utterance for utterance, _ in made]
+                key = _unlike(utterance.key, names)
+                names.add(key)
+                self._all.append(dataclasses.replace(utterance, key=key, origin=origin))
             with (self.folder / INDEX).open("a", encoding="utf-8") as file:
-                records = [dataclasses.asdict(utterance) for utterance, _ in made]
+                records = [dataclasses.asdict(utterance) for utterance in self._all[-len(made) :]]
                 file.write(json.dumps(records, ensure_ascii=False) + "\n")
 
     def _cut(
@@ -116,7 +148,7 @@ class Material:
         """A clip's utterances, each with its samples if it is used; at least one."""
         clip, samples, rate, fault = decoded
         if fault is not None:
-            yield Utterance(clip.key, clip.key, 0.0, clip.text, dropped="unreadable", detail=str(fault)), None
+            yield Utterance(clip.key, clip.key, 0.0, clip.text, dropped=UNREADABLE, detail=str(fault)), None
             return
         whole = len(samples) / rate
         spans = detector.spans(samples, rate)
@@ -126,7 +158,7 @@ class Material:
         if clip.text:
             bounds = [(max(0.0, spans[0][0] - MARGIN_SECONDS), min(whole, spans[-1][1] + MARGIN_SECONDS))]
         elif transcriber is None:
-            yield Utterance(clip.key, clip.key, whole, dropped="no text", detail=HOW_TO), None
+            yield Utterance(clip.key, clip.key, whole, dropped=NO_TEXT, detail=HOW_TO), None
             return
         else:
             bounds = cut(spans, whole)
@@ -139,6 +171,12 @@ class Material:
             text = clip.text or (transcriber.transcribe(part, rate) if transcriber else "")
             utterance = _judge(Utterance(key, clip.key, len(part) / rate, text), part, rate, language)
             yield utterance, None if utterance.dropped else part
+
+
+def _unlike(key: str, others: set[str]) -> str:
+    """The key, with a number where there is such a one already."""
+    names = itertools.chain([key], (f"{key} ({number})" for number in itertools.count(2)))
+    return next(name for name in names if name not in others)
 
 
 def _require_natural(decoded: Decoded, check: Callable[[AudioSource], None]) -> None:

@@ -70,7 +70,8 @@ def finetune(
 ) -> FineTuned:
     """Adapt a model to one speaker.
 
-    Started again with the same arguments it goes on where it was killed, and takes in recordings that were added.
+    Started again with the same arguments it goes on where it was killed, and takes in recordings that were added, or
+    changed, or whose texts were; what is no longer there is no longer learned from.
 
     Args:
         recordings: A folder of audio with or without texts, an LJSpeech, Kaldi or Hugging Face dataset folder, audio
@@ -142,6 +143,7 @@ def finetune(
         "name": name, "layout": layout, "recordings": len(clips), "depth": chosen, "base": base.config.name,
         "adapter_numbers": 0 if voice.adapter is None else voice.adapter.size, "file_bytes": path.stat().st_size,
         "held_out_loss_before": float(step.first_loss), "held_out_loss_after": float(step.best_loss),
+        "best_update": int(step.best_update),
         "seconds": round(monotonic() - started, 1),
     }  # fmt: skip
     report = write_report(folder, data, base, speaking, voice, run, about)
@@ -161,7 +163,11 @@ def require_adapting(consent: object, name: str) -> None:
 
 
 def train(data: SpeakerData, base: BaseModel, depth: Depth, folder: Path, plan: Plan, minutes: float) -> AdaptationStep:
-    """Adapt the model in `folder`, going on from a checkpoint there; the step then holds the best weights it had."""
+    """Adapt the model in `folder`, going on from a checkpoint there; the step then holds the best weights it had.
+
+    Raises:
+        VoxcloneError: SIGTERM ended it before its time.
+    """
     train_set = VoicedSpeech(data.store, data.durations, data.train, data.embeddings)
     held_out = VoicedSpeech(data.store, data.durations, data.held_out, data.embeddings)
     items = [held_out[index] for index in range(len(held_out))]
@@ -173,7 +179,8 @@ def train(data: SpeakerData, base: BaseModel, depth: Depth, folder: Path, plan: 
     loader = DataLoader(train_set, batch_sampler=LengthBuckets(lengths, plan.batch_frames), collate_fn=voiced_batch)
     trainer = Trainer(step, loader, folder, plan.trainer(minutes))
     step.begin()
-    trainer.fit()
+    if not trainer.fit():
+        raise VoxcloneError(f"stopped after {trainer.step} updates; the same command goes on from there")
     return step
 
 

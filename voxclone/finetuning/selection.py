@@ -21,11 +21,15 @@ DEVIATIONS = 4.0  # robust ones, below which an utterance is unlike the others
 
 
 def embed_utterances(
-    encoder: SpeakerEncoder, store: FeatureStore, sample_rate: int, max_seconds: float = 12.0
+    encoder: SpeakerEncoder,
+    store: FeatureStore,
+    entries: Sequence[Entry],
+    sample_rate: int,
+    max_seconds: float = 12.0,
 ) -> dict[str, NDArray[np.float32]]:
-    """(D,) unit-length speaker embedding of every entry, from its waveform at `sample_rate`."""
+    """(D,) unit-length speaker embedding of each entry, from its waveform at `sample_rate`."""
     embeddings = {}
-    for entry in store.entries:
+    for entry in entries:
         length = min(entry.rows["waveform"][1], int(max_seconds * sample_rate))
         embeddings[entry.key] = embed(encoder, store.read(entry, "waveform", 0, length) / 32768, sample_rate)
     return embeddings

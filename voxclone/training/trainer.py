@@ -72,16 +72,19 @@ class Trainer:
         self._loader = self._accelerator.prepare(loader) if isinstance(loader, DataLoader) else loader
         self._ema = ExponentialMovingAverage(step, config.ema_decay)
 
-    def fit(self) -> None:
+    def fit(self) -> bool:
         """Train until the configured end, or the step's own; on SIGTERM, save and return early.
+
+        Returns:
+            Whether the end was reached.
 
         Raises:
             VoxcloneError: The loader is empty, losses stay non-finite, or the folder's checkpoints are damaged or of
                 other networks.
         """
         self._resume()
-        if self._finished() or self.networks.is_done():
-            return
+        if self._ended():
+            return True
         self.networks.train()
         report = Report(self.folder, self.step, enabled=self._accelerator.is_main_process)
         quiet = not (sys.stderr.isatty() and self._accelerator.is_main_process)
@@ -90,6 +93,10 @@ class Trainer:
                 self._run(report, stop, bar)
         finally:
             report.close()
+        return self._ended()
+
+    def _ended(self) -> bool:
+        return self._finished() or self.networks.is_done()
 
     def _finished(self) -> bool:
         return self.config.progress(self.step, self.minutes) >= 1

@@ -9,13 +9,12 @@ from typing import Protocol
 from voxclone.evaluation.judges.opening import (
     RATE,
     Absent,
-    ask_command,
+    FunctionOfFiles,
+    ProgramOfFiles,
     hear,
-    import_function,
     library,
     number_at_end,
     open_judge,
-    short_name,
 )
 
 TORCHMETRICS_CACHE = Path("~/.torchmetrics")
@@ -66,31 +65,20 @@ class NISQA:
         return [float(predict(torch.from_numpy(hear(path)), RATE)[0]) for path in paths]
 
 
-class CommandNaturalness:
+class CommandNaturalness(ProgramOfFiles):
     """A program that is given file names and prints a line for each: the file's name, a tab, a number at its end."""
 
-    def __init__(self, line: str) -> None:
-        self._line = line
-        self.name = short_name(line)
-
     def score(self, paths: Sequence[Path]) -> list[float]:
         """As `Naturalness` has it."""
-        printed = {fields[0]: fields for fields in ask_command(self._line, [str(path) for path in paths])}
-        if missing := [str(path) for path in paths if str(path) not in printed]:
-            raise Absent(f"{self._line!r} printed no line for {missing[0]}")
-        return [number_at_end(printed[str(path)]) for path in paths]
+        return [number_at_end(fields) for fields in self.of_each(paths)]
 
 
-class PythonNaturalness:
+class PythonNaturalness(FunctionOfFiles):
     """A function of a Python module or file: (S,) samples and their rate to a score."""
 
-    def __init__(self, place: str) -> None:
-        self._score = import_function(place)
-        self.name = short_name(place)
-
     def score(self, paths: Sequence[Path]) -> list[float]:
         """As `Naturalness` has it."""
-        return [float(self._score(hear(path), RATE)) for path in paths]
+        return [float(score) for score in self.of_each(paths)]
 
 
 def _require_cached(files: Sequence[str], name: str) -> None:

@@ -120,3 +120,34 @@ def number_at_end(fields: Sequence[str]) -> float:
         return float(fields[-1].rpartition("=")[2])
     except ValueError as error:
         raise Absent(f"a judge's line must end with a number, got {fields[-1][:80]!r}") from error
+
+
+class FunctionOfFiles:
+    """A function of the user's, of samples and their rate, that is asked about each file."""
+
+    def __init__(self, place: str) -> None:
+        self._function = import_function(place)
+        self.name = short_name(place)
+
+    def of_each(self, paths: Sequence[Path]) -> list[Any]:
+        """What it returns, see `import_function`."""
+        return [self._function(hear(path), RATE) for path in paths]
+
+
+class ProgramOfFiles:
+    """A program of the user's that is given file names and prints a line for each, which begins with the name."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+        self.name = short_name(line)
+
+    def of_each(self, paths: Sequence[Path]) -> list[list[str]]:
+        """The line of each file, as fields.
+
+        Raises:
+            Absent: It cannot be started, fails, or prints no line for a file.
+        """
+        printed = {fields[0]: fields for fields in ask_command(self._line, [str(path) for path in paths])}
+        if missing := [str(path) for path in paths if str(path) not in printed]:
+            raise Absent(f"{self._line!r} printed no line for {missing[0]}")
+        return [printed[str(path)] for path in paths]

@@ -13,12 +13,11 @@ from voxclone.errors import AudioError
 from voxclone.evaluation.judges.opening import (
     RATE,
     Absent,
-    ask_command,
+    FunctionOfFiles,
+    ProgramOfFiles,
     hear,
-    import_function,
     library,
     open_judge,
-    short_name,
 )
 
 
@@ -107,31 +106,20 @@ class TransformersRecogniser:
         return [str(self._pipeline({"raw": hear(path), "sampling_rate": RATE})["text"]) for path in paths]
 
 
-class CommandRecogniser:
+class CommandRecogniser(ProgramOfFiles):
     """A program that is given file names and prints a line for each: the file's name, a tab, the transcript."""
 
-    def __init__(self, line: str) -> None:
-        self._line = line
-        self.name = short_name(line)
-
     def transcribe(self, paths: Sequence[Path]) -> list[str]:
         """As `Recogniser` has it."""
-        printed = {fields[0]: fields[-1] for fields in ask_command(self._line, [str(path) for path in paths])}
-        if missing := [str(path) for path in paths if str(path) not in printed]:
-            raise Absent(f"{self._line!r} printed no line for {missing[0]}")
-        return [printed[str(path)] for path in paths]
+        return [fields[-1] for fields in self.of_each(paths)]
 
 
-class PythonRecogniser:
+class PythonRecogniser(FunctionOfFiles):
     """A function of a Python module or file: (S,) samples and their rate to a transcript."""
 
-    def __init__(self, place: str) -> None:
-        self._transcribe = import_function(place)
-        self.name = short_name(place)
-
     def transcribe(self, paths: Sequence[Path]) -> list[str]:
         """As `Recogniser` has it."""
-        return [str(self._transcribe(hear(path), RATE)) for path in paths]
+        return [str(transcript) for transcript in self.of_each(paths)]
 
 
 RECOGNISERS: dict[str, Callable[[str], Recogniser]] = {
