@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from voxclone.config import VocoderConfig
+from voxclone.kernels.istft_head import MAX_LOG_MAGNITUDE, inverse_stft
 from voxclone.layers.convolution import Conv1d
 from voxclone.layers.resblock import LEAKY_SLOPE, with_weight_norm
 from voxclone.models.vocoder.hifigan import FrameBlock, UpsamplingTrunk
-from voxclone.models.vocoder.source_istft import MAX_LOG_MAGNITUDE, inverse_stft
 from voxclone.training.discriminators import Judgement
 
 SLOPE = 0.1  # of the discriminators' leaky ReLUs

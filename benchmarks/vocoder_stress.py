@@ -18,7 +18,7 @@ from scipy.signal import lfilter
 
 from voxclone.audio.io import read_audio
 from voxclone.audio.pitch import f0
-from voxclone.models.vocoder.source import impulse_train
+from voxclone.kernels.pulse_source import impulse_train
 from voxclone.training.extraction import audio_files
 
 Waveform = NDArray[np.float32]

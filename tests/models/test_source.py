@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from voxclone.audio.pitch import f0 as measure_f0
-from voxclone.models.vocoder.source import FADE, _fill_unvoiced, impulse_train
+from voxclone.kernels.pulse_source import FADE, _fill_unvoiced, impulse_train
 
 RATE, HOP = 22050, 256
 

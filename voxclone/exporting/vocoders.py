@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from voxclone.errors import ModelError
 from voxclone.exporting.fourier import RealSTFT
+from voxclone.kernels.istft_head import MAX_LOG_MAGNITUDE
+from voxclone.kernels.pulse_source import all_harmonics
 from voxclone.layers.resblock import LEAKY_SLOPE
 from voxclone.models.vocoder.bigvgan import BigVGAN
 from voxclone.models.vocoder.hifigan import HiFiGAN
-from voxclone.models.vocoder.source import all_harmonics
-from voxclone.models.vocoder.source_istft import MAX_LOG_MAGNITUDE, VOICED_NOISE, SourceISTFT
+from voxclone.models.vocoder.source_istft import VOICED_NOISE, SourceISTFT
 
 
 def exportable(vocoder: nn.Module) -> nn.Module:

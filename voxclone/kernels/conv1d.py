@@ -39,7 +39,7 @@ def conv1d(
         (B, C', T + 2 padding - dilation (K - 1)). Of the fused form the channels are innermost in memory.
     """
     if fused_serves(x, weight, *() if bias is None else (bias,)):
-        fused = _on_cpu if runs_directly(x) else _fused
+        fused = conv1d_on_cpu if runs_directly(x) else _fused
         made: Tensor = fused(in_autocast(x), weight, bias, padding, dilation, slope, tanh)
         return made
     return conv1d_reference(x, weight, bias, padding, dilation, slope, tanh)
@@ -54,16 +54,17 @@ def conv1d_reference(
     return torch.tanh(y) if tanh else y
 
 
-def _on_cpu(
+def conv1d_on_cpu(
     x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, slope: float, tanh: bool
 ) -> Tensor:
+    """The fused form on a CPU."""
     rows = to_rows(x)
     rows = F.leaky_relu(rows, slope) if slope != 1 else rows
     y = convolve_rows(rows, weight, bias, padding, dilation)
     return from_rows(y.tanh_() if tanh else y)
 
 
-_fused = torch.library.custom_op("voxclone::conv1d", mutates_args=())(_on_cpu)
+_fused = torch.library.custom_op("voxclone::conv1d", mutates_args=())(conv1d_on_cpu)
 
 
 @_fused.register_kernel("cuda")

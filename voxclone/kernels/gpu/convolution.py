@@ -29,11 +29,11 @@ class Tile(NamedTuple):
 
 def tile_for(channels_in: int, channels_out: int) -> Tile:
     """Predicted, not measured: no GPU could be had."""
-    columns, depth = _block(channels_out, 128), _block(channels_in, 64)
+    columns, depth = block(channels_out, 128), block(channels_in, 64)
     return Tile(128, columns, depth, 8 if columns == 128 else 4, 3)
 
 
-def _block(channels: int, most: int) -> int:
+def block(channels: int, most: int) -> int:
     """A power of two, at least the 16 of tensor cores."""
     return min(most, max(16, 1 << (channels - 1).bit_length()))
 
@@ -116,7 +116,7 @@ def convolve_transposed(
     """
     channels, kernel = weight.shape[1:]
     length_out = (x.shape[1] - 1) * stride + kernel - 2 * padding
-    later, sooner = _reach(kernel, stride, padding)
+    later, sooner = reach(kernel, stride, padding)
     steps = math.ceil(length_out / stride)
     margin = max(sooner, later + steps - x.shape[1])
     phases = packed(
@@ -132,7 +132,7 @@ def convolve_transposed(
 def pack_transposed(weight: Tensor, stride: int, padding: int) -> Tensor:
     """(C, C', K) to (taps, C, stride C'): output q stride + phase takes row q - step by weight step stride + phase."""
     channels_in, channels_out, kernel = weight.shape
-    later, sooner = _reach(kernel, stride, padding)
+    later, sooner = reach(kernel, stride, padding)
     phases = weight.new_zeros(sooner + later + 1, channels_in, stride, channels_out)
     for tap in range(sooner + later + 1):
         for phase in range(stride):
@@ -142,7 +142,7 @@ def pack_transposed(weight: Tensor, stride: int, padding: int) -> Tensor:
     return phases.flatten(2)
 
 
-def _reach(kernel: int, stride: int, padding: int) -> tuple[int, int]:
+def reach(kernel: int, stride: int, padding: int) -> tuple[int, int]:
     """How many input rows after and before its own step an output takes."""
     return (stride - 1 + padding) // stride, (kernel - 1 - padding) // stride
 

@@ -8,19 +8,20 @@ The trunk sets each bin's magnitude, and its phase by turning the source's: what
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxclone.config import VocoderConfig
 from voxclone.errors import ConfigError, ModelError
+from voxclone.kernels.istft_head import istft_head
+from voxclone.kernels.pulse_source import pulse_source
 from voxclone.layers.convolution import Conv1d
 from voxclone.layers.resblock import LEAKY_SLOPE, with_weight_norm
 from voxclone.models.vocoder.hifigan import UpsamplingTrunk
-from voxclone.models.vocoder.source import PitchEstimator, impulse_train
+from voxclone.models.vocoder.source import PitchEstimator
 
-MAX_LOG_MAGNITUDE = 5.0
 NOISE_PERIOD = 1 << 16  # samples after which the source's noise repeats, 3 s
 VOICED_NOISE = 0.05  # level of the source's noise under the pulses, whose own level is 1
 
@@ -78,18 +79,13 @@ class SourceISTFT(UpsamplingTrunk):
     def filter_source(self, mel: Tensor, source: Tensor) -> Tensor:
         """Speak with a source (B, 3, T * hop_length): (B, T * hop_length) in [-1, 1]."""
         x = self.features(mel, self.source_in(source[:, :2]))
-        log_magnitude, turn = self.conv_post(x, LEAKY_SLOPE).float().chunk(2, 1)
-        carrier = self._stft(source[:, 2])
-        carrier = carrier / carrier.abs().clamp(min=1e-3)
-        magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
-        spectrum = torch.polar(magnitude, turn) * carrier
-        return inverse_stft(spectrum, self.window, self.config.head_hop_length).clamp(-1, 1)
+        weight, bias, hop = self.conv_post.weight, cast(Tensor, self.conv_post.bias), self.config.head_hop_length
+        return istft_head(x, weight, bias, source[:, 2], self.window, hop_length=hop, slope=LEAKY_SLOPE)
 
     def _source(self, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
         """Pulses, white noise, and the mixture of both whose phase the head turns."""
-        pulses = impulse_train(f0, self.config.hop_length, self.config.sample_rate, phase)
-        voiced = (f0 > 0).float().repeat_interleave(self.config.hop_length, 1)
-        return torch.stack([pulses, noise, pulses + noise * (1 - (1 - VOICED_NOISE) * voiced)], 1)
+        hop, rate = self.config.hop_length, self.config.sample_rate
+        return pulse_source(f0, noise, phase, hop_length=hop, sample_rate=rate, voiced_noise=VOICED_NOISE)
 
     def _check_shapes(self, mel: Tensor, f0: Tensor | None) -> None:
         bands = self.config.n_mels
@@ -97,25 +93,3 @@ class SourceISTFT(UpsamplingTrunk):
             raise ModelError(f"the mel has shape {tuple(mel.shape)}; this vocoder needs (B, {bands}, T >= 1)")
         if f0 is not None and f0.shape != (mel.shape[0], mel.shape[2]):
             raise ModelError(f"the f0 has shape {tuple(f0.shape)}; this mel needs {(mel.shape[0], mel.shape[2])}")
-
-    def _stft(self, waveform: Tensor) -> Tensor:
-        """(B, S) to complex (B, bins, S / hop); frame j is centred on (j + 1/2) hop."""
-        n_fft, hop = self.config.head_n_fft, self.config.head_hop_length
-        padded = F.pad(waveform, ((n_fft - hop) // 2, (n_fft - hop) // 2))
-        return torch.stft(padded, n_fft, hop, n_fft, self.window, center=False, return_complex=True)
-
-
-def inverse_stft(spectrum: Tensor, window: Tensor, hop: int) -> Tensor:
-    """Complex (B, n_fft / 2 + 1, J) to (B, J * hop), by overlap-add; frame j is centred on (j + 1/2) hop."""
-    n_fft = len(window)
-    frames = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None]
-    length = (frames.shape[2] - 1) * hop + n_fft
-    summed = _overlap_add(frames, hop, length)
-    weight = _overlap_add(window.square()[None, :, None].expand(1, -1, frames.shape[2]), hop, length)
-    edge = (n_fft - hop) // 2
-    return (summed / weight.clamp(min=1e-3))[:, edge : length - edge]
-
-
-def _overlap_add(frames: Tensor, hop: int, length: int) -> Tensor:
-    """(B, n_fft, J) frames summed at their places: (B, length)."""
-    return F.fold(frames, (1, length), (1, frames.shape[1]), stride=(1, hop))[:, 0, 0]
