@@ -175,7 +175,15 @@ def faults(row: dict[str, Any]) -> Iterator[str]:
         yield "no tensor-core instruction"
 
 
-POINTERS = {"weight": None, "weights": None, "x": None, "bias": None, "biases": None, "residual": None, "out": None}
+POINTERS: dict[str, str | None] = {
+    "weight": None,
+    "weights": None,
+    "x": None,
+    "bias": None,
+    "biases": None,
+    "residual": None,
+    "out": None,
+}
 POINTERS |= {"scratch": None, "f0": "fp32", "filled": "fp32", "turns": "fp64", "phase": "fp64", "noise": "fp32"}
 POINTERS |= dict.fromkeys(("carrier", "basis", "spectrum", "window"), "fp32")  # None is the dtype that is compiled for
 

@@ -127,10 +127,13 @@ def _on_gpu(
     per_residual: int,
     slope: float,
 ) -> Tensor:
-    from voxclone.kernels.gpu.residual import mean_of_blocks
+    from voxclone.kernels.gpu import residual, stage
 
     rows = x.transpose(1, 2).contiguous()
-    return mean_of_blocks(rows, weights, biases, dilations, sizes, per_residual, slope).transpose(1, 2)
+    shape = stage.shape_of(x, weights, dilations, sizes, per_residual, slope)
+    if shape is not None and stage.serves(shape, x.device):
+        return stage.mean_of_blocks(shape, rows, weights, biases).transpose(1, 2)
+    return residual.mean_of_blocks(rows, weights, biases, dilations, sizes, per_residual, slope).transpose(1, 2)
 
 
 @_fused.register_fake

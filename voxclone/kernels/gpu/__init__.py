@@ -1,1 +1,1 @@
-"""The Triton kernels, over (B, T, C) with the channels innermost. Importing a file of this folder needs Triton."""
+"""The kernels for GPUs, over (B, T, C) with the channels innermost. All but `stage` and `nvrtc` import Triton."""

@@ -1,0 +1,190 @@
+// Runs a CUDA kernel's source on the CPU: what stands before its first line when g++ compiles it as C++.
+//
+// Each thread is a fiber. A warp's 32 run until all of them wait for each other, as at a tensor-core instruction, whose
+// registers they exchange as the PTX manual lays them out; warps run one after another from barrier to barrier. Shared
+// memory begins as NaN, ends in a guard, and counts the bank conflicts of its matrix loads.
+
+#include <csetjmp>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <ucontext.h>
+#include <vector>
+
+#define ON_HOST 1
+#define __global__
+#define __device__
+#define __constant__ static
+#define __shared__
+#define __forceinline__ inline
+#define __launch_bounds__(threads)
+
+struct uint4 {
+    unsigned int x, y, z, w;
+};
+struct Place {
+    int x, y;
+};
+typedef unsigned int Pair;
+
+static Place threadIdx, blockIdx;
+
+namespace host {
+
+enum Waits { RUNNING, FOR_WARP, FOR_BLOCK, DONE };
+
+struct Fiber {
+    ucontext_t context;
+    jmp_buf where;
+    std::vector<char> stack;
+    Waits waits;
+    bool started;
+};
+
+struct Warp {
+    const uint4* rows[32];
+    float left[32][8], right[32][4];
+};
+
+static std::vector<Fiber> fibers;
+static std::vector<Warp> warps;
+static ucontext_t origin;
+static jmp_buf scheduler;
+static int current;
+static long conflicts;
+static void (*entry)();
+
+static void wait(Waits kind) {
+    fibers[current].waits = kind;
+    if (_setjmp(fibers[current].where) == 0) _longjmp(scheduler, 1);
+}
+
+static void begin() {
+    entry();
+    fibers[current].waits = DONE;
+    _longjmp(scheduler, 1);
+}
+
+static void resume(int thread) {
+    Fiber& fiber = fibers[thread];
+    current = thread;
+    threadIdx = {thread, 0};
+    fiber.waits = RUNNING;
+    if (_setjmp(scheduler) != 0) return;
+    if (fiber.started) _longjmp(fiber.where, 1);
+    fiber.started = true;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.data();
+    fiber.context.uc_stack.ss_size = fiber.stack.size();
+    fiber.context.uc_link = &origin;
+    makecontext(&fiber.context, begin, 0);
+    setcontext(&fiber.context);
+}
+
+// Until the warp is at a barrier of the block, or done; false where its lanes part at an instruction of all of them.
+static bool run_warp(int warp) {
+    for (;;) {
+        int count[4] = {};
+        for (int lane = 0; lane < 32; ++lane) resume(32 * warp + lane);
+        for (int lane = 0; lane < 32; ++lane) ++count[fibers[32 * warp + lane].waits];
+        if (count[FOR_BLOCK] == 32 || count[DONE] == 32) return true;
+        if (count[FOR_WARP] != 32) return false;
+    }
+}
+
+static bool run_block(int threads, bool backwards) {
+    const int number = threads / 32;
+    fibers.resize(threads);
+    warps.resize(number);
+    for (Fiber& fiber : fibers) {
+        fiber.stack.resize(1 << 16);
+        fiber.started = false;
+    }
+    for (;;) {
+        int done = 0;
+        for (int turn = 0; turn < number; ++turn) {
+            const int warp = backwards ? number - 1 - turn : turn;
+            if (!run_warp(warp)) return false;
+            done += fibers[32 * warp].waits == DONE;
+        }
+        if (done == number) return true;
+        if (done != 0) return false;  // some left before a barrier that others wait at
+    }
+}
+
+static float value(unsigned short bits) {
+#if BFLOAT16
+    const uint32_t wide = (uint32_t)bits << 16;
+    float made;
+    std::memcpy(&made, &wide, 4);
+    return made;
+#else
+    _Float16 made;
+    std::memcpy(&made, &bits, 2);
+    return (float)made;
+#endif
+}
+
+static unsigned short bits(float value) {
+#if BFLOAT16
+    uint32_t wide;
+    std::memcpy(&wide, &value, 4);
+    if (value != value) return 0x7fff;
+    return (unsigned short)((wide + 0x7fff + ((wide >> 16) & 1)) >> 16);
+#else
+    const _Float16 made = (_Float16)value;
+    unsigned short bits;
+    std::memcpy(&bits, &made, 2);
+    return bits;
+#endif
+}
+
+}  // namespace host
+
+static inline float first_of(Pair pair) { return host::value((unsigned short)pair); }
+static inline float second_of(Pair pair) { return host::value((unsigned short)(pair >> 16)); }
+static inline Pair pair_of(float first, float second) {
+    return host::bits(first) | (Pair)host::bits(second) << 16;
+}
+
+static inline void __syncthreads() { host::wait(host::FOR_BLOCK); }
+
+static void load_matrices(Pair (&made)[4], const uint4* row) {
+    const int lane = threadIdx.x % 32, number = threadIdx.x / 32;
+    host::warps[number].rows[lane] = row;
+    host::wait(host::FOR_WARP);
+    const host::Warp& warp = host::warps[number];
+    if (lane % 8 == 0)
+        for (int one = lane; one < lane + 8; ++one)
+            for (int other = lane; other < one; ++other)
+                host::conflicts += warp.rows[one] != warp.rows[other] &&
+                                   ((uintptr_t)warp.rows[one] / 16 - (uintptr_t)warp.rows[other] / 16) % 8 == 0;
+    for (int matrix = 0; matrix < 4; ++matrix)
+        std::memcpy(&made[matrix], (const char*)warp.rows[8 * matrix + lane / 4] + 4 * (lane % 4), 4);
+    host::wait(host::FOR_WARP);
+}
+
+static void multiply(float (&sums)[4], const Pair (&a)[4], Pair b0, Pair b1) {
+    const int lane = threadIdx.x % 32, number = threadIdx.x / 32;
+    host::Warp& warp = host::warps[number];
+    for (int each = 0; each < 4; ++each) {
+        warp.left[lane][2 * each] = first_of(a[each]);
+        warp.left[lane][2 * each + 1] = second_of(a[each]);
+    }
+    const Pair right[2] = {b0, b1};
+    for (int each = 0; each < 2; ++each) {
+        warp.right[lane][2 * each] = first_of(right[each]);
+        warp.right[lane][2 * each + 1] = second_of(right[each]);
+    }
+    host::wait(host::FOR_WARP);
+    for (int each = 0; each < 4; ++each) {
+        const int row = lane / 4 + 8 * (each / 2), column = 2 * (lane % 4) + each % 2;
+        double sum = 0;
+        for (int k = 0; k < 16; ++k)
+            sum += (double)warp.left[4 * (row % 8) + k % 8 / 2][2 * (row / 8 + 2 * (k / 8)) + k % 2] *
+                   warp.right[4 * column + k % 8 / 2][2 * (k / 8) + k % 2];
+        sums[each] += (float)sum;
+    }
+    host::wait(host::FOR_WARP);
+}
