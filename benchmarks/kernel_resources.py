@@ -1,4 +1,4 @@
-"""What the Triton kernels need of a GPU: compiled ahead of time for sm_80, sm_90 and sm_100, with no GPU at hand.
+"""What the GPU kernels need: compiled ahead of time for sm_80, sm_90 and sm_100, with no GPU at hand.
 
     python benchmarks/kernel_resources.py
 
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from environment import write_result
+from voxclone.kernels.gpu import nvrtc, stage
 from voxclone.kernels.gpu.convolution import conv1d_kernel, tile_for
 from voxclone.kernels.gpu.fourier import OVERLAP, SPECTRUM, overlap_kernel, spectrum_kernel
 from voxclone.kernels.gpu.pulses import FRAMES, SAMPLES, frames_kernel, samples_kernel
@@ -32,6 +34,7 @@ from voxclone.kernels.gpu.residual import chain_kernel, chain_tile
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 SHARED_BYTES = {80: 163 * 1024, 90: 227 * 1024, 100: 227 * 1024}  # that one program may have
+REGISTERS = 65536  # of a multiprocessor
 STACK_BYTES = {"turned spectrum": 32, "source: samples": 32}  # where sine and cosine reduce huge angles; else none
 SLOPE = 0.1
 
@@ -125,6 +128,15 @@ SHAPES = [
 ]
 
 
+def stages() -> Iterator[tuple[str, stage.Shape]]:
+    """V1 and V2 (their residual blocks are alike) and V3, as far as the CUDA C++ kernel serves."""
+    for channels in (64, 32, 16, 8):
+        yield f"V1 and V2, {channels} channels", stage.Shape(channels, (3, 7, 11), (V1_BLOCK,) * 3, 2, SLOPE, True)
+    for channels in (64, 32):
+        dilations = ((1, 2), (2, 6), (3, 12))
+        yield f"V3, {channels} channels", stage.Shape(channels, (3, 5, 7), dilations, 1, SLOPE, True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architectures", nargs="+", type=int, default=list(SHARED_BYTES))
@@ -134,6 +146,7 @@ def main() -> None:
     args = parser.parse_args()
     shapes = [shape for shape in SHAPES if any(part in shape[0] for part in args.shapes)]
     rows = list(compiled(shapes, args.architectures, args.dtypes))
+    rows += compiled_stages(args.shapes, args.architectures, args.dtypes)
     broken = [f"{row['kernel']}, sm_{row['sm']}, {row['dtype']}: {why}" for row in rows for why in faults(row)]
     if not args.no_result:
         print(write_result("kernel-resources", {"triton": triton.__version__, "kernels": rows, "broken": broken}))
@@ -160,11 +173,29 @@ def compiled(shapes: list[Shape], architectures: list[int], dtypes: list[str]) -
         yield row
 
 
+def compiled_stages(names: list[str], architectures: list[int], dtypes: list[str]) -> Iterator[dict[str, Any]]:
+    """As `compiled`, of the CUDA C++ kernel; it has no form in float32."""
+    compiler = nvrtc.Compiler()
+    for (what, shape), sm, dtype in itertools.product(stages(), architectures, dtypes):
+        name = f"stage in CUDA C++, {what}"
+        if dtype == "fp32" or not any(part in name for part in names):
+            continue
+        start, shape = time.perf_counter(), replace(shape, bfloat16=dtype == "bf16")
+        code = compiler.compile(stage.source(), shape.options(), sm)
+        row: dict[str, Any] = {"kernel": name, "sm": sm, "dtype": dtype, "warps": shape.tile[1]}
+        row |= {"shared_bytes": shape.shared_bytes} | _usage(code)
+        row["seconds_to_compile"] = round(time.perf_counter() - start, 1)
+        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+        yield row
+
+
 def faults(row: dict[str, Any]) -> Iterator[str]:
     """Which bounds are broken."""
     if row["shared_bytes"] > SHARED_BYTES[row["sm"]]:
         yield f"{row['shared_bytes']} bytes of shared memory; there are {SHARED_BYTES[row['sm']]}"
     allowed = next((size for name, size in STACK_BYTES.items() if row["kernel"].startswith(name)), 0)
+    if row["registers"] * 32 * row["warps"] > REGISTERS:
+        yield f"{row['registers']} registers in {row['warps']} warps; there are {REGISTERS} on a multiprocessor"
     if row["stack_bytes"] > allowed:
         yield f"{row['stack_bytes']} bytes on the stack: registers are spilled"
     if (

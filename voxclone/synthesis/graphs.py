@@ -44,7 +44,7 @@ def with_graphs(
 def capture_graph(call: Call, inputs: tuple[Tensor, ...]) -> Call:
     """`call` on inputs of these shapes as one CUDA graph. It must not wait for the GPU, as for a value."""
     places = tuple(torch.clone(each, memory_format=torch.contiguous_format) for each in inputs)
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):  # what is made once is made here: packed weights, compiled kernels, plans
         for _ in range(3):
