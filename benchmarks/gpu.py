@@ -7,7 +7,8 @@ worst element within twice the reference's own error. Then V1, V2, V3 and the bu
 plain PyTorch in float32 and bfloat16, channels innermost, torch.compile (default, max-autotune), CUDA graphs, and the
 fused kernels without and with graphs. Times are medians of CUDA events after warming up; memory is the peak beyond
 weights and inputs. Then each stage of each vocoder by itself, with the ratio to its roofline. What is not reached
-within --minutes is left out and named; --parts divides it into two runs. On a CPU, with --device cpu, it runs what there is: a rehearsal, no result.
+within --minutes is left out and named; --parts divides it into two runs. On a CPU, with --device cpu, it runs what
+there is: a rehearsal, no result.
 """
 
 from __future__ import annotations
