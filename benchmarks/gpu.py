@@ -84,7 +84,8 @@ def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., 
     """Name, door, reference and arguments of each op; tensors are converted to a dtype and device by whoever calls."""
 
     def weight(*shape: int) -> Tensor:
-        return torch.randn(*shape) / (shape[1] * shape[2]) ** 0.5
+        made: Tensor = torch.randn(*shape) / (shape[1] * shape[2]) ** 0.5
+        return made
 
     for channels in (20, 80):
         given = [torch.randn(2, channels, length), weight(130, channels, 7), torch.randn(130)]
@@ -245,7 +246,7 @@ def whole(name: str, batch: int, seconds: float, device: torch.device, rounds: i
             made = call().float()
             expected = made.clone() if expected is None else expected
             error = float((made - expected).norm() / expected.norm())
-            measured = {**clock(call, device, rounds), "error": float(f"{error:.1e}")}
+            measured: dict[str, Any] = {**clock(call, device, rounds), "error": float(f"{error:.1e}")}
         except (KernelError, RuntimeError) as refused:  # a form that this machine lacks is a row of the table too
             measured = {"refused": f"{type(refused).__name__}: {str(refused)[:300]}"}
         row["forms"][form] = measured
