@@ -56,7 +56,7 @@ def test_say_passes_its_options_on(model: list[str], tiny_model: object) -> None
 
 
 def test_say_reads_standard_input(model: list[str], tiny_model: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("One two three.\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\ufeffOne two three.\r\n".encode())))
     assert main(["say", "-", "-o", "speech.wav", *model]) == 0
     expected = tiny_model.generate("One two three.", tiny_model.voices["ada"])  # type: ignore[attr-defined]
     assert len(soundfile.read("speech.wav")[0]) == len(expected.samples)
@@ -118,12 +118,21 @@ def test_voices_lists(model: list[str], capsys: pytest.CaptureFixture[str]) -> N
         (["clone", "junk.voice", "--name", "Ada", "--consent", "my own voice"], "junk.voice"),
         (["clone", "junk.voice", "--name", "Ada", "--consent", ""], "basis"),
         (["voices", "--model", "nowhere/at/all"], "nowhere/at/all"),
+        (["say", "-", "-o", "speech.wav"], "standard input is not UTF-8 text"),
+        (["say", "Hello.", "-o", "."], r"\. is a folder; a file name is needed"),
+        (["narrate", "book.txt", "-o", "junk.voice"], r"error: junk\.voice: File exists"),
     ],
 )
 def test_an_error_is_one_line(
-    arguments: list[str], said: str, model: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    said: str,
+    model: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Path("junk.voice").write_bytes(b"junk" * 100)
+    Path("book.txt").write_text("One.")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9 ol\xe9")))
     command, *rest = arguments
     assert main([command, *model, *rest]) == 2
     out, err = capsys.readouterr()

@@ -30,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (VoxcloneError, OSError) as error:
         if options.debug:
             raise
-        print(f"voxclone: error: {' '.join(str(error).split())}", file=sys.stderr)
+        told = str(error)
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            told = f"{error.filename}: {error.strerror}"
+        print(f"voxclone: error: {' '.join(told.split())}", file=sys.stderr)
         return ERROR_EXIT
     except KeyboardInterrupt:
         if options.debug:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 def say(options: argparse.Namespace) -> int:
     """Speak a text to a file, a loudspeaker or a pipe."""
+    from voxclone.cli.play import arriving_text
+
     signer = _signer(options.sign)
     model = load(options)
     voice = choose_voice(model, options.voice)
@@ -29,7 +31,7 @@ def say(options: argparse.Namespace) -> int:
     piped = options.text == "-" and options.output is None and not options.play and not sys.stdout.isatty()
     raw = options.output == "-" or piped
     if raw or options.play or (options.text == "-" and options.output is None):
-        from voxclone.cli.play import arriving_text, play
+        from voxclone.cli.play import play
 
         if options.times or options.duration is not None:
             raise ConfigError("--times and --duration are for files: write one with -o FILE")
@@ -37,11 +39,11 @@ def say(options: argparse.Namespace) -> int:
             raise ConfigError("--play and --output cannot go together; save first, or play first")
         if signer is not None:
             raise ConfigError("what is played or piped cannot be signed; write a file with -o FILE")
-        text = arriving_text(sys.stdin.buffer) if options.text == "-" else options.text
-        play(model.stream(text, voice, **delivery), model.sample_rate, raw)
+        arriving = arriving_text(sys.stdin.buffer) if options.text == "-" else options.text
+        play(model.stream(arriving, voice, **delivery), model.sample_rate, raw)
         return 0
     output = options.output or "speech.wav"
-    text = sys.stdin.read() if options.text == "-" else options.text
+    text = "".join(arriving_text(sys.stdin.buffer)) if options.text == "-" else options.text
     start = time.perf_counter()
     speech = model.generate(text, voice, progress=True, duration_seconds=options.duration, **delivery)
     seconds = time.perf_counter() - start

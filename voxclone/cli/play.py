@@ -27,7 +27,7 @@ def arriving_text(source: BinaryIO) -> Iterator[str]:
     Raises:
         TextError: It is not UTF-8.
     """
-    decode = codecs.getincrementaldecoder("utf-8")().decode
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
     read: Callable[[int], bytes] = getattr(source, "read1", source.read)
     try:
         while data := read(READ_BYTES):

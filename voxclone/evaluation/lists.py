@@ -152,4 +152,3 @@ _READERS: dict[str, Callable[[list[str], Path, Path], Iterable[Item]]] = {
     "seed-tts-eval": _read_seed_tts_eval,
     "librispeech-pc": _read_librispeech_pc,
 }
-FORMS = tuple(_READERS)
