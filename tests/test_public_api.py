@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import inspect
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import voxclone
+import voxclone.errors
 
 HEAVY = ("torchaudio", "librosa", "numba", "matplotlib", "transformers", "tensorboard", "accelerate", "sklearn")
 
@@ -60,6 +64,28 @@ def test_version_is_the_installed_one() -> None:
 
 
 def test_every_error_is_a_voxclone_error() -> None:
-    errors = [getattr(voxclone, name) for name in voxclone.__all__ if name.endswith("Error")]
-    assert len(errors) == 10
+    errors = {getattr(voxclone, name) for name in voxclone.__all__ if name.endswith("Error")}
+    assert errors == {each for each in vars(voxclone.errors).values() if isinstance(each, type)}
     assert all(issubclass(error, voxclone.VoxcloneError) for error in errors)
+
+
+def test_what_a_type_checker_sees_is_what_there_is() -> None:
+    tree = ast.parse(Path(voxclone.__file__).read_text(encoding="utf-8"))
+    seen = {
+        alias.name
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    assert seen == set(voxclone.__all__)
+
+
+def test_every_public_name_is_documented() -> None:
+    for name in set(voxclone.__all__) - {"__version__"}:
+        public = getattr(voxclone, name)
+        assert public.__doc__ and not public.__doc__.startswith(f"{name}("), name  # a dataclass's own
+        for method, value in vars(public).items() if isinstance(public, type) else ():
+            if inspect.isfunction(value) and not method.startswith("_"):
+                assert inspect.getdoc(getattr(public, method)), f"{name}.{method}"
