@@ -36,12 +36,15 @@ from voxclone.kernels.conv_transpose1d import conv_transpose1d, conv_transpose1d
 from voxclone.kernels.istft_head import istft_head, istft_head_reference
 from voxclone.kernels.multi_receptive_field import ResidualBlock, multi_receptive_field, multi_receptive_field_reference
 from voxclone.kernels.pulse_source import pulse_source, pulse_source_reference
+from voxclone.kernels.snake import anti_aliased_snake, anti_aliased_snake_reference
+from voxclone.layers.snake import half_band_filter
 from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.synthesis.graphs import capture_graph
 
 LENGTHS = (1, 2, 6, 511, 512, 513, 4097)
 SLOPE = 0.1
 Call = Callable[[], Tensor]
+Ways = Callable[[nn.Module, tuple[Tensor, Tensor]], Iterator[tuple[str, Call]]]
 PEAK_FLOPS, PEAK_BYTES = 790e12, 4.3e12  # of an H200 in bfloat16, as measured on such a chip
 
 
@@ -49,8 +52,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--vocoders", nargs="+", default=["bundle", "V1", "V2", "V3"])
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 16, 4, 64])
-    parser.add_argument("--seconds", nargs="+", type=float, default=[3, 10, 1])
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 64, 16])
+    parser.add_argument(
+        "--seconds", nargs="+", type=float, default=[1, 3, 10], help="the last of both for torch.compile"
+    )
     parser.add_argument("--lengths", nargs="+", type=int, default=list(LENGTHS), help="of parity")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=8.0)
@@ -72,8 +77,12 @@ def main() -> None:
         if "times" not in args.parts or time.monotonic() > end:
             numbers["left_out"].append([name, batch, seconds])
             continue
-        compiled = not args.no_compile and (batch, seconds) in ((1, 3), (16, 10)) and time.monotonic() < end - 120
-        numbers["vocoders"].append(whole(name, batch, seconds, device, args.rounds, compiled))
+        numbers["vocoders"].append(whole(name, batch, seconds, device, args.rounds, forms))
+    for name in ("V1", "V2", "bundle", "V3"):  # last, since compiling may take minutes
+        if name not in args.vocoders or "times" not in args.parts or args.no_compile or time.monotonic() > end - 60:
+            numbers["left_out"].append([name, "torch.compile"])
+            continue
+        numbers["vocoders"].append(whole(name, args.batches[-1], args.seconds[-1], device, args.rounds, compiled_forms))
     if not args.no_result:
         print(write_result(args.name, numbers))
     worst = [row for row in numbers["parity"] if row.get("error", 0) > row.get("bound", 0) or "refused" in row]
@@ -104,6 +113,8 @@ def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., 
     window, bias = torch.hann_window(128), torch.cat([torch.full((65,), -2.0), torch.randn(65)])
     head = [torch.randn(2, 120, length), weight(130, 120, 7), bias, torch.randn(2, 32 * length), window, 32, SLOPE]
     yield "istft_head 120", istft_head_door, istft_head_reference, head
+    snake = [torch.randn(2, 20, length), torch.rand(20) * 3 + 0.5, torch.rand(20) + 0.5, half_band_filter(12)]
+    yield "anti_aliased_snake 20", anti_aliased_snake, anti_aliased_snake_reference, snake
     if dtype == torch.float32:
         f0 = torch.rand(2, length) * 300 + 60
         f0[0, torch.rand(length) < 0.3] = 0
@@ -180,9 +191,8 @@ def parity(device: torch.device, lengths: list[int]) -> Iterator[dict[str, Any]]
             yield row
 
 
-def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool) -> Iterator[tuple[str, Call]]:
-    """Each way to run the vocoder, made when it is asked for."""
-    cuda = inputs[0].is_cuda
+def runner(vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Callable[..., Call]:
+    """Makes calls of the vocoder, or of a module that stands for it, in a mode of the kernels' doors and a dtype."""
 
     def run(mode: str, dtype: torch.dtype, module: Callable[..., Any] = vocoder) -> Call:
         def call() -> Tensor:
@@ -193,21 +203,31 @@ def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], compiled: bool) -> 
 
         return call
 
+    return run
+
+
+def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Iterator[tuple[str, Call]]:
+    """Each way to run the vocoder, made when it is asked for; the first is what the others are compared with."""
+    run = runner(vocoder, inputs)
     yield "eager float32", run("reference", torch.float32)
     yield "eager bfloat16", run("reference", torch.bfloat16)
     yield "channels-last bfloat16", channels_last(run("fused", torch.bfloat16))
-    if compiled:
-        yield "compiled bfloat16", run("reference", torch.bfloat16, torch.compile(vocoder))
-        tuned = torch.compile(vocoder, mode="max-autotune-no-cudagraphs")
-        yield "compiled max-autotune bfloat16", run("reference", torch.bfloat16, tuned)
-        if cuda:
-            yield "compiled max-autotune bfloat16, graph", graph(run("reference", torch.bfloat16, tuned))
-    if cuda:
-        yield "eager bfloat16, graph", graph(run("reference", torch.bfloat16))
     yield "fused float32", run("fused", torch.float32)
     yield "fused bfloat16", run("fused", torch.bfloat16)
-    if cuda:
+    if inputs[0].is_cuda:
+        yield "eager bfloat16, graph", graph(run("reference", torch.bfloat16))
         yield "fused bfloat16, graph", graph(run("fused", torch.bfloat16))
+
+
+def compiled_forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Iterator[tuple[str, Call]]:
+    """As `forms`, by torch.compile."""
+    run = runner(vocoder, inputs)
+    yield "eager float32", run("reference", torch.float32)
+    yield "compiled bfloat16", run("reference", torch.bfloat16, torch.compile(vocoder))
+    tuned = run("reference", torch.bfloat16, torch.compile(vocoder, mode="max-autotune-no-cudagraphs"))
+    yield "compiled max-autotune bfloat16", tuned
+    if inputs[0].is_cuda:
+        yield "compiled max-autotune bfloat16, graph", graph(tuned)
 
 
 def channels_last(call: Call) -> Call:
@@ -235,13 +255,13 @@ def graph(call: Call) -> Call:
 
 
 @torch.inference_mode()
-def whole(name: str, batch: int, seconds: float, device: torch.device, rounds: int, compiled: bool) -> dict[str, Any]:
+def whole(name: str, batch: int, seconds: float, device: torch.device, rounds: int, ways: Ways) -> dict[str, Any]:
     """Milliseconds, memory and error of each form of a vocoder, and what its arithmetic alone would take."""
     vocoder, inputs = prepare(name, None, seconds, batch, device)
     row: dict[str, Any] = {"vocoder": name, "batch": batch, "seconds": seconds, "forms": {}}
     row["arithmetic_floor_ms"] = round(2e3 * multiply_adds(config_of(name)) * seconds * batch / PEAK_FLOPS, 4)
     expected: Tensor | None = None
-    for form, call in forms(vocoder, inputs, compiled):
+    for form, call in ways(vocoder, inputs):
         try:
             made = call().float()
             expected = made.clone() if expected is None else expected

@@ -31,11 +31,16 @@ from voxclone.kernels.gpu.convolution import conv1d_kernel, tile_for
 from voxclone.kernels.gpu.fourier import OVERLAP, SPECTRUM, overlap_kernel, spectrum_kernel
 from voxclone.kernels.gpu.pulses import FRAMES, SAMPLES, frames_kernel, samples_kernel
 from voxclone.kernels.gpu.residual import chain_kernel, chain_tile
+from voxclone.kernels.gpu.snake import EDGE, TIMES, snake_kernel
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 SHARED_BYTES = {80: 163 * 1024, 90: 227 * 1024, 100: 227 * 1024}  # that one program may have
 REGISTERS = 65536  # of a multiprocessor
-STACK_BYTES = {"turned spectrum": 32, "source: samples": 32}  # where sine and cosine reduce huge angles; else none
+STACK_BYTES = {
+    "turned spectrum": 32,
+    "source: samples": 32,
+    "snake": 32,
+}  # where sine and cosine reduce huge angles; else none
 SLOPE = 0.1
 
 Shape = tuple[str, Any, dict[str, Any], int, int]  # name, kernel, constants, warps, stages
@@ -107,7 +112,7 @@ def head(channels: int, n_fft: int, hop: int) -> list[Shape]:
     ]
 
 
-WITHOUT_PRODUCTS = ("source: frames", "source: samples", "overlap-add")  # of tensor cores: float32 throughout
+WITHOUT_PRODUCTS = ("source: frames", "source: samples", "overlap-add", "snake")  # of tensor cores: float32 throughout
 V1_BLOCK = (1, 1, 3, 1, 5, 1)
 SHAPES = [
     convolution(80, 512, 7),
@@ -125,6 +130,7 @@ SHAPES = [
     *head(120, 128, 32),
     ("source: frames", frames_kernel, {"FRAMES": FRAMES}, 4, 1),
     ("source: samples", samples_kernel, {"FADE": 8, "SAMPLES": SAMPLES}, 4, 1),
+    ("snake", snake_kernel, {"TIMES": TIMES, "EDGE": EDGE, "BLOCK": 512, "TINY": 1e-9}, 4, 1),
 ]
 
 
@@ -216,13 +222,16 @@ POINTERS: dict[str, str | None] = {
     "out": None,
 }
 POINTERS |= {"scratch": None, "f0": "fp32", "filled": "fp32", "turns": "fp64", "phase": "fp64", "noise": "fp32"}
-POINTERS |= dict.fromkeys(("carrier", "basis", "spectrum", "window"), "fp32")  # None is the dtype that is compiled for
+FLOAT32 = ("carrier", "basis", "spectrum", "window", "alpha", "beta", "low_pass")
+POINTERS |= dict.fromkeys(FLOAT32, "fp32")  # None is the dtype that is compiled for
 
 
 def _signature(kernel: Any, constants: dict[str, Any], dtype: str) -> dict[str, str]:
     kinds = {name: f"*{kind or dtype}" for name, kind in POINTERS.items()}
+    if kernel is snake_kernel:
+        kinds |= {"scratch": "*fp32"}
     kinds |= {"scale": "fp32", "hidden": "fp32"}
-    if kernel is not conv1d_kernel and kernel is not chain_kernel:
+    if kernel not in (conv1d_kernel, chain_kernel, snake_kernel):
         kinds |= {"out": "*fp32", "bias": "*fp32"}
     return {name: "constexpr" if name in constants else kinds.get(name, "i32") for name in kernel.arg_names}
 

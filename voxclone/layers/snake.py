@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-TAPS = 12  # of each low-pass filter
-_TINY = 1e-9  # keeps a period of zero from dividing
+from voxclone.kernels.snake import TAPS, anti_aliased_snake
 
 
 class AntiAliasedSnake(nn.Module):
@@ -26,7 +24,7 @@ class AntiAliasedSnake(nn.Module):
     def __init__(self, channels: int, separate_beta: bool, logarithmic: bool) -> None:
         super().__init__()
         start = torch.zeros(channels) if logarithmic else torch.ones(channels)
-        self.channels, self.logarithmic = channels, logarithmic
+        self.logarithmic = logarithmic
         self.alpha = nn.Parameter(start.clone())
         self.beta = nn.Parameter(start.clone()) if separate_beta else None
         self.register_buffer("low_pass", half_band_filter(TAPS), persistent=False)
@@ -35,28 +33,10 @@ class AntiAliasedSnake(nn.Module):
         """(B, C, T) to (B, C, T)."""
         alpha = self._value(self.alpha)
         beta = alpha if self.beta is None else self._value(self.beta)
-        doubled = self._up(x)
-        return self._down(doubled + torch.sin(doubled * alpha).square() / (beta + _TINY))
+        return anti_aliased_snake(x, alpha, beta, self.low_pass)
 
     def _value(self, parameter: Tensor) -> Tensor:
-        return (parameter.exp() if self.logarithmic else parameter)[:, None]
-
-    def _up(self, x: Tensor) -> Tensor:
-        """(B, C, T) to (B, C, 2 T)."""
-        edge = TAPS // 2 - 1
-        padded = F.pad(x, (edge, edge), mode="replicate")
-        kernel = 2 * self._kernel(x)
-        full = F.conv_transpose1d(padded, kernel, stride=2, groups=self.channels)
-        cut = 2 * edge + (TAPS - 2) // 2
-        return full[:, :, cut : full.shape[2] - cut]
-
-    def _down(self, x: Tensor) -> Tensor:
-        """(B, C, 2 T) to (B, C, T)."""
-        padded = F.pad(x, (TAPS // 2 - 1, TAPS // 2), mode="replicate")
-        return F.conv1d(padded, self._kernel(x), stride=2, groups=self.channels)
-
-    def _kernel(self, x: Tensor) -> Tensor:
-        return self.low_pass.to(x.dtype).expand(self.channels, 1, -1)
+        return parameter.exp() if self.logarithmic else parameter
 
 
 def half_band_filter(taps: int) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.errors import ConfigError, ModelError
-from voxclone.layers.snake import TAPS, half_band_filter
+from voxclone.kernels.snake import TAPS
+from voxclone.layers.snake import half_band_filter
 from voxclone.models.vocoder import build_vocoder
 
 PUBLIC_CONFIG_KEYS = {

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from torch import Tensor, nn
 
 from voxclone.config import VocoderConfig
-from voxclone.layers.snake import TAPS
+from voxclone.kernels.snake import TAPS
 
 FRAME_KERNEL = 7  # of the first convolution, and of the blocks that follow it and of each frame block
 HEAD_KERNEL = 7  # of the last convolution
