@@ -27,22 +27,14 @@ import torch
 from torch import Tensor, nn
 
 from environment import write_result
+from gpu_parity import LENGTHS, parity
 from kernels import VERSIONS, prepare, timed
 from voxclone import hub
 from voxclone.config import VocoderConfig
 from voxclone.errors import KernelError
-from voxclone.kernels.conv1d import conv1d, conv1d_reference
-from voxclone.kernels.conv_transpose1d import conv_transpose1d, conv_transpose1d_reference
-from voxclone.kernels.istft_head import istft_head, istft_head_reference
-from voxclone.kernels.multi_receptive_field import ResidualBlock, multi_receptive_field, multi_receptive_field_reference
-from voxclone.kernels.pulse_source import pulse_source, pulse_source_reference
-from voxclone.kernels.snake import anti_aliased_snake, anti_aliased_snake_reference
-from voxclone.layers.snake import half_band_filter
 from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.synthesis.graphs import capture_graph
 
-LENGTHS = (1, 2, 6, 511, 512, 513, 4097)
-SLOPE = 0.1
 Call = Callable[[], Tensor]
 Ways = Callable[[nn.Module, tuple[Tensor, Tensor]], Iterator[tuple[str, Call]]]
 PEAK_FLOPS, PEAK_BYTES = 790e12, 4.3e12  # of an H200 in bfloat16, as measured on such a chip
@@ -87,108 +79,6 @@ def main() -> None:
         print(write_result(args.name, numbers))
     worst = [row for row in numbers["parity"] if row.get("error", 0) > row.get("bound", 0) or "refused" in row]
     print(f"{len(numbers['parity'])} parities, {len(worst)} broken", *worst, sep="\n")
-
-
-def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., Tensor], Callable[..., Tensor], Any]]:
-    """Name, door, reference and arguments of each op; tensors are converted to a dtype and device by whoever calls."""
-
-    def weight(*shape: int) -> Tensor:
-        made: Tensor = torch.randn(*shape) / (shape[1] * shape[2]) ** 0.5
-        return made
-
-    for channels in (20, 80):
-        given = [torch.randn(2, channels, length), weight(130, channels, 7), torch.randn(130)]
-        yield f"conv1d {channels}", conv1d_door, conv1d_reference, [*given, 9, 3, SLOPE, True]
-    for channels in (32, 256):
-        given = [torch.randn(2, channels, length), weight(channels, channels // 2, 16), torch.randn(channels // 2)]
-        yield f"conv_transpose1d {channels}", conv_transpose1d_door, conv_transpose1d_reference, [*given, 8, 4, SLOPE]
-    for channels, paired in ((8, True), (32, True), (64, True), (64, False), (120, False), (256, False)):
-        taps, dilations = ((3, 7, 11), (1, 1, 3, 1, 5, 1)) if paired else ((3, 5, 7), (2, 6))
-        sizes = [len(dilations)] * 3
-        weights = [weight(channels, channels, each) for each in taps for _ in dilations]
-        biases = [torch.randn(channels) for _ in weights]
-        arguments = [torch.randn(2, channels, length), weights, biases, list(dilations) * 3, sizes, 1 + paired, SLOPE]
-        name = f"multi_receptive_field {channels}{' in pairs' if paired else ''}"
-        yield name, multi_receptive_field_door, multi_receptive_field_reference, arguments
-    window, bias = torch.hann_window(128), torch.cat([torch.full((65,), -2.0), torch.randn(65)])
-    head = [torch.randn(2, 120, length), weight(130, 120, 7), bias, torch.randn(2, 32 * length), window, 32, SLOPE]
-    yield "istft_head 120", istft_head_door, istft_head_reference, head
-    snake = [torch.randn(2, 20, length), torch.rand(20) * 3 + 0.5, torch.rand(20) + 0.5, half_band_filter(12)]
-    yield "anti_aliased_snake 20", anti_aliased_snake, anti_aliased_snake_reference, snake
-    if dtype == torch.float32:
-        f0 = torch.rand(2, length) * 300 + 60
-        f0[0, torch.rand(length) < 0.3] = 0
-        given = [f0, torch.randn(2, 256 * length), torch.rand(2, 1)]
-        yield "pulse_source", pulse_source_door, pulse_source_reference, [*given, 256, 22050, 0.05]
-
-
-def conv1d_door(
-    x: Tensor, weight: Tensor, bias: Tensor, padding: int, dilation: int, slope: float, tanh: bool
-) -> Tensor:
-    return conv1d(x, weight, bias, padding=padding, dilation=dilation, slope=slope, tanh=tanh)
-
-
-def conv_transpose1d_door(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, slope: float) -> Tensor:
-    return conv_transpose1d(x, weight, bias, stride=stride, padding=padding, slope=slope)
-
-
-def multi_receptive_field_door(
-    x: Tensor,
-    weights: list[Tensor],
-    biases: list[Tensor],
-    dilations: list[int],
-    sizes: list[int],
-    together: int,
-    slope: float,
-) -> Tensor:
-    starts = itertools.accumulate([0, *sizes])
-    parts = [slice(start, start + size) for start, size in zip(starts, sizes, strict=False)]
-    blocks = [ResidualBlock(weights[part], biases[part], dilations[part]) for part in parts]
-    return multi_receptive_field(x, blocks, per_residual=together, slope=slope)
-
-
-def istft_head_door(
-    x: Tensor, weight: Tensor, bias: Tensor, carrier: Tensor, window: Tensor, hop_length: int, slope: float
-) -> Tensor:
-    return istft_head(x, weight, bias, carrier, window, hop_length=hop_length, slope=slope)
-
-
-def pulse_source_door(f0: Tensor, noise: Tensor, phase: Tensor, hop: int, rate: int, level: float) -> Tensor:
-    return pulse_source(f0, noise, phase, hop_length=hop, sample_rate=rate, voiced_noise=level)
-
-
-def converted(argument: Any, change: Callable[..., Tensor]) -> Any:
-    if isinstance(argument, list):
-        return [converted(each, change) for each in argument]
-    return change(argument) if isinstance(argument, Tensor) else argument
-
-
-@torch.inference_mode()
-def parity(device: torch.device, lengths: list[int]) -> Iterator[dict[str, Any]]:
-    """A row for each op, dtype and length: the worst element's error and the bound; or why the op refused."""
-    dtypes = (torch.float32, torch.bfloat16) if device.type == "cpu" else (torch.float32, torch.float16, torch.bfloat16)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # the reference's own rounding
-    for dtype, length in itertools.product(dtypes, lengths):
-        torch.manual_seed(length)
-        for name, door, reference, given in cases(length, dtype):
-            row: dict[str, Any] = {"op": name, "dtype": str(dtype), "length": length}
-            given = converted(given, lambda each, dtype=dtype: each.to(dtype))
-            exact = reference(*converted(given, lambda each: each.double()))
-            there = converted(given, lambda each: each.to(device))
-            if name.startswith("istft_head"):  # its carrier and window are float32 in whatever dtype
-                there[3:5] = [each.float() for each in there[3:5]]
-            plain = reference(*there)
-            os.environ["VOXCLONE_KERNELS"] = "fused"
-            try:
-                made = door(*there)
-            except (KernelError, RuntimeError) as error:
-                row["refused"] = f"{type(error).__name__}: {error}"
-            else:
-                bound = 2 * (plain.cpu().double() - exact).abs().max() + torch.finfo(dtype).eps * exact.abs().max()
-                row |= {"error": float((made.cpu().double() - exact).abs().max()), "bound": float(bound)}
-            os.environ.pop("VOXCLONE_KERNELS")
-            print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-            yield row
 
 
 def runner(vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Callable[..., Call]:

@@ -4,7 +4,8 @@
 
 For each kernel, shape and architecture: registers of a thread, bytes on the stack, which are spilled registers, bytes
 of shared memory, and whether tensor-core instructions are in the code. Fails where a bound is broken: a spill, more
-shared memory than a multiprocessor has, or no tensor-core instruction.
+shared memory than a multiprocessor has, or no tensor-core instruction. Also how many operations the bundled vocoder
+asks a GPU for in plain PyTorch.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from environment import write_result
+from launches import operations
 from voxclone.kernels.gpu import nvrtc, stage
 from voxclone.kernels.gpu.convolution import conv1d_kernel, tile_for
 from voxclone.kernels.gpu.fourier import OVERLAP, SPECTRUM, overlap_kernel, spectrum_kernel
@@ -155,7 +157,13 @@ def main() -> None:
     rows += compiled_stages(args.shapes, args.architectures, args.dtypes)
     broken = [f"{row['kernel']}, sm_{row['sm']}, {row['dtype']}: {why}" for row in rows for why in faults(row)]
     if not args.no_result:
-        print(write_result("kernel-resources", {"triton": triton.__version__, "kernels": rows, "broken": broken}))
+        counts = operations()
+        print(
+            write_result(
+                "kernel-resources",
+                {"triton": triton.__version__, "operations": counts, "kernels": rows, "broken": broken},
+            )
+        )
     if broken:
         sys.exit("\n".join(broken))
 
