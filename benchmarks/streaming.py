@@ -6,24 +6,23 @@ latency: a 20-word sentence after a warm-up: until the first chunk, and the whol
 batch: seconds of speech made in a second, by the number of texts in a call, and by Python threads.
 book: resident memory and real-time factor while a book of --words is narrated; Ctrl-C ends it with what was measured.
 seams: steps of level and f0 between sentences where a text was cut, in one pass, and in recordings.
+memory: what is held while --sentences of different lengths are spoken.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
+import ctypes
+import gc
 import json
 import os
 import random
-import re
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,20 +30,11 @@ import torch
 import voxclone
 from environment import write_result
 from rtf import peak_memory_mb
-from voxclone.audio.io import read_audio
-from voxclone.audio.pitch import f0 as measure_f0
-from voxclone.audio.resample import resample
-from voxclone.text.symbols import SILENCES
+from seams import seams
+from voxclone.synthesis.narration import give_back_memory
 
 SENTENCE = "The old man walked slowly along the quiet river bank while his two small dogs ran ahead through the grass."
 SHORT = ("Come in.", "The kettle is on the stove.", "She folded the map and put it away.", "Nobody had lit the lamp.")
-PAIRED = (
-    "The ferry leaves the harbour at seven.",
-    "By noon the whole market is awake.",
-    "She folded the map and put it into her coat.",
-    "Nobody had asked her where she was going.",
-    "We turned back before it grew dark.",
-)
 PARAGRAPH = (
     "The ferry leaves the harbour at seven every morning. By noon the whole market is awake, and the boats are back. "
     "She folded the map and put it into her coat; nobody had asked her where she was going. We walked along the river "
@@ -59,6 +49,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=["latency", "batch", "book", "seams"])
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--words", type=int, default=5000, help="of the book")
+    parser.add_argument("--sentences", type=int, default=400, help="for memory")
     parser.add_argument("--folder", type=Path, help="of the book, so that a run that was stopped goes on")
     parser.add_argument(
         "--manifest", type=Path, help="of recordings and texts (path, text), for seams beside real speech"
@@ -80,6 +71,8 @@ def main() -> None:
             numbers[part] = batch(model, max(2, args.repeats // 8), args.threads)
         elif part == "book":
             numbers[part] = book(model, args.words, args.folder)
+        elif part == "memory":
+            numbers[part] = memory(model, args.sentences)
         else:
             numbers[part] = seams(model, args.manifest)
     print(json.dumps(numbers, indent=2))
@@ -214,79 +207,40 @@ def book_text(words: int) -> str:
     return "\n\n".join(lines)
 
 
-def seams(model: voxclone.VoxClone, manifest: Path | None) -> dict[str, Any]:
-    """The same pairs of sentences with a cut between them and in one pass; and pairs in recordings."""
-    cut: list[Step] = []
-    whole: list[Step] = []
-    for voice in model.voices.values():
-        for one, other in pairwise(PAIRED):
-            for found, text in ((cut, f"<speak><s>{one}</s><s>{other}</s></speak>"), (whole, f"{one} {other}")):
-                speech = model.generate(text, voice)
-                assert speech.f0 is not None
-                found += steps(speech.phonemes, speech.samples, speech.f0, speech.sample_rate)
-    natural = [] if manifest is None else natural_steps(model, manifest)
-    return {
-        "between_sentences_where_the_text_was_cut": summary(cut),
-        "between_the_same_sentences_in_one_pass": summary(whole),
-        "between_sentences_in_recordings": summary(natural) if natural else None,
-    }
+def memory(model: voxclone.VoxClone, sentences: int) -> dict[str, Any]:
+    """What is held while sentences of three to 22 words are spoken, hardly two of a length: leaks grow, caches fill."""
+    voice, draw = next(iter(model.voices.values())), random.Random(0)
+    words = sorted({word.strip(".,;").lower() for word in PARAGRAPH.split()})
+    rows = []
+    for index in range(sentences + 1):
+        if index % max(1, sentences // 8) == 0:
+            gc.collect()
+            give_back_memory()
+            held = allocated_mb()
+            rows.append(
+                {
+                    "sentences": index,
+                    "allocated_mb": None if held is None else round(held),
+                    "resident_mb": round(resident_mb()),
+                    "python_objects": len(gc.get_objects()),
+                }
+            )
+        if index < sentences:
+            model.generate(" ".join(draw.choices(words, k=draw.randint(3, 22))) + ".", voice)
+    return {"rows": rows}
 
 
-class Step(NamedTuple):
-    """From the last 0.8 s before a pause to the first after it."""
-
-    level_db: float
-    semitones: float
-    pause_seconds: float
-
-
-def steps(phonemes: Sequence[Any], samples: Any, f0: Any, sample_rate: int) -> list[Step]:
-    """Of each sentence's end with another sentence after it; f0 has one value for each 256 samples."""
-    frame, found = 256 / sample_rate, []
-    for end, after in pairwise(range(len(phonemes))):
-        if phonemes[end].text not in ".?!" or len(phonemes) - after < 4:
-            continue
-        spoken = next(each for each in phonemes[after:] if each.text not in SILENCES)
-        before, begins = phonemes[end].start_seconds, spoken.start_seconds
-        sides = []
-        for low, high in ((before - 0.8, before), (begins, begins + 0.8)):
-            pitch = f0[max(0, round(low / frame)) : round(high / frame)]
-            part = samples[max(0, round(low * sample_rate)) : round(high * sample_rate)]
-            if (pitch > 0).sum() < 10:
-                break
-            loud = np.abs(part) > 0.02 * np.abs(samples).max()
-            sides.append((20 * np.log10(np.sqrt(np.mean(part[loud] ** 2))), 12 * np.log2(np.median(pitch[pitch > 0]))))
-        if len(sides) == 2:
-            found.append(Step(sides[1][0] - sides[0][0], sides[1][1] - sides[0][1], begins - before))
-    return found
-
-
-def natural_steps(model: voxclone.VoxClone, manifest: Path) -> list[Step]:
-    """Of recordings of several sentences, laid against their texts by the model's aligner."""
-    with manifest.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if re.search(r"\w[.?!] +[A-Z]", row["text"])]
-    found = []
-    for row in rows[:: max(1, len(rows) // 40)]:
-        alignment = model.align(manifest.parent / row["path"], row["text"])
-        if alignment.match < -2:
-            continue
-        samples, rate = read_audio(manifest.parent / row["path"])
-        samples = resample(samples, rate, model.sample_rate)
-        found += steps(alignment.phonemes, samples, measure_f0(samples, model.sample_rate, 256), model.sample_rate)
-    return found
-
-
-def summary(found: list[Step]) -> dict[str, Any]:
-    """Medians, of the steps and of their sizes."""
-    level, tone, pause = (np.array(column) for column in zip(*found, strict=True))
-    return {
-        "places": len(found),
-        "level_step_db": round(float(np.median(level)), 2),
-        "level_step_db_size": round(float(np.median(np.abs(level))), 2),
-        "f0_step_semitones": round(float(np.median(tone)), 2),
-        "f0_step_semitones_size": round(float(np.median(np.abs(tone))), 2),
-        "pause_seconds": round(float(np.median(pause)), 2),
-    }
+def allocated_mb() -> float | None:
+    """What malloc has given out and not taken back, in MB of 10^6 bytes; None where the C library does not tell."""
+    names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    told = type("Told", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_size_t) for name in names]})
+    try:
+        ask = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):
+        return None
+    ask.restype = told
+    found: Any = ask()
+    return float(found.uordblks + found.hblkhd) / 1e6
 
 
 def resident_mb() -> float:

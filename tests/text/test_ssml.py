@@ -176,3 +176,6 @@ def test_no_entity_is_expanded_and_no_file_read(tmp_path: Path) -> None:
     ):
         with pytest.raises(TextError, match=r"DOCTYPE|undefined entity"):
             parse_ssml(f"{declared}<speak>{used}</speak>")
+        for head in ("", '<?xml version="1.0"?>\n'):
+            with pytest.raises(TextError, match=r"DOCTYPE|undefined entity"):
+                parse(f"{head}{declared}<speak>{used}</speak>")  # "auto" takes it for SSML

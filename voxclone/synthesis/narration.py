@@ -121,7 +121,7 @@ def narrate(
             _write_times(target / f"{stem}.json", speech)
             length, words = speech.duration_seconds, len(speech.words)
             del speech
-            _give_back()
+            give_back_memory()
         else:
             length, words = kept.duration_seconds, kept.words
         written.append(
@@ -147,7 +147,7 @@ def _spoken(speak: Callable[[str], Speech], part: Part, whole: str) -> Speech:
         raise TextError(f"{message}; what was finished before it is kept", place) from error
 
 
-def _give_back() -> None:
+def give_back_memory() -> None:
     """Return freed memory to the system where glibc keeps it: in fragments, it would grow from part to part."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)

@@ -34,7 +34,7 @@ _BOUNDS = {
     "pitch_range": script.PITCH_RANGE,
     "energy": script.ENERGY,
 }
-_SSML_START = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?<speak[\s>/]")
+_SSML_START = re.compile(r"\s*<(?:\?xml\s|!DOCTYPE\s|speak[\s>/])")
 
 
 def parse(text: str, markup: Markup = "auto") -> Script:
@@ -43,8 +43,8 @@ def parse(text: str, markup: Markup = "auto") -> Script:
     Args:
         text: As given.
         markup: "plain" has none. "inline" is this module's, and what looks like it and is wrong is an error. "ssml" is
-            `voxclone.text.ssml`'s. "auto" is "ssml" where the text begins with a `<speak>` element, else "inline", but
-            for brackets that are no markup, which are text.
+            `voxclone.text.ssml`'s. "auto" is "ssml" where the text begins with `<speak`, `<?xml` or `<!DOCTYPE`, else
+            "inline", but for brackets that are no markup, which are text.
 
     Raises:
         TextError: The markup is wrong: what, and where.
