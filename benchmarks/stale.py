@@ -2,8 +2,8 @@
 
     python benchmarks/stale.py
 
-A result is of the bundle that its commit holds; named are the parts of it that were replaced since. Whether one of them bears
-on a result is for the reader to say: the speaker encoder's errors do not change with the vocoder.
+A result is of the bundle that its commit holds; named are the parts of it that were replaced since. Whether one of them
+bears on a result is for the reader to say: the speaker encoder's errors do not change with the vocoder.
 """
 
 from __future__ import annotations
