@@ -14,14 +14,7 @@ import torch
 
 import voxclone
 from voxclone import hub
-from voxclone.config import (
-    AcousticConfig,
-    AlignerConfig,
-    ModelConfig,
-    SpeakerEncoderConfig,
-    VocoderConfig,
-    WatermarkConfig,
-)
+from voxclone.config import ModelConfig
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.adapter import Adapter
 from voxclone.models.aligner import Aligner
@@ -32,7 +25,8 @@ from voxclone.safety.certificate import Signer
 from voxclone.safety.labels import sidecar_path
 from voxclone.safety.validity import revoke
 from voxclone.synthesis.reference import encoder_id
-from voxclone.text.symbols import SYMBOLS
+
+TINY = Path(__file__).resolve().parents[1] / "tests" / "golden" / "tiny.json"  # the model that the tests use
 
 
 def prepare(seeds: Path, names: Iterable[str]) -> Path:
@@ -52,25 +46,7 @@ def prepare(seeds: Path, names: Iterable[str]) -> Path:
 def _write_model(seeds: Path) -> voxclone.VoxClone:
     """A small model with random weights, its parts, and two voices."""
     torch.manual_seed(0)
-    config = ModelConfig(
-        name="small",
-        acoustic=AcousticConfig(
-            n_symbols=len(SYMBOLS),
-            speaker_embedding_dim=8,
-            hidden_dim=8,
-            encoder_layers=1,
-            decoder_layers=1,
-            predictor_layers=1,
-        ),
-        speaker_encoder=SpeakerEncoderConfig(
-            channels=8, dilations=(1,), pooled_channels=8, attention_channels=4, embedding_dim=8
-        ),
-        vocoder=VocoderConfig(
-            upsample_initial_channel=16, resblock="2", resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 3),)
-        ),
-        aligner=AlignerConfig(n_symbols=len(SYMBOLS), dim=8),
-        watermark=WatermarkConfig(channels=4, dilations=(1,), threshold=1e3, doubt=-1e3),
-    )
+    config = ModelConfig.from_dict(json.loads(TINY.read_text(encoding="utf-8")))
     assert config.aligner is not None and config.watermark is not None
     parts = {
         "speaker_encoder": SpeakerEncoder(config.speaker_encoder),
@@ -79,11 +55,11 @@ def _write_model(seeds: Path) -> voxclone.VoxClone:
         "aligner": Aligner(config.aligner),
         "detector": WatermarkDetector(config.watermark),
     }
-    embedding = np.eye(8)[0]
+    embedding = np.eye(config.acoustic.speaker_embedding_dim)[0]
     consents = (voxclone.Consent.attest("Ada", basis="random numbers", scope=("cloning", "sharing", "commercial")),)
     voice = voxclone.Voice("Ada", embedding, np.full(80, -5.0), 200.0, consents, encoder_id(parts["speaker_encoder"]))
     voice.save(seeds / "voice" / "ada.voice")
-    adapter = Adapter({"a.weight": torch.randn(4, 4)}, "0" * 16, "small", "light")
+    adapter = Adapter({"a.weight": torch.randn(4, 4)}, "0" * 16, config.name, "light")
     with_adapter = dataclasses.replace(voice, adapter=adapter)
     with_adapter.save(seeds / "voice" / "adapted.voice")
     folder = seeds / "whole-model"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -46,49 +47,22 @@ def _no_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole model folder of a few hundred kB with random weights and the example voices ada and bob."""
+    """A whole model folder of a few hundred kB with random weights and the example voices ada and bob.
+
+    Its thresholds let everything out, and call no recording marked.
+    """
     import torch
 
     from voxclone import Consent, Voice, hub
-    from voxclone.config import (
-        AcousticConfig,
-        AlignerConfig,
-        ModelConfig,
-        SpeakerEncoderConfig,
-        VocoderConfig,
-        WatermarkConfig,
-    )
+    from voxclone.config import ModelConfig
     from voxclone.models.acoustic import AcousticModel
     from voxclone.models.aligner import Aligner
     from voxclone.models.speaker_encoder import SpeakerEncoder
     from voxclone.models.vocoder import build_vocoder
     from voxclone.models.watermark import WatermarkDetector
     from voxclone.synthesis.reference import encoder_id
-    from voxclone.text.symbols import SYMBOLS
 
-    config = ModelConfig(
-        name="tiny",
-        acoustic=AcousticConfig(
-            n_symbols=len(SYMBOLS),
-            speaker_embedding_dim=16,
-            hidden_dim=16,
-            encoder_layers=1,
-            decoder_layers=1,
-            predictor_layers=1,
-        ),
-        speaker_encoder=SpeakerEncoderConfig(
-            channels=16, dilations=(1, 2), pooled_channels=16, attention_channels=8, embedding_dim=16
-        ),
-        vocoder=VocoderConfig(
-            upsample_initial_channel=16,
-            resblock="2",
-            resblock_kernel_sizes=(3,),
-            resblock_dilation_sizes=((1, 3),),
-        ),
-        aligner=AlignerConfig(n_symbols=len(SYMBOLS), dim=16),
-        # It lets everything out, and calls no recording marked.
-        watermark=WatermarkConfig(channels=8, dilations=(1, 2), threshold=1e3, doubt=-1e3),
-    )
+    config = ModelConfig.from_dict(json.loads((Path(__file__).parent / "golden" / "tiny.json").read_text()))
     assert config.aligner is not None and config.watermark is not None
     folder = tmp_path_factory.mktemp("models") / "tiny"
     with torch.random.fork_rng():
