@@ -19,6 +19,9 @@ from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.text.symbols import SILENCES
 
 VALUES = ("pitch", "energy", "log_duration")
+RATIOS = (*VALUES, "pitch_without_jumps")
+JUMP = 2.1  # thirds of an octave from the recording's median: nearly all of them are octave errors of the tracker
+ASKED = (0.8, 1.2)  # of a variance ratio
 
 
 def measure(model: voxclone.VoxClone, path: Path, text: str) -> dict[str, Any] | None:
@@ -74,20 +77,28 @@ def compare(model: voxclone.VoxClone, readers: list[Reader], natural: Path, clon
                 both.append((real, made))
         if len(both) >= 3:
             own, clone = (of_speaker([pair[side] for pair in both]) for side in (0, 1))
-            ratios = np.asarray(np.nanvar(clone.pop("values"), 0) / np.nanvar(own.pop("values"), 0))
-            variance = dict(zip(VALUES, ratios.round(3).tolist(), strict=True))
+            made_variance, own_variance = (_variances(each.pop("values")) for each in (clone, own))
+            variance = {name: round(made_variance[name] / own_variance[name], 3) for name in RATIOS}
             speakers[reader.speaker] = {"real": own, "cloned": clone, "variance_ratio": variance, "texts": len(both)}
+    ratios = {name: [each["variance_ratio"][name] for each in speakers.values()] for name in RATIOS}
     measures = ("f0_median_hz", "f0_spread_semitones", "sounds_per_second")
     table = {name: _table(speakers, name) for name in measures}
     return {
         "speakers": speakers,
         "correlation": {name: round(float(np.asarray(np.corrcoef(own))[0, 1]), 3) for name, own in table.items()},
         "mean_ratio": {name: round(float(np.mean(own[1] / own[0])), 3) for name, own in table.items()},
-        "median_variance_ratio": {
-            name: round(float(np.median([each["variance_ratio"][name] for each in speakers.values()])), 3)
-            for name in VALUES
+        "median_variance_ratio": {name: round(float(np.median(own)), 3) for name, own in ratios.items()},
+        "speakers_within_0.8_to_1.2": {
+            name: sum(ASKED[0] <= ratio <= ASKED[1] for ratio in own) for name, own in ratios.items()
         },
     }
+
+
+def _variances(values: NDArray[np.float64]) -> dict[str, float]:
+    """Of the sounds of many recordings, (N, 3) as `VALUES` has them."""
+    pitch = values[:, 0]
+    near = pitch[np.abs(pitch) < JUMP]
+    return dict(zip(RATIOS, [*np.nanvar(values, 0).tolist(), float(near.var())], strict=True))
 
 
 def _table(speakers: dict[str, Any], name: str) -> NDArray[np.float64]:

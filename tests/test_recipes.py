@@ -88,8 +88,11 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"speaker_encoder/train.py --features {speaker} --noise {corpus} --config speaker_encoder.json "
         "--out speaker_run",
         f"acoustic/align.py --features {speech} --durations {durations} --out aligner_run --minutes 0.03",
+        f"acoustic/pace.py --features {speech} --durations {durations} --noise {corpus} --config acoustic.json "
+        "--steps 3 --rooms 1 --out pace_run",
         f"acoustic/train.py --features {speech} --durations {durations} --speaker-features {speaker} "
-        "--speaker-run speaker_run --speaker-config speaker_encoder.json --config acoustic.json --out acoustic_run",
+        "--speaker-run speaker_run --speaker-config speaker_encoder.json --config acoustic.json --pace-run pace_run "
+        "--out acoustic_run",
         f"vocoder/train.py --features {speech} --out vocoder_run --config vocoder.json",
         "bundle/export.py --speaker-run speaker_run --acoustic-run acoustic_run --vocoder-run vocoder_run "
         "--aligner-run aligner_run --speaker-config speaker_encoder.json --acoustic-config acoustic.json "

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from voxclone import hub
 from voxclone.config import AcousticConfig, AudioConfig, SpeakerEncoderConfig
-from voxclone.models.acoustic.manner import RateReader
+from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument(
         "--start-from", type=Path, help="model or run folder whose acoustic weights training starts from"
     )
+    parser.add_argument("--pace-run", type=Path, help="run folder of pace.py; --start-from's reader if left out")
     parser.add_argument("--judges-from", type=Path, help="adversarial run whose discriminators go on")
     parser.add_argument("--reset", nargs="*", default=[], help="parts of the model that start anew all the same")
     parser.add_argument("--out", type=Path, required=True)
@@ -76,8 +77,15 @@ def main() -> None:
     candidates = [entry for entry in store.entries if entry.key in weights]
     usable = drop_least_confident(candidates, confidence, data["drop_least_confident"])
     usable = drop_stretched(usable, store, durations)
-    reader = RateReader()
-    manners = measure_manners(store, durations, usable, AUDIO.sample_rate / AUDIO.hop_length, reader)
+    started = _acoustic_weights(args.start_from) if args.start_from else {}
+    manners = None
+    if settings["model"].get("manner"):
+        told = export_part(args.pace_run, "reader.") if args.pace_run else _part(started, "rate_reader.")
+        if not told:
+            parser.error("this model is told how fast a speaker speaks: name a --pace-run of pace.py")
+        reader = RateReader()
+        reader.load_state_dict(told)
+        manners = measure_manners(store, usable, AUDIO.sample_rate / AUDIO.hop_length, reader)
     train, valid = (
         VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == split], embeddings, manners)
         for split in ("train", "valid")
@@ -98,9 +106,7 @@ def main() -> None:
     else:
         step = AcousticStep(config, held_out, settings.get("frozen", ()))
     if args.start_from:
-        file = args.start_from / "acoustic.safetensors"
-        tensors = hub.read_tensors(file)[0] if file.exists() else export_part(args.start_from, "model.")
-        fresh = start_from(step.model, {n: t for n, t in tensors.items() if n.split(".")[0] not in args.reset})
+        fresh = start_from(step.model, {n: t for n, t in started.items() if n.split(".")[0] not in args.reset})
         print(
             f"starts from {args.start_from}, but for {', '.join(sorted({n.split('.')[0] for n in fresh})) or 'nothing'}"
         )
@@ -115,6 +121,16 @@ def main() -> None:
         ask_for_clean_speech(step, train)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+def _acoustic_weights(source: Path) -> dict[str, Tensor]:
+    """Of a model or run folder."""
+    file = source / "acoustic.safetensors"
+    return hub.read_tensors(file)[0] if file.exists() else export_part(source, "model.")
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def ask_for_clean_speech(step: AcousticStep, train: VoicedSpeech) -> None:

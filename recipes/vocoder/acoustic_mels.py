@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from voxclone import hub
 from voxclone.models.acoustic import AcousticModel
-from voxclone.models.acoustic.manner import RateReader
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.acoustic import VoicedSpeech, teacher_forced, voiced_batch
 from voxclone.training.embeddings import embed_store
@@ -46,7 +45,8 @@ def main() -> None:
         drawn = np.random.default_rng(0).choice(len(usable), args.most, replace=False, p=chances / chances.sum())
         usable = [usable[i] for i in sorted(drawn)]
     frames_per_second = config.audio.sample_rate / config.audio.hop_length
-    manners = measure_manners(store, durations, usable, frames_per_second, acoustic.rate_reader or RateReader())
+    reader = acoustic.rate_reader
+    manners = None if reader is None else measure_manners(store, usable, frames_per_second, reader)
     embeddings = embed_store(encoder, store, config.audio.sample_rate, {e.key for e in usable})
     speech = VoicedSpeech(store, durations, usable, embeddings, manners)
     for index, entry in enumerate(tqdm(speech.entries, desc="mels", disable=None)):

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from voxclone.audio.mel import MelSpectrogram
-from voxclone.audio.pitch import f0
+from voxclone.audio.pitch import f0, f0_spread
 from voxclone.config import AudioConfig
 
 RATE, HOP = 22050, 256
@@ -123,3 +123,16 @@ def test_range() -> None:
     found = f0(steady(400.0), RATE, HOP, f_min=60.0, f_max=300.0)
     assert found.max() < 310  # twice the period is as good, the period itself is not looked for
     assert f0(steady(600.0), RATE, HOP, f_max=700.0)[10] == pytest.approx(600, rel=0.005)
+
+
+def test_spread_of_a_melody() -> None:
+    time = np.arange(300) / 50
+    melody = 120 * 2 ** (0.3 * np.sin(2 * np.pi * time))
+    expected = 0.3 / np.sqrt(2)
+    assert f0_spread(melody) == pytest.approx(expected, rel=0.02)
+    assert f0_spread(melody * 2) == pytest.approx(expected, rel=0.02)
+    wrong = melody.copy()
+    wrong[::29] *= 2  # octave errors
+    wrong[::7] = 0  # unvoiced
+    assert f0_spread(wrong) == pytest.approx(expected, rel=0.05)
+    assert f0_spread(np.full(9, 100.0)) is None

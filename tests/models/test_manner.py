@@ -1,4 +1,4 @@
-"""What the acoustic model is told of a speaker's manner, and how pace is read."""
+"""What the acoustic model is told of a speaker's manner, and that it follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from voxclone.audio.rhythm import N_FEATURES
 from voxclone.config import AcousticConfig
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.manner import (
@@ -18,7 +17,6 @@ from voxclone.models.acoustic.manner import (
     PHONEME_SECONDS,
     SCALES,
     TRUST,
-    RateReader,
     manner,
 )
 from voxclone.text.phonemes import phonemize
@@ -34,19 +32,6 @@ def test_slower_and_livelier_are_more_and_bounded() -> None:
     slow = manner(1.2 * PHONEME_SECONDS, 1.3 * F0_SPREAD)
     assert bool((slow > 0.5).all())
     assert manner(5.0, 1e-9).abs().max() == 3
-
-
-def test_reader_finds_what_the_features_say() -> None:
-    generator = torch.Generator().manual_seed(0)
-    features = torch.randn(400, N_FEATURES, generator=generator) * 3 + 1
-    truth = 0.08 * torch.exp(0.05 * (features[:, 3] - 1) - 0.03 * (features[:, 20] - 1))
-    reader = RateReader()
-    assert float(reader(features[0])) == pytest.approx(PHONEME_SECONDS)
-    reader.fit(features[:300], truth[:300])
-    heard = reader(features[300:])
-    assert float((heard.log() - truth[300:].log()).abs().mean()) < 0.02
-    assert 0.03 <= float(reader(torch.full((N_FEATURES,), 1e6))) <= 0.3
-    assert math.isfinite(float(reader(torch.zeros(N_FEATURES))))
 
 
 def test_neutral_sentence_is_what_it_says() -> None:

@@ -108,3 +108,15 @@ def _best_path(
     for t in range(len(strengths) - 1, 0, -1):
         path[t - 1] = back[t, path[t]]
     return np.take_along_axis(frequencies, path[:, None], 1)[:, 0]
+
+
+def f0_spread(f0: NDArray[np.floating]) -> float | None:
+    """How widely a melody moves, in octaves: the deviation of log2 f0 (T,) in Hz, octave errors left out.
+
+    None where less than ten frames are voiced.
+    """
+    voiced = np.log2(f0[f0 > 0])
+    if len(voiced) < 10:
+        return None
+    near = voiced[np.abs(voiced - np.median(voiced)) < 0.7]
+    return float(near.std())

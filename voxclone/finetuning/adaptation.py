@@ -97,7 +97,7 @@ class AdaptationStep(AcousticStep):
         if depth == "embedding":
             return {"speaker_embedding": self.speaker_embedding, "spectrum": self.spectrum}
         if depth == "full":
-            return dict(self.model.named_parameters())
+            return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
         chosen = {name: self.model.get_parameter(name) for name in _norm_names(self.model)}
         if depth == "lora":
             for name, module in _large_layers(self.model).items():
@@ -220,7 +220,7 @@ def _large_layers(model: nn.Module) -> dict[str, nn.Linear | nn.Conv1d]:
     """
     found = {}
     for name, module in model.named_modules():
-        left_out = name.startswith(("speaker.", *PREDICTORS)) or name.endswith(".affine")
+        left_out = name.startswith(("speaker.", "rate_reader.", *PREDICTORS)) or name.endswith(".affine")
         if isinstance(module, (nn.Linear, nn.Conv1d)) and not left_out:
             grouped = isinstance(module, nn.Conv1d) and module.groups > 1
             if not grouped and min(module.weight.shape[:2]) >= 2 * RANK:

@@ -13,7 +13,7 @@ from voxclone.config import ModelConfig
 from voxclone.errors import ModelError
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
-from voxclone.models.identity import weights_id
+from voxclone.models.identity import acoustic_id
 from voxclone.models.speaker_encoder import SpeakerEncoder
 
 
@@ -23,7 +23,7 @@ class BaseModel:
 
     Attributes:
         folder: Where it lies.
-        acoustic_id: `weights_id` of the acoustic model.
+        acoustic_id: See `voxclone.models.identity.acoustic_id`.
     """
 
     folder: Path
@@ -60,4 +60,4 @@ def load_base(source: str | Path | None, revision: str | None = None) -> BaseMod
         loaded(encoder, "speaker_encoder")
         loaded(acoustic, "acoustic")
         loaded(aligner, "aligner")
-    return BaseModel(folder, config, encoder, acoustic, aligner, weights_id(acoustic))
+    return BaseModel(folder, config, encoder, acoustic, aligner, acoustic_id(acoustic))

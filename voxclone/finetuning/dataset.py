@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from voxclone.audio.mel import voiced_spectrum
-from voxclone.audio.rhythm import f0_spread, rhythm_features
+from voxclone.audio.pitch import f0_spread
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError, TextError, VoxcloneError
 from voxclone.finetuning.base import BaseModel
@@ -78,18 +78,17 @@ class SpeakerData:
         voiced = voiced[voiced > 0]
         if not len(voiced):
             raise VoxcloneError("no voiced sound was found; give speech that is spoken aloud, not whispered")
-        reader, manner = base.acoustic.rate_reader, (math.nan, math.nan)
+        reader, spread, pace = base.acoustic.rate_reader, None, None
         if reader is not None:
             rate = base.config.audio.sample_rate / base.config.audio.hop_length
-            features = torch.from_numpy(np.stack([rhythm_features(mel, rate) for mel in mels]))
-            paces = reader(features).log().numpy()
-            manner = (f0_spread(np.concatenate(f0)) or math.nan, math.exp(float(np.average(paces, weights=seconds))))
+            pace = reader.phoneme_seconds((reader.count(torch.from_numpy(mel)) for mel in mels), rate)
+            spread = f0_spread(np.concatenate(f0))
         return {
             "speaker_embedding": torch.from_numpy(np.asarray(mean / np.linalg.norm(mean), np.float32)),
             "spectrum": torch.from_numpy(np.asarray(np.average(spectra, axis=0, weights=seconds), np.float32)),
             "f0_median": torch.tensor(math.exp(float(np.median(np.log(voiced))))),
-            "f0_spread": torch.tensor(manner[0]),
-            "phoneme_seconds": torch.tensor(manner[1]),
+            "f0_spread": torch.tensor(spread or math.nan),
+            "phoneme_seconds": torch.tensor(pace or math.nan),
         }
 
 

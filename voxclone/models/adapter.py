@@ -30,7 +30,7 @@ class Adapter:
         tensors: Float tensors on the CPU, not to be written to. Under a parameter's name: what is added to it, in its
             shape. Under the name with ".up" (O, R) and ".down" (R, I): factors whose product, in the parameter's shape,
             is added.
-        base_id: `weights_id` of the acoustic model that it was trained on, the only one that it fits.
+        base_id: `acoustic_id` of the acoustic model that it was trained on, the only one that it fits.
         base_name: That model's name, for messages.
         depth: How deep the fine-tuning went: "norms", "lora" or "full".
 

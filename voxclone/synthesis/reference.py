@@ -15,15 +15,14 @@ from torch import nn
 
 from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.mel import MelSpectrogram, voiced_spectrum
-from voxclone.audio.pitch import f0
+from voxclone.audio.pitch import f0, f0_spread
 from voxclone.audio.quality import RecordingQuality
 from voxclone.audio.reference import name_of, prepare_reference
 from voxclone.audio.resample import resample
-from voxclone.audio.rhythm import f0_spread, rhythm_features
 from voxclone.audio.sounds import unlike_speech
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError
-from voxclone.models.acoustic.manner import RateReader
+from voxclone.models.acoustic.pace import Count, RateReader
 from voxclone.models.identity import weights_id
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.synthesis.agreement import find_strangers
@@ -38,8 +37,8 @@ class SpeakerMeasures(NamedTuple):
         spectrum: (n_mels,), see `voiced_spectrum`; averaged likewise.
         f0_median: Hz, of all voiced frames.
         recordings: What was found of each, in the order given.
-        f0_spread: Octaves, see `voxclone.audio.rhythm.f0_spread`; None if too little is voiced.
-        phoneme_seconds: Mean duration of a phoneme, as the rate reader hears it; None without one.
+        f0_spread: Octaves, see `voxclone.audio.pitch.f0_spread`; None if too little is voiced.
+        phoneme_seconds: Mean duration of a phoneme, as the rate reader believes it to be; None without one.
     """
 
     speaker_embedding: NDArray[np.float32]
@@ -51,12 +50,12 @@ class SpeakerMeasures(NamedTuple):
 
 
 class _Heard(NamedTuple):
-    """A recording that is fit: where it stands among all, its spectrum (n_mels,), f0 (T,) and rhythm features."""
+    """A recording that is fit: where it stands among all, its spectrum (n_mels,), f0 (T,) and sounds."""
 
     place: int
     spectrum: NDArray[np.float32]
     f0: NDArray[np.float32]
-    rhythm: NDArray[np.float32]
+    sounds: Count | None
 
 
 def measure_speaker(
@@ -85,7 +84,7 @@ def measure_speaker(
         AudioError: A recording is unreadable, or none is fit, and why; there is none; or they are of so many speakers
             that it cannot be told whose voice is wanted.
     """
-    listener = _Listener(audio)
+    listener = _Listener(audio, rate_reader)
     embeddings = np.array(list(embed_waveforms(encoder, listener.listen(sources, encoder.sample_rate))))
     qualities, heard = listener.qualities, listener.heard
     if not qualities:
@@ -109,17 +108,18 @@ def measure_speaker(
         math.exp(float(np.median(np.log(frames[frames > 0])))),
         tuple(qualities),
         f0_spread(frames),
-        None if rate_reader is None else _pace(rate_reader, [each.rhythm for each in heard], shares),
+        _pace(rate_reader, heard, shares, audio.sample_rate / audio.hop_length),
     )
 
 
-def _pace(reader: RateReader, rhythms: Sequence[NDArray[np.float32]], shares: NDArray[np.float64]) -> float | None:
-    """Seconds of a mean phoneme, over the recordings that are long enough."""
-    known = np.array([features.any() for features in rhythms]) & (shares > 0)
-    if not known.any():
+def _pace(
+    reader: RateReader | None, heard: Sequence[_Heard], shares: NDArray[np.float64], frame_rate: float
+) -> float | None:
+    """Seconds of a mean phoneme, over the recordings that are kept."""
+    if reader is None:
         return None
-    features = torch.from_numpy(np.stack(rhythms)[known]).to(reader.weight)
-    return math.exp(float(np.average(reader(features).log().cpu().numpy(), weights=shares[known])))
+    kept = zip(heard, shares, strict=True)
+    return reader.phoneme_seconds((each.sounds for each, share in kept if each.sounds and share > 0), frame_rate)
 
 
 class _Listener:
@@ -130,8 +130,8 @@ class _Listener:
         heard: Those that are fit.
     """
 
-    def __init__(self, audio: AudioConfig) -> None:
-        self._audio, self._mel_spectrogram = audio, MelSpectrogram(audio)
+    def __init__(self, audio: AudioConfig, rate_reader: RateReader | None) -> None:
+        self._audio, self._mel_spectrogram, self._rate_reader = audio, MelSpectrogram(audio), rate_reader
         self.qualities: list[RecordingQuality] = []
         self.heard: list[_Heard] = []
 
@@ -150,9 +150,9 @@ class _Listener:
             except AudioError as error:
                 self.qualities.append(RecordingQuality(name, left_out=str(error).removeprefix(f"{name}: ")))
                 continue
-            mel = self._mel_spectrogram(torch.from_numpy(reference.waveform)[None])[0].numpy()
-            rhythm = rhythm_features(mel, self._audio.sample_rate / self._audio.hop_length)
-            self.heard.append(_Heard(len(self.qualities), voiced_spectrum(mel, pitch), pitch, rhythm))
+            mel = self._mel_spectrogram(torch.from_numpy(reference.waveform)[None])[0]
+            sounds = self._rate_reader.count(mel) if self._rate_reader else None
+            self.heard.append(_Heard(len(self.qualities), voiced_spectrum(mel.numpy(), pitch), pitch, sounds))
             doubt = unlike_speech(reference.waveform, reference.sample_rate, pitch)
             self.qualities.append(dataclasses.replace(RecordingQuality.of(reference), doubt=doubt))
             yield resample(reference.waveform, self._audio.sample_rate, sample_rate)

@@ -13,7 +13,7 @@ from voxclone.errors import ModelError, VoiceError
 from voxclone.models.acoustic import AcousticModel, Plan
 from voxclone.models.acoustic.manner import manner
 from voxclone.models.adapter import Adapter, adapt
-from voxclone.models.identity import weights_id
+from voxclone.models.identity import acoustic_id
 from voxclone.voice import Voice
 
 
@@ -72,8 +72,8 @@ class AcousticModels:
 
     @cached_property
     def base_id(self) -> str:
-        """See `weights_id`; an adapter names the one that it fits."""
-        return weights_id(self.base)
+        """See `acoustic_id`; an adapter names the one that it fits."""
+        return acoustic_id(self.base)
 
     def speaking(self, voice: Voice) -> SpeakingModel:
         """The model for a voice, kept as long as the voice.

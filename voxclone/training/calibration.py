@@ -34,7 +34,11 @@ def spoken_values(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def typical_habits(model: AcousticModel, speech: Dataset[dict[str, Any]], voices: int = 200) -> Tensor:
-    """(MANNER_DIMS,) what `AcousticModel.habits` would give for a voice of typical manner: a mean over random ones."""
+    """(MANNER_DIMS,) what `AcousticModel.habits` should be for a voice of typical manner: a mean over recordings.
+
+    A mean of predicted logarithms makes sounds shorter than they are: habits of pace are corrected by how much longer
+    the recordings' sounds last than the model would have them.
+    """
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(speech), generator=generator)[:voices].tolist()  # type: ignore[arg-type]  # it is sized
     found = []
@@ -42,7 +46,13 @@ def typical_habits(model: AcousticModel, speech: Dataset[dict[str, Any]], voices
         item = speech[index]
         parts = [item[name][None] for name in ("speaker_embedding", "spectrum", "manner")]
         condition = model.condition(parts[0], torch.tensor([item["f0_median"]]), parts[1], manner=parts[2])
-        found.append(model.habits(condition)[0] - torch.tensor(SCALES) * parts[2][0])
+        habits = model.habits(condition)[0] - torch.tensor(SCALES) * parts[2][0]
+        ids = item["phoneme_ids"].long()[None]
+        encodings, mask = model.encode(ids, torch.tensor([ids.shape[1]]), condition)
+        _, log_durations = model.vary(ids, *model.predict(encodings, mask, condition), None)
+        sounds = ids[0] >= len(SILENCES)
+        lasting, planned = item["durations"][sounds].float().mean(), log_durations[0, sounds].exp().mean()
+        found.append(habits + torch.stack([torch.log(lasting / planned), torch.zeros(())]))
     return torch.stack(found).mean(0)
 
 

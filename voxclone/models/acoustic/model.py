@@ -22,7 +22,8 @@ from voxclone.models.acoustic.delivery import (
     widen_silences,
 )
 from voxclone.models.acoustic.length_regulator import regulate_length
-from voxclone.models.acoustic.manner import MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST, RateReader
+from voxclone.models.acoustic.manner import MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST
+from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
 from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
 
@@ -120,7 +121,7 @@ class AcousticModel(nn.Module):
         self.register_buffer("mean_spectrum", torch.full((config.n_mels,), MEL_MIDDLE))
         if config.quality_dims:
             self.register_buffer("clean_quality", torch.zeros(config.quality_dims))
-        self.rate_reader = RateReader() if config.manner else None
+        self.rate_reader = RateReader().requires_grad_(False) if config.manner else None  # trained by itself
         if config.manner:
             self.register_buffer("typical_habits", torch.tensor([1.75, -1.7]))
             ids = torch.tensor([symbol_ids(NEUTRAL)]) % config.n_symbols
@@ -163,7 +164,7 @@ class AcousticModel(nn.Module):
         prosody = self.prosody_predictor(encodings, mask, condition)
         return prosody, self.duration_predictor(encodings, mask, condition)[:, :, 0] + 1.5
 
-    def _vary(
+    def vary(
         self, phoneme_ids: Tensor, prosody: Tensor, log_durations: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Predictions to what is spoken: with noise (B, N, 4) one of many ways of reading, else the plain one."""
@@ -184,7 +185,7 @@ class AcousticModel(nn.Module):
         ids = self.neutral_ids.expand(len(condition), -1)
         lengths = torch.full((len(condition),), ids.shape[1], device=ids.device)
         encodings, mask = self.encode(ids, lengths, condition)
-        prosody, log_durations = self._vary(ids, *self.predict(encodings, mask, condition), None)
+        prosody, log_durations = self.vary(ids, *self.predict(encodings, mask, condition), None)
         spoken = (ids >= len(SILENCES)).float()
         pace = (log_durations.exp() * spoken).sum(1) / spoken.sum(1)
         weight = prosody[:, :, 1].clamp(0, 1) * spoken
@@ -265,7 +266,7 @@ class AcousticModel(nn.Module):
         encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
         prosody, log_durations = self.predict(encodings, mask, condition)
         noise = None if seed is None else _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
-        prosody, log_durations = self._vary(phoneme_ids, prosody, log_durations, noise)
+        prosody, log_durations = self.vary(phoneme_ids, prosody, log_durations, noise)
         if self.config.manner and manner is not None and in_manner:
             habits = self.habits(condition) if habits is None else habits
             prosody, log_durations = self._in_manner(prosody, log_durations, manner, habits)

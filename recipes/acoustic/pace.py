@@ -1,0 +1,69 @@
+"""Teach the rate reader to count sounds, on the aligner's durations: it tells the acoustic model a voice's pace."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from voxclone.audio.io import read_audio
+from voxclone.audio.resample import resample
+from voxclone.config import AudioConfig
+from voxclone.training.augmentation import Augmentation, simulate_rooms
+from voxclone.training.checkpoint import Checkpoint, save_checkpoint
+from voxclone.training.extraction import audio_files
+from voxclone.training.features import FeatureStore
+from voxclone.training.pace import CountedSpeech, PaceStep, hear_speakers, set_doubt, split_speakers
+from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
+from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
+
+AUDIO = AudioConfig()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
+    parser.add_argument("--durations", type=Path, required=True, help="from align.py")
+    parser.add_argument("--noise", type=Path, help="folder of noise recordings")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"), help="as for train.py")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--recordings", type=int, default=40, help="at most so many of each speaker")
+    parser.add_argument("--rooms", type=int, default=30, help="that are simulated")
+    parser.add_argument("--without", nargs="*", default=[], help="speakers that are left out")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
+    data = json.loads(args.config.read_text(encoding="utf8"))["data"]
+    weights = corpus_weights(store.entries, data["corpus_weights"])
+    candidates = [entry for entry in store.entries if entry.key in weights and entry.about["split"] == "train"]
+    confident = drop_least_confident(candidates, confidence, data["drop_least_confident"])
+    usable = [e for e in drop_stretched(confident, store, durations) if e.about["speaker"] not in args.without]
+    noises = [read_audio(path) for path in audio_files(args.noise)] if args.noise else []
+    augmentation = Augmentation(
+        noises=[torch.from_numpy(resample(noise, rate, AUDIO.sample_rate)) for noise, rate in noises],
+        rooms=simulate_rooms(args.rooms, AUDIO.sample_rate),
+        sample_rate=AUDIO.sample_rate,
+        noise_probability=0.6 if noises else 0.0,
+        codec_probability=0.1,
+    )
+    train, held_out = split_speakers(usable)
+    speech = CountedSpeech(store, durations, train, AUDIO, augmentation, args.recordings)
+    config = TrainerConfig(max_steps=args.steps, learning_rate=3e-3, warmup_steps=30, ema_decay=0.99)
+    step = PaceStep()
+    Trainer(step, speech, args.out, config).fit()
+    if not held_out:
+        print("too few speakers to tell how far to trust the reader: what it assumes stays")
+        return
+    step.load_state_dict(export_weights(args.out))
+    rate = AUDIO.sample_rate / AUDIO.hop_length
+    set_doubt(step.reader.eval(), hear_speakers(step.reader, store, durations, held_out, rate), rate)
+    print(f"typical {step.reader.typical.tolist()}, doubt {step.reader.doubt.tolist()}")
+    save_checkpoint(args.out, Checkpoint(args.steps + 1, 0.0, 0, 0, step.state_dict(), {}, {}))
+
+
+if __name__ == "__main__":
+    main()
