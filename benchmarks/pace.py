@@ -62,7 +62,8 @@ def main() -> None:
     rng, mel_spectrogram = np.random.default_rng(0), MelSpectrogram(audio)
 
     def through_channel(waveform: torch.Tensor) -> torch.Tensor:
-        return mel_spectrogram(channel(waveform, rng)[None])[0]
+        mel: torch.Tensor = mel_spectrogram(channel(waveform, rng)[None])[0]
+        return mel
 
     heard = {
         "as it is": hear_speakers(reader, store, durations, entries, rate),
