@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,47 @@ from torch import Tensor
 os.environ.setdefault("TRITON_INTERPRET", "1")
 
 Case = tuple[Tensor, Tensor, Tensor]  # a kernel's output, the reference's in the same dtype, and in float64
+
+
+@pytest.fixture(autouse=True)
+def _bfloat16_is_interpreted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's interpreter takes bfloat16 for integers; here its values are numpy's numbers, which ml_dtypes adds."""
+    if "test_gpu_" not in request.module.__name__:
+        return
+    if importlib.util.find_spec("ml_dtypes") is None:
+        if torch.bfloat16 in getattr(getattr(request.node, "callspec", None), "params", {}).values():
+            pytest.skip("numpy has no bfloat16 without ml_dtypes, which onnx brings")
+        return
+    import ml_dtypes
+    import numpy as np
+    import triton.language as tl
+    from triton.runtime import interpreter
+
+    original = interpreter._get_np_dtype
+    numbers = np.dtype(ml_dtypes.bfloat16)
+
+    def dtype_of(kind: Any) -> Any:
+        return numbers if tl.bfloat16 in (kind, kind.is_block() and kind.element_ty) else original(kind)
+
+    def cast(self: Any, source: Any, kind: Any, rounding: Any = None) -> Any:
+        return interpreter.TensorHandle(source.data.astype(dtype_of(kind)), kind.scalar)
+
+    def load(self: Any, places: Any, mask: Any, other: Any, *_: Any) -> Any:
+        kind = places.get_element_ty()
+        stored = original(kind)
+        others = np.zeros(places.data.shape, stored) if other is None else other.data.view(stored)
+        read = interpreter._interpreter.load(places.data, mask.data, others, stored)
+        return interpreter.TensorHandle(read.view(dtype_of(kind)), kind)
+
+    def store(self: Any, places: Any, values: Any, mask: Any, *_: Any) -> Any:
+        given = values.data.view(np.uint16) if values.data.dtype == numbers else values.data
+        return interpreter._interpreter.store(places.data, given, mask.data)
+
+    monkeypatch.setattr(interpreter, "_get_np_dtype", dtype_of)
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "create_masked_load", load)
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "create_masked_store", store)
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "cast_impl", cast)
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "create_fp_to_fp", cast)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def test_the_kernel_is_interpreted() -> None:
     assert isinstance(snake.snake_kernel, InterpretedFunction)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("length", [1, 2, 11, BLOCK - 1, BLOCK, BLOCK + 1, 4097])
 def test_parity(length: int, dtype: torch.dtype, rounds_as_well: Check) -> None:
     assert rounds_as_well(activated(length, dtype))

@@ -25,7 +25,7 @@ Case = tuple[Tensor, Tensor, Tensor]
 Check = Callable[[Case], bool]
 HOP, RATE, SLOPE = 32, 22050, 0.1
 BLOCK = 16
-DTYPES = [torch.float32, torch.float16]
+DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 
 
 @pytest.fixture(autouse=True)

@@ -190,7 +190,7 @@ def conv1d_kernel(
             other=0.0,
         )
         if SLOPE != 1.0:
-            a = tl.where(a >= 0, a, (a * SLOPE).to(a.dtype))
+            a = tl.where(a >= 0, a, (a.to(tl.float32) * SLOPE).to(a.dtype))
         w = tl.load(
             weight + (tap * CHANNELS_IN + channels)[:, None] * CHANNELS_OUT + columns[None, :],
             mask=(channels < CHANNELS_IN)[:, None] & (columns < CHANNELS_OUT)[None, :],

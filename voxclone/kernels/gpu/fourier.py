@@ -161,7 +161,7 @@ def spectrum_kernel(
             mask=inside[:, None] & (channels < CHANNELS)[None, :],
             other=0.0,
         )
-        a = tl.where(a >= 0, a, (a * SLOPE).to(a.dtype))
+        a = tl.where(a >= 0, a, (a.to(tl.float32) * SLOPE).to(a.dtype))
         places = weight + (tap * CHANNELS + channels)[:, None] * (2 * BINS) + bins[None, :]
         real = (channels < CHANNELS)[:, None] & real_bin[None, :]
         level = tl.dot(a, tl.load(places, mask=real, other=0.0), level, input_precision="ieee")

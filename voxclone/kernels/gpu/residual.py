@@ -220,7 +220,7 @@ def chain_kernel(
                         mask=inside[:, None] & real_channel[None, :],
                         other=0.0,
                     )
-                    a = tl.where(a >= 0, a, (a * SLOPE).to(a.dtype))
+                    a = tl.where(a >= 0, a, (a.to(tl.float32) * SLOPE).to(a.dtype))
                     w = tl.load(
                         weights + ((index * TAPS + tap) * CHANNELS + channels)[:, None] * CHANNELS + channels[None, :],
                         mask=real_channel[:, None] & real_channel[None, :],
