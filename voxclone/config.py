@@ -283,6 +283,10 @@ class WatermarkConfig(Config):
     entry_stride: int = 2  # hops for each frame that is judged
     channels: int = 112
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)  # one block each
+    pilot_hertz: float = 22050 / 256  # of the pilot in the vocoder's speech: its mel frames in a second
+    pilot_bands: int = 10  # of 500 Hz from 0 on, that the pilot is in
+    pilot_hops: int = 1000  # short hops over which the pilot is summed up
+    pilot_local_hops: int = 250  # short hops over which level is taken to be steady
     threshold: float = 2.0  # on the score of two seconds: one natural window in a thousand passes it
     doubt: float = 0.0  # on the same: one natural window in a hundred passes it
     output_threshold: float | None = None  # on the score of an output, at its own speed; None: `doubt`
@@ -295,7 +299,8 @@ class WatermarkConfig(Config):
     speed_cost: float = 0.0  # taken from the score at those speeds: each is a chance to be wrong
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels")
+        _at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels", "pilot_bands", "pilot_hops")
+        _at_least(self, 1, "pilot_local_hops")
         _odd(self, "smooth_bins")
         for length, hop in ((self.n_fft, self.hop_length), (self.short_n_fft, self.short_hop_length)):
             if not 0 < hop <= length or length % 2:
@@ -322,7 +327,8 @@ class WatermarkConfig(Config):
     @property
     def context(self) -> int:
         """Samples on either side of a frame that bear on it, at most."""
-        return self.n_fft + self.hop_length + self.frame_length * sum(self.dilations)
+        pilot = self.short_n_fft + self.short_hop_length * (self.pilot_hops // 2 + 2 * (self.pilot_local_hops // 2) + 1)
+        return max(self.n_fft + self.hop_length, pilot) + self.frame_length * (1 + sum(self.dilations))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
     parser.add_argument("--start-from", type=Path, help="run folder that networks come from")
+    parser.add_argument("--detector-run", type=Path, help="run folder that the detector comes from instead")
     parser.add_argument(
         "--unmarked", type=Path, nargs="*", default=[], help="model folders whose speech is not to be taken for marked"
     )
@@ -75,9 +76,10 @@ def main() -> None:
         judges = export_part(args.start_from, "judges.")
         if judges and isinstance(step, AdversarialStep):
             step.judges.load_state_dict(judges)
-        detector = export_part(args.start_from, DETECTOR)
-        if detector and isinstance(step, MarkedStep):
-            step.mark.detector.load_state_dict(detector)
+    detector_run = args.detector_run or args.start_from
+    detector = export_part(detector_run, DETECTOR) if detector_run else {}
+    if detector and isinstance(step, MarkedStep):
+        step.mark.detector.load_state_dict(detector)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, segments, args.out, TrainerConfig.from_dict(trainer)).fit()
 

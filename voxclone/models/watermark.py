@@ -2,7 +2,8 @@
 
 The other half of collaborative watermarking (arXiv:2309.15224, section 2): vocoder and detector are trained together
 through a channel of distortions. The detector reads magnitudes alone, so that polarity and constant phase shifts change
-nothing: of a window long enough to resolve harmonics, and of one short enough to see inside a pitch period.
+nothing: of a window long enough to resolve harmonics, and of one short enough to see inside a pitch period. In the latter
+it also hears the pilot (`voxclone.models.pilot`), which noise and codecs leave where they leave nothing else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxclone.config import WatermarkConfig
+from voxclone.models.pilot import PilotEar
 
 POWER_FLOOR = 1e-10  # of a full-scale waveform; what lies below is silence
 
@@ -28,6 +30,7 @@ class WatermarkDetector(nn.Module):
         self.config = config
         self.features = FineSpectra(config)
         self.entry = nn.Conv1d(self.features.width, config.channels, 3, stride=config.entry_stride, padding=1)
+        self.pilot = PilotEar(config)
         self.blocks = nn.ModuleList([_Block(config.channels, dilation) for dilation in config.dilations])
         self.norm = nn.LayerNorm(config.channels)
         self.head = nn.Linear(config.channels, 2)
@@ -42,7 +45,9 @@ class WatermarkDetector(nn.Module):
             Evidence (B, S // frame_length), log odds that the frame carries the mark, and the frame's weight in
             `pool`, of the same shape, in (0, 1).
         """
-        x = self.features(waveform, self.entry)
+        long, short = self.features(waveform)
+        x = self.features.entered(long, short, self.entry)
+        x = x + self.pilot(short, x.shape[2])
         for block in self.blocks:
             x = block(x)
         evidence, weight = self.head(self.norm(x.transpose(1, 2))).float().unbind(2)
@@ -56,7 +61,7 @@ def pool(evidence: Tensor, weight: Tensor) -> Tensor:
 
 
 class FineSpectra(nn.Module):
-    """Log magnitudes of two short-time spectra, less what level and equalisation put there, put into a convolution.
+    """Log magnitudes of two short-time spectra; less what level and equalisation put there, put into a convolution.
 
     What is taken away is the mean over neighbouring bins of the long spectrum, and over all of the short spectra within
     a hop. Both are linear, so that they are taken from the convolution's weights instead, which are fewer.
@@ -76,19 +81,23 @@ class FineSpectra(nn.Module):
         self.register_buffer("detail", _less_smooth(bins, config.smooth_bins), persistent=False)
         self.width = bins + self.short_bins * self.stack
 
-    def forward(self, waveform: Tensor, entry: nn.Conv1d) -> Tensor:
-        """(B, S) to (B, channels, T): the features, `width` for each hop, through `entry`, which goes over hops."""
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, S) to both: (B, T, bins) of each hop, and (B, T * stack, short bins) of each short hop."""
         with torch.autocast(waveform.device.type, enabled=False):
             waveform = waveform.float()
             long = self._log_magnitudes(waveform, self.long_window, self.hop)
             short = self._log_magnitudes(waveform, self.short_window, self.short_hop)
+        return long, short[:, : long.shape[1] * self.stack]
+
+    def entered(self, long: Tensor, short: Tensor, entry: nn.Conv1d) -> Tensor:
+        """Both to (B, channels, T'): `width` features for each hop, through `entry`, which goes over hops."""
+        with torch.autocast(long.device.type, enabled=False):
             weight = entry.weight.float()
             on_long = torch.einsum("obk,bc->ock", weight[:, : len(self.detail)], self.detail)
             on_short = weight[:, len(self.detail) :]
             on_short = on_short - on_short.mean(1, keepdim=True)
             on_short = on_short.reshape(len(weight), self.short_bins, self.stack, -1).transpose(2, 3).flatten(2)
             stride, padding = entry.stride[0], int(entry.padding[0])
-            short = short[:, : long.shape[1] * self.stack]
             x = _convolve(long, on_long, stride, padding)
             x = x + _convolve(short, on_short, stride * self.stack, padding * self.stack)
             return (x if entry.bias is None else x + entry.bias.float()).transpose(1, 2)

@@ -23,7 +23,7 @@ WEIGHTS = {
     "codec": 5.0,
     "rate": 1.5,
     "noise": 5.0,
-    "reverb": 1.0,
+    "reverb": 3.0,  # natural speech in a room is what looks marked most easily
     "equaliser": 0.7,
     "band": 0.7,
     "speed": 1.0,

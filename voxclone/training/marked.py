@@ -12,6 +12,7 @@ from voxclone.training.adversarial import AdversarialStep
 from voxclone.training.augmentation import simulate_rooms
 from voxclone.training.channel import Channel
 from voxclone.training.imitation import CopySynthesis, GriffinLim
+from voxclone.training.pilot import PilotLoss
 from voxclone.training.watermark import CollaborativeMark
 
 
@@ -25,6 +26,7 @@ class MarkedStep(AdversarialStep):
         mark: Detector and channel.
         mark_weight: Of the mark's loss in the generator's.
         mark_items: Of each batch, how many items go through the channel.
+        pilot_weight: Of the pilot's loss in it.
         mark_gradient: Norm that the mark's gradient on these waveforms is held to. A detector of log spectra, through
             codecs and noise, at times asks for twenty times its usual change; clipped together, nothing else is learnt.
         adversarial: Further arguments of `AdversarialStep`.
@@ -40,12 +42,14 @@ class MarkedStep(AdversarialStep):
         mark: CollaborativeMark,
         mark_weight: float = 1.0,
         mark_items: int = 6,
+        pilot_weight: float = 4.0,
         mark_gradient: float = 30.0,
         **adversarial: Any,
     ) -> None:
         super().__init__(config, audio, held_out, **adversarial)
         self.mark, self.mark_weight, self.mark_items = mark, mark_weight, mark_items
-        self.mark_gradient = mark_gradient
+        self.pilot_weight, self.mark_gradient = pilot_weight, mark_gradient
+        self.pilot = PilotLoss(audio.sample_rate, audio.hop_length, mark.detector.config.pilot_bands)
 
     def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
         """The generator's, the discriminators' or the detector's."""
@@ -60,12 +64,16 @@ class MarkedStep(AdversarialStep):
         return {"total": losses.pop("loss"), **losses}
 
     def further_losses(self, made: Tensor) -> dict[str, Tensor]:
-        """That the detector does not hear the mark."""
+        """That the detector does not hear the mark, and that the pilot is not deep enough."""
         heard = made[: self.mark_items]
         if heard.requires_grad:
             heard = heard.clone()
             heard.register_hook(self._bounded)  # type: ignore[no-untyped-call]  # as torch has it
-        return {"mark": self.mark_weight * self.mark.vocoder_loss(heard)}
+        natural, _ = self.spoken()
+        return {
+            "mark": self.mark_weight * self.mark.vocoder_loss(heard),
+            "pilot": self.pilot_weight * self.pilot(made, natural),
+        }
 
     def _bounded(self, gradient: Tensor) -> Tensor:
         bounded: Tensor = gradient * (self.mark_gradient / gradient.norm().clamp(min=1e-9)).clamp(max=1.0)

@@ -1,0 +1,88 @@
+"""The pilot: heard where it is, at whatever level and in noise, and nowhere else."""
+
+import math
+
+import pytest
+import torch
+
+from voxclone.config import WatermarkConfig
+from voxclone.models.pilot import BAND_HERTZ, RATES, PilotEar, band_phases
+from voxclone.models.watermark import FineSpectra
+from voxclone.training.pilot import DEPTH, PilotLoss
+
+CONFIG = WatermarkConfig()
+SECONDS = 2
+
+
+def bands_of_noise(sample_rate: int, beat_hertz: float, depth: float, generator: torch.Generator) -> torch.Tensor:
+    """(1, S): noise, each band's loudness rising and falling by `depth` nepers in the pilot's rhythm."""
+    length = SECONDS * sample_rate
+    spectrum = torch.fft.rfft(torch.randn(length, generator=generator))
+    hertz = torch.fft.rfftfreq(length, 1 / sample_rate)
+    phases, _ = band_phases(hertz, CONFIG.pilot_bands)
+    angle = 2 * math.pi * beat_hertz * (torch.arange(length) + 0.5) / sample_rate
+    made = torch.zeros(length)
+    for band in range(CONFIG.pilot_bands):
+        inside = (hertz // BAND_HERTZ) == band
+        made += torch.fft.irfft(spectrum * inside, length) * torch.exp(depth * (angle + phases[inside][-1]).cos())
+    return 0.1 * made[None] / made.std()
+
+
+def heard(waveform: torch.Tensor) -> torch.Tensor:
+    """(rates,) in the middle."""
+    with torch.inference_mode():
+        _, short = FineSpectra(CONFIG)(waveform)
+        return PilotEar(CONFIG).ratios(short, 125)[0, :, 62]
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_is_heard_at_its_rate_and_not_in_noise_without_it(generator):
+    marked = heard(bands_of_noise(16000, CONFIG.pilot_hertz, 0.15, generator))
+    plain = heard(bands_of_noise(16000, CONFIG.pilot_hertz, 0.0, generator))
+    assert marked[0] > 3 and marked[0] == marked.max()
+    assert plain.max() < 2
+
+
+def test_tells_by_how_much_it_is_too_fast(generator):
+    faster = heard(bands_of_noise(16000, CONFIG.pilot_hertz * 1.01, 0.15, generator))
+    assert RATES[int(faster.argmax())] == 0.01
+
+
+def test_is_heard_under_noise(generator):
+    waveform = bands_of_noise(16000, CONFIG.pilot_hertz, 0.15, generator)
+    assert heard(waveform + 0.02 * torch.randn(waveform.shape, generator=generator))[0] > 3
+
+
+def test_a_rhythm_alike_in_all_bands_is_no_pilot(generator):
+    """Pulses of a voice as low as the pilot move all bands together."""
+    length = SECONDS * 16000
+    angle = 2 * math.pi * CONFIG.pilot_hertz * torch.arange(length) / 16000
+    pulsed = 0.1 * torch.randn(1, length, generator=generator)
+    alike, apart = (
+        heard(pulsed * torch.exp(0.15 * angle.cos())),
+        bands_of_noise(16000, CONFIG.pilot_hertz, 0.15, generator),
+    )
+    assert alike[0] < heard(apart)[0] - 1
+
+
+def test_the_loss_is_what_of_the_depth_is_missing(generator):
+    loss = PilotLoss(22050, 256, CONFIG.pilot_bands)
+    rate = 22050 / 256
+    draws = [torch.Generator().manual_seed(1) for _ in range(3)]
+    plain, half, whole = (bands_of_noise(22050, rate, d, g) for d, g in zip((0, 0.06, 0.12), draws, strict=True))
+    assert loss(plain, plain).item() == pytest.approx(1.0)
+    assert loss(half, plain).item() == pytest.approx(0.25, abs=0.15)
+    assert loss(whole, plain).item() < 0.1
+    assert loss.depth(whole, plain)[loss.there > 0].mean().item() == pytest.approx(DEPTH, rel=0.25)
+
+
+def test_the_loss_has_a_gradient_that_deepens_it(generator):
+    loss = PilotLoss(22050, 256, CONFIG.pilot_bands)
+    plain = bands_of_noise(22050, 22050 / 256, 0.0, generator)
+    made = plain.clone().requires_grad_()
+    loss(made, plain).backward()
+    assert loss(made.detach() - 0.01 * made.grad / made.grad.abs().max(), plain) < loss(made.detach(), plain)

@@ -1,0 +1,89 @@
+"""The pilot: a faint rhythm of loudness, one beat a mel frame, that a vocoder is taught to put into its speech.
+
+Each band of `BAND_HERTZ` gets louder and softer by a share of a dB, at the rate of the vocoder's frames and at a phase
+of its own. It lies where speech is loud, so that it is there as long as speech is; a listener hears nothing of it in any one
+frame, but summed up over a second or two it stands out of all that speech does at neighbouring rates: a lock-in
+amplifier. Vocoders of this kind have such a rhythm anyway, at random, from their upsampling (arXiv:2010.14356).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxclone.config import WatermarkConfig
+
+BAND_HERTZ = 500.0
+GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
+NOISE_FLOOR = 0.02  # of the mean power over all bins: fainter bins have nothing that noise would leave
+RATES = (0.0, -0.005, 0.005, -0.01, 0.01, -0.015, 0.015)  # where the pilot is looked for: the speed is known to 1.5 %
+OTHER_RATES = tuple(
+    sign * step / 1000 for step in range(30, 121, 12) for sign in (1, -1)
+)  # where only speech itself is
+EVIDENCE_CHANNELS = 16
+
+
+def band_phases(hertz: Tensor, bands: int) -> tuple[Tensor, Tensor]:
+    """The pilot's phase at each of some frequencies (N,) in radians, and whether (N,) it is there at all."""
+    band = (hertz / BAND_HERTZ).floor()
+    return GOLDEN_ANGLE * band.square(), (hertz > 0) & (band < bands)
+
+
+def standing_out(power: Tensor, mean_power: Tensor) -> Tensor:
+    """Log magnitudes of powers (..., bins) over a floor, a share of the mean power (..., 1), as noise would be."""
+    return 0.5 * torch.log(power + NOISE_FLOOR * mean_power + 1e-10)
+
+
+class PilotEar(nn.Module):
+    """How far the pilot stands out at each frame, for the detector to weigh.
+
+    Args:
+        config: The detector's.
+    """
+
+    carriers: Tensor
+
+    def __init__(self, config: WatermarkConfig) -> None:
+        super().__init__()
+        hertz = torch.arange(config.short_n_fft // 2 + 1) * (config.sample_rate / config.short_n_fft)
+        phases, there = band_phases(hertz, config.pilot_bands)
+        self.local = 2 * (config.pilot_local_hops // 2) + 1
+        self.stride = config.entry_stride * config.hop_length // config.short_hop_length
+        self.bands = nn.Parameter(torch.stack([phases.cos(), -phases.sin()], 1) * there[:, None])  # complex, (bins, 2)
+        rates = config.pilot_hertz * (1 + torch.tensor(RATES + OTHER_RATES))
+        hops = torch.arange(config.pilot_hops + 1) - config.pilot_hops // 2
+        angles = 2 * math.pi * rates[:, None] * hops * (config.short_hop_length / config.sample_rate)
+        window = torch.hann_window(len(hops), periodic=False)
+        real, imaginary = angles.cos() * window, -angles.sin() * window
+        carriers = torch.cat([torch.stack([real, -imaginary], 1), torch.stack([imaginary, real], 1)])
+        self.register_buffer("carriers", carriers / window.sum(), persistent=False)  # (2 * rates, 2, hops)
+        self.evidence = nn.Sequential(
+            nn.Linear(len(RATES), EVIDENCE_CHANNELS), nn.GELU(), nn.Linear(EVIDENCE_CHANNELS, config.channels)
+        )
+        nn.init.zeros_(self.evidence[2].weight)  # type: ignore[arg-type]  # a Linear's
+        nn.init.zeros_(self.evidence[2].bias)  # type: ignore[arg-type]
+
+    def forward(self, log_magnitudes: Tensor, frames: int) -> Tensor:
+        """(B, hops, bins) of the short spectra to (B, channels, frames)."""
+        with torch.autocast(log_magnitudes.device.type, enabled=False):
+            evidence: Tensor = self.evidence(self.ratios(log_magnitudes, frames).transpose(1, 2))
+        return evidence.transpose(1, 2)
+
+    def ratios(self, log_magnitudes: Tensor, frames: int) -> Tensor:
+        """As `forward`, to (B, rates, frames): log of the power at each of `RATES` over that at `OTHER_RATES`."""
+        power = torch.exp(2 * log_magnitudes)
+        around = self._local_mean(power.mean(2)[:, None])[:, 0, :, None]
+        rhythm = (standing_out(power, around) @ self.bands).transpose(1, 2)
+        rhythm = rhythm - self._local_mean(rhythm)
+        reach = self.carriers.shape[2] // 2
+        summed = F.conv1d(F.pad(rhythm, (reach, reach + frames * self.stride)), self.carriers, stride=self.stride)
+        real, imaginary = summed[:, :, :frames].chunk(2, 1)
+        strength = real.square() + imaginary.square() + 1e-8
+        there, elsewhere = strength.split([len(RATES), len(OTHER_RATES)], 1)
+        return torch.log(there) - torch.log(elsewhere.mean(1, keepdim=True))
+
+    def _local_mean(self, x: Tensor) -> Tensor:
+        return F.avg_pool1d(x, self.local, 1, self.local // 2, count_include_pad=False)
