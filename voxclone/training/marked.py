@@ -42,7 +42,7 @@ class MarkedStep(AdversarialStep):
         mark: CollaborativeMark,
         mark_weight: float = 1.0,
         mark_items: int = 6,
-        pilot_weight: float = 4.0,
+        pilot_weight: float = 2.0,
         mark_gradient: float = 30.0,
         **adversarial: Any,
     ) -> None:

@@ -37,7 +37,7 @@ class PilotLoss(nn.Module):
 
     def forward(self, made: Tensor, natural: Tensor) -> Tensor:
         """Waveforms (B, S) that begin with a beat, to a scalar: 0 where the pilot is `DEPTH` deep, 1 where it is missing."""
-        missing = (1 - self.depth(made, natural) / DEPTH).clamp(0, 2)
+        missing = (1 - self.depth(made, natural) / DEPTH).clamp(-2, 2)  # deeper would be heard
         return missing[self.there > 0].square().mean()
 
     def depth(self, made: Tensor, natural: Tensor) -> Tensor:
