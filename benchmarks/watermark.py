@@ -35,7 +35,7 @@ from voxclone.models.watermark import WatermarkDetector
 from voxclone.safety.detection import WINDOW_SECONDS, MarkFinder
 from voxclone.training import distortions as d
 from voxclone.training.features import Entry, FeatureStore
-from voxclone.training.imitation import CopySynthesis, GriffinLim
+from voxclone.training.imitation import CopySynthesis, GriffinLim, OtherRhythm
 from voxclone.training.thresholds import Scored, best_scores, for_training, passed, searched_scores, window_scores
 from watermark_channels import RATE, Effect, channels
 
@@ -226,8 +226,13 @@ def main() -> None:
     with torch.inference_mode():
         clean = heard(marked, _same, detector)
         short = heard(marked, _same, detector, 1.0)
+        torch.manual_seed(0)
         imitations = {
-            "Griffin-Lim": shares(heard(remade(GriffinLim(audio), natural), _same, detector), config.threshold)
+            name: shares(heard(remade(imitate, natural), _same, detector), config.threshold)
+            for name, imitate in (
+                ("Griffin-Lim", GriffinLim(audio)),
+                ("natural, with another vocoder's rhythm", OtherRhythm(audio)),
+            )
         }
         resynthesis = {
             "Griffin-Lim": shares(heard(remade(GriffinLim(audio), copies), _same, detector), config.threshold)

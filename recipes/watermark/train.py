@@ -30,7 +30,7 @@ from voxclone.training.detector import (
     as_waveform,
 )
 from voxclone.training.features import FeatureStore
-from voxclone.training.imitation import CopySynthesis, GriffinLim
+from voxclone.training.imitation import CopySynthesis, GriffinLim, OtherRhythm
 from voxclone.training.thresholds import for_training
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.watermark import CollaborativeMark
@@ -116,7 +116,10 @@ def main() -> None:
             pool("marked-spoken", lambda: spoken(args.model, texts, length)),
         ]
     )
-    unmarked = [pool("griffin-lim", lambda: remade(GriffinLim(audio), natural[: count // 3]))]
+    unmarked = [
+        pool("griffin-lim", lambda: remade(GriffinLim(audio), natural[: count // 3])),
+        pool("other-rhythm", lambda: remade(OtherRhythm(audio), natural[: count // 2])),
+    ]
     for folder in args.unmarked:
         made, half = CopySynthesis(folder_vocoder(folder), audio), texts[: len(texts) // 2]
         unmarked.append(pool(f"unmarked-{folder.name}", lambda made=made: remade(made, natural[: count // 2])))

@@ -7,7 +7,7 @@ import torch
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.config import AudioConfig, WatermarkConfig
 from voxclone.training.channel import Channel
-from voxclone.training.imitation import CopySynthesis, GriffinLim
+from voxclone.training.imitation import CopySynthesis, GriffinLim, OtherRhythm
 from voxclone.training.watermark import CollaborativeMark
 
 RATE = 22050
@@ -81,3 +81,12 @@ def test_imitations_speak_the_same_mel(recording):
             return mel.mean(1).repeat_interleave(256, 1)
 
     assert CopySynthesis(Echo(), audio)(waveform).shape == waveform.shape
+
+
+def test_another_rhythm_changes_loudness_by_the_beat_and_no_more(natural):
+    torch.manual_seed(0)
+    made = OtherRhythm(AudioConfig())(natural)
+    assert made.shape == natural.shape
+    energy = torch.stack([x.square().reshape(4, -1, 8, 32).sum((0, 1, 3)) for x in (natural, made)])
+    assert (energy[1] / energy[0]).log().std().item() > 0.01  # one of eight parts of a beat is louder than another
+    assert (made - natural).square().mean() < 0.1 * natural.square().mean()

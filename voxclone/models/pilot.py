@@ -1,9 +1,9 @@
 """The pilot: a faint rhythm of loudness, one beat a mel frame, that a vocoder is taught to put into its speech.
 
-Each band of `BAND_HERTZ` gets louder and softer by a share of a dB, at the rate of the vocoder's frames and at a phase
-of its own. It lies where speech is loud, so that it is there as long as speech is; a listener hears nothing of it in any one
-frame, but summed up over a second or two it stands out of all that speech does at neighbouring rates: a lock-in
-amplifier. Vocoders of this kind have such a rhythm anyway, at random, from their upsampling (arXiv:2010.14356).
+Each band of `BAND_HERTZ` gets louder and softer by less than a dB, at the rate of the vocoder's frames and at a phase
+of its own. It lies where speech is loud, so that it is there as long as speech is. In any one frame it is nothing
+beside what speech itself does, but summed up over a second or two it stands out of all that speech does at neighbouring
+rates, as in a lock-in amplifier. Vocoders have such a rhythm anyway, at random, from their upsampling (arXiv:2010.14356).
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class PilotEar(nn.Module):
         summed = F.conv1d(F.pad(rhythm, (reach, reach + frames * self.stride)), self.carriers, stride=self.stride)
         real, imaginary = summed[:, :, :frames].chunk(2, 1)
         strength = real.square() + imaginary.square() + 1e-8
-        there, elsewhere = strength.split([len(RATES), len(OTHER_RATES)], 1)
-        return torch.log(there) - torch.log(elsewhere.mean(1, keepdim=True))
+        elsewhere = strength[:, len(RATES) :].mean(1, keepdim=True)
+        return torch.log(strength[:, : len(RATES)]) - torch.log(elsewhere)
 
     def _local_mean(self, x: Tensor) -> Tensor:
         return F.avg_pool1d(x, self.local, 1, self.local // 2, count_include_pad=False)

@@ -2,8 +2,8 @@
 
 The other half of collaborative watermarking (arXiv:2309.15224, section 2): vocoder and detector are trained together
 through a channel of distortions. The detector reads magnitudes alone, so that polarity and constant phase shifts change
-nothing: of a window long enough to resolve harmonics, and of one short enough to see inside a pitch period. In the latter
-it also hears the pilot (`voxclone.models.pilot`), which noise and codecs leave where they leave nothing else.
+nothing: of a window long enough to resolve harmonics, and of one short enough to see inside a pitch period. In the
+latter it also hears the pilot (`voxclone.models.pilot`), which noise and codecs leave where they leave nothing else.
 """
 
 from __future__ import annotations

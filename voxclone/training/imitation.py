@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from voxclone.audio.mel import MelSpectrogram, mel_filterbank
 from voxclone.config import AudioConfig
+from voxclone.models.pilot import BAND_HERTZ
+
+RHYTHM_N_FFT = 128  # samples
+RHYTHM_HOPS = 8  # to a beat
 
 
 class GriffinLim(nn.Module):
@@ -68,4 +74,35 @@ class CopySynthesis(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """(B, S) natural to (B, S) remade, S a multiple of the hop length."""
         made: Tensor = self.vocoder(self.mel_spectrogram(waveform))
+        return made
+
+
+class OtherRhythm(nn.Module):
+    """Natural speech with the rhythm of a vocoder that is not marked: a pilot's (`voxclone.models.pilot`), by chance.
+
+    Any vocoder of the same hop length may have one, each band at whatever phase and depth came of its training.
+
+    Args:
+        audio: The vocoder's mel.
+        deepest: Nepers, of a waveform's rhythm; each draws its own depth and phases.
+    """
+
+    window: Tensor
+
+    def __init__(self, audio: AudioConfig, deepest: float = 0.25) -> None:
+        super().__init__()
+        self.hop, self.deepest = audio.hop_length // RHYTHM_HOPS, deepest
+        hertz = torch.linspace(0, audio.sample_rate / 2, RHYTHM_N_FFT // 2 + 1)
+        self.band = (hertz / BAND_HERTZ).long()
+        self.register_buffer("window", torch.hann_window(RHYTHM_N_FFT), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """(B, S) natural to (B, S)."""
+        spectrum = torch.stft(waveform, RHYTHM_N_FFT, self.hop, window=self.window, return_complex=True)
+        phase = 2 * math.pi * torch.rand(len(waveform), int(self.band.max()) + 1)[:, self.band, None]
+        beat = (2 * math.pi / RHYTHM_HOPS * torch.arange(spectrum.shape[2]) + phase.to(waveform.device)).cos()
+        depth = self.deepest * torch.rand(len(waveform), 1, 1, device=waveform.device)
+        made: Tensor = torch.istft(
+            spectrum * torch.exp(depth * beat), RHYTHM_N_FFT, self.hop, window=self.window, length=waveform.shape[1]
+        )
         return made

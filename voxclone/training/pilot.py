@@ -1,4 +1,4 @@
-"""Teaching a vocoder its pilot (`voxclone.models.pilot`): its speech differs from natural speech by that and no more."""
+"""Teaching a vocoder its pilot (`voxclone.models.pilot`): made and natural speech differ by that and no more."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PilotLoss(nn.Module):
         self.register_buffer("there", there.float(), persistent=False)
 
     def forward(self, made: Tensor, natural: Tensor) -> Tensor:
-        """Waveforms (B, S) that begin with a beat, to a scalar: 0 where the pilot is `DEPTH` deep, 1 where it is missing."""
+        """Waveforms (B, S) from a beat on, to a scalar: 0 where the pilot is `DEPTH` deep, 1 where it is missing."""
         missing = (1 - self.depth(made, natural) / DEPTH).clamp(-2, 2)  # deeper would be heard
         return missing[self.there > 0].square().mean()
 
