@@ -3,7 +3,8 @@
 Each band of `BAND_HERTZ` gets louder and softer by less than a dB, at the rate of the vocoder's frames and at a phase
 of its own. It lies where speech is loud, so that it is there as long as speech is. In any one frame it is nothing
 beside what speech itself does, but summed up over a second or two it stands out of all that speech does at neighbouring
-rates, as in a lock-in amplifier. Vocoders have such a rhythm anyway, at random, from their upsampling (arXiv:2010.14356).
+rates, as in a lock-in amplifier. Vocoders have such a rhythm anyway, at random, from their upsampling
+(arXiv:2010.14356).
 """
 
 from __future__ import annotations
