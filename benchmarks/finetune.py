@@ -29,7 +29,7 @@ import numpy as np
 
 import voxclone
 from environment import RESULTS, write_result
-from finetune_page import draw_curves
+from finetune_page import draw_curves, table
 from finetune_voices import Voices, cut_stretches
 from judges import Judges, mean_with_interval
 from voxclone.audio.io import read_audio
@@ -130,6 +130,7 @@ class Bench:
                     run[f"{name}_change"] = mean_with_interval(changes, weights)
         runs = sorted(self.runs, key=lambda run: (run["speaker"], run["amount"], run["kind"] != "clone", run["kind"]))
         numbers = {"texts": self.texts, "other_voices_bit_identical": self.unharmed, "runs": runs}
+        print(table(runs), flush=True)
         draw_curves(runs, RESULTS / f"{self.args.name}.png")
         return write_result(self.args.name, numbers)
 

@@ -1,4 +1,4 @@
-"""The curves of benchmarks/finetune.py: likeness, word errors and naturalness by minutes of a speaker's speech."""
+"""What benchmarks/finetune.py found, as curves by minutes of a speaker's speech, and as a table in Markdown."""
 
 from __future__ import annotations
 
@@ -58,3 +58,21 @@ def draw_curves(runs: list[dict[str, Any]], path: Path) -> None:
         labels |= {label: line for line, label in zip(*place.get_legend_handles_labels(), strict=True)}
     figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=4, fontsize=9)
     figure.savefig(path, dpi=100)
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    """One row for each voice; changes are from the speaker's zero-shot voices."""
+    head = "speaker (natural) | minutes | voice | similarity | change | word errors | change | LDNet | change | CPU s"
+    rows = [f"| {head} |", "|---" * (head.count("|") + 1) + "|"]
+    for run in runs:
+        cells = [f"{run['speaker']} ({run['natural_similarity']:.2f})", f"{run['seconds'] / 60:.1f}", run["kind"]]
+        for name, digits in (("similarity", 2), ("word_errors", 3), ("ldnet", 1)):
+            cells += [f"{run[name]['mean']:.{digits}f}", _interval(run.get(f"{name}_change"), digits)]
+        rows.append("| " + " | ".join([*cells, str(run.get("cpu_seconds", ""))]) + " |")
+    return "\n".join(rows)
+
+
+def _interval(change: dict[str, float] | None, digits: int) -> str:
+    if change is None:
+        return ""
+    return f"{change['mean']:+.{digits}f} [{change['low']:+.{digits}f}, {change['high']:+.{digits}f}]"

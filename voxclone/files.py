@@ -11,11 +11,13 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a file aside, then put it in place in one step; a failure leaves the path as it was.
 
     Raises:
-        OSError: The folder does not exist, or cannot be written to.
+        OSError: The folder does not exist, or cannot be written to; `path` is named in it.
     """
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         partial.write_bytes(content)
         os.replace(partial, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # of the same subclass
     finally:
         partial.unlink(missing_ok=True)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import io
+import shutil
+import signal
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -321,3 +324,27 @@ def test_with_the_extra_an_m4a_is_read_whatever_it_is_called(tmp_path: Path) -> 
         assert 0.9 < np.std(samples) / np.std(written) < 1.1
     with pytest.raises(AudioError, match="cannot be read as m4a"):
         read_audio(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(9000))
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".m4a"])
+def test_a_full_disk_is_told_and_leaves_what_was_there(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource", reason="not on Windows")
+    if suffix == ".m4a":
+        pytest.importorskip("av", reason="the m4a extra is not installed")
+    target = tmp_path / f"a{suffix}"
+    write_audio(target, MONO, 16000)
+    before = target.read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    noise = np.random.default_rng(0).normal(0, 0.1, 160_000).astype(np.float32)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
+        with pytest.raises(AudioError, match="cannot be written: the disk is full"):
+            write_audio(target, noise, 16000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [(path, path.read_bytes()) for path in tmp_path.iterdir()] == [(target, before)]

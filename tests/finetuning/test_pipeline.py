@@ -19,6 +19,7 @@ import soundfile
 from voxclone import Consent, ConsentError, Voice, VoxClone, VoxcloneError
 from voxclone.cli import main
 from voxclone.finetuning import finetune
+from voxclone.training.trainer import Trainer
 
 CONSENT = Consent.attest("Ada", basis="espeak-ng's", scope=("cloning", "adapting"))
 
@@ -122,6 +123,17 @@ def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, 
 def test_a_folder_holds_one_speakers_work(done: Path, recordings: Path, tiny_folder: Path) -> None:
     with pytest.raises(VoxcloneError, match="name 'ada' instead of 'Bob'"):
         finetune(recordings, name="Bob", consent=CONSENT, out=done, model=tiny_folder)
+
+
+def test_a_run_that_was_told_to_stop_leaves_no_voice(
+    done: Path, recordings: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "ada"
+    shutil.copytree(done / "work", out / "work")
+    monkeypatch.setattr(Trainer, "fit", lambda self: False)  # as SIGTERM makes it
+    with pytest.raises(VoxcloneError, match="the same command goes on"):
+        finetune(recordings, name="ada", consent=CONSENT, out=out, model=tiny_folder, depth="embedding")
+    assert [path.name for path in out.iterdir()] == ["work"]
 
 
 def test_a_killed_run_goes_on(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:

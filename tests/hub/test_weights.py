@@ -38,6 +38,14 @@ def test_read_tensors_do_not_depend_on_the_file(path: Path) -> None:
     assert torch.equal(tensors["weight"], before)
 
 
+def test_a_write_is_one_step_for_who_reads(path: Path) -> None:
+    before = path.read_bytes()
+    with path.open("rb") as reader:
+        hub.write_tensors(path, {"weight": torch.zeros(1)}, {})
+        assert reader.read() == before
+    assert path.read_bytes() != before
+
+
 def test_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import inspect
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -89,3 +92,24 @@ def mutated(tmp_path: Path) -> Callable[[ModuleType, str, str], ModuleType]:
         return mutant
 
     return make
+
+
+@pytest.fixture(scope="session")
+def on_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str], str], ctypes.CDLL]:
+    """Compiles the CUDA C++ kernel, given macros and source, as C++ for this machine, after what CUDA gives it."""
+    if shutil.which("g++") is None:
+        pytest.skip("the CUDA C++ kernel runs on a CPU where there is g++")
+    here, built = Path(__file__).parent, dict[tuple[str, ...], ctypes.CDLL]()
+
+    def build(options: list[str], source: str) -> ctypes.CDLL:
+        if (found := built.get((*options, source))) is not None:
+            return found
+        folder = tmp_path_factory.mktemp("host")
+        parts = [f'#include "{here / "cuda_on_host.h"}"', source, f'#include "{here / "run_on_host.h"}"']
+        (folder / "stage.cpp").write_text("\n".join(parts), encoding="utf-8")
+        command = ["g++", "-O1", "-w", "-shared", "-fPIC", "-std=c++17", *options, "stage.cpp", "-o", "stage.so"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return built.setdefault((*options, source), ctypes.CDLL(str(folder / "stage.so")))
+
+    return build

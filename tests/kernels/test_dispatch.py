@@ -19,10 +19,18 @@ from voxclone.config import VocoderConfig
 from voxclone.errors import KernelError
 from voxclone.kernels.dispatch import fused_serves, in_autocast
 from voxclone.kernels.precision import LIGHT, at_inference, inference_precision
-from voxclone.models.vocoder import HIFIGAN_V2, HIFIGAN_V3, HiFiGAN, build_vocoder
+from voxclone.models.vocoder import HIFIGAN_V2, HIFIGAN_V3, build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
 
 X = torch.randn(1, 4, 8)
+LIGHT_SOURCE = VocoderConfig(
+    upsample_rates=(8, 1),
+    upsample_kernel_sizes=(16, 3),
+    upsample_initial_channel=64,
+    frame_blocks=2,
+    head="source_istft",
+    head_n_fft=128,
+)
 
 
 def test_auto_takes_the_fused_form_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +105,7 @@ def test_a_light_vocoder_is_computed_in_float32_everywhere() -> None:
     [
         HIFIGAN_V2,
         HIFIGAN_V3,
-        VocoderConfig(
-            upsample_rates=(8, 1),
-            upsample_kernel_sizes=(16, 3),
-            upsample_initial_channel=64,
-            frame_blocks=2,
-            head="source_istft",
-            head_n_fft=128,
-        ),
+        LIGHT_SOURCE,
     ],
 )
 def test_a_vocoders_cost_is_what_its_layers_multiply(config: VocoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,12 +119,14 @@ def test_a_vocoders_cost_is_what_its_layers_multiply(config: VocoderConfig, monk
 
 
 def vocoded() -> list[float]:
-    """Every 50th sample of a random vocoder, and the precision that this process would take."""
+    """Samples of HiFi-GAN V2 and as many of a source-filter vocoder, random both, and this process's precision."""
     torch.manual_seed(0)
-    vocoder, mel = HiFiGAN(HIFIGAN_V2).eval(), torch.randn(1, 80, 20)
+    vocoders = [build_vocoder(each).eval() for each in (HIFIGAN_V2, LIGHT_SOURCE)]
+    mel, f0 = torch.randn(1, 80, 20), torch.linspace(100, 200, 20)[None]
     heavy = inference_precision(torch.device("cpu"), math.inf)
     with torch.inference_mode():
-        return [*vocoder(mel)[0, ::50].tolist(), float(heavy == torch.bfloat16)]
+        samples = torch.cat([vocoder(mel, f0)[0, ::50] for vocoder in vocoders])
+        return [*samples.tolist(), float(heavy == torch.bfloat16)]
 
 
 def spoken(folder: str) -> list[float]:
@@ -146,9 +149,10 @@ def on_an_older_processor(call: str, capability: str) -> list[float]:
 @pytest.mark.parametrize("capability", ["avx2", "default"])
 def test_an_older_processor_gives_the_same_to_tolerance(capability: str) -> None:
     *samples, bfloat16 = on_an_older_processor("vocoded()", capability)
-    expected = torch.tensor(vocoded()[:-1])
     assert not bfloat16
-    assert (torch.tensor(samples) - expected).abs().max() < 1e-5 * expected.abs().max()
+    pairs = zip(torch.tensor(samples).chunk(2), torch.tensor(vocoded()[:-1]).chunk(2), strict=True)
+    for (found, expected), bound in zip(pairs, (1e-5, 1e-4), strict=True):  # phases are those of silent bins too
+        assert (found - expected).abs().max() < bound * expected.abs().max()
 
 
 def test_an_older_processor_speaks_the_same(tiny_folder: Path) -> None:

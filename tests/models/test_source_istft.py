@@ -236,3 +236,19 @@ def test_mels_of_another_shape(tiny: SourceISTFT, shape: tuple[int, ...], given:
 def test_f0_of_another_shape(tiny: SourceISTFT, shape: tuple[int, ...]) -> None:
     with pytest.raises(ModelError, match="the f0 has shape"):
         tiny(torch.zeros(1, 8, 4), torch.zeros(shape))
+
+
+def test_every_form_of_the_kernels_speaks_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (mel, f0) = build(), mel_and_f0(20)
+    spoken = {}
+    for mode in ("reference", "fused", "auto"):
+        monkeypatch.setenv("VOXCLONE_KERNELS", mode)
+        with torch.inference_mode():
+            spoken[mode] = model(mel, f0)
+    monkeypatch.setenv("VOXCLONE_KERNELS", "fused")
+    with torch.no_grad():  # through the registered ops, which a compiler sees
+        spoken["registered"] = model(mel, f0)
+        compiled = torch.compile(model.filter_source, backend="aot_eager", fullgraph=True, dynamic=True)
+        spoken["compiled"] = compiled(mel, model.source(mel, f0))
+    for other in spoken.values():
+        torch.testing.assert_close(other, spoken["reference"], atol=2e-6, rtol=1e-4)

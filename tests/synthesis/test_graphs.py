@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -143,6 +145,56 @@ def test_a_model_speaks_and_streams_the_same_with_graphs(tiny_model: VoxClone) -
 def test_a_cpu_has_no_graphs(tiny_model: VoxClone) -> None:
     with pytest.raises(ConfigError, match="on a CUDA device; this one is on cpu"):
         tiny_model.graphed()
+
+
+graphs_made: list[FakeGraph] = []
+
+
+class FakeGraph:
+    """Does again, when replayed, what was called while it was captured, into the same places."""
+
+    def __init__(self) -> None:
+        graphs_made.append(self)
+        self.again: Callable[[], None] = lambda: None
+
+    def replay(self) -> None:
+        self.again()
+
+
+def test_a_capture_warms_up_and_reads_its_own_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    stream = SimpleNamespace(wait_stream=lambda other: steps.append("wait"))
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda given: nullcontext())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    monkeypatch.setattr(torch, "clear_autocast_cache", lambda: steps.append("clear"))
+
+    @contextmanager
+    def graph(given: FakeGraph, capture_error_mode: str) -> Iterator[None]:
+        assert capture_error_mode == "thread_local"
+        steps.append("begin")
+        yield
+        steps.append("end")
+
+    def call(x: Tensor) -> Tensor:
+        steps.append("call")
+        made = 2 * x
+
+        def again() -> None:
+            made.copy_(2 * x)
+
+        for each in graphs_made:
+            each.again = again
+        return made
+
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    given = torch.ones(3)
+    replay = capture_graph(call, (given,))
+    assert steps == ["wait", "call", "call", "call", "wait", "clear", "begin", "call", "end", "clear"]
+    first, second = replay(torch.full((3,), 5.0)), replay(torch.full((3,), 7.0))
+    assert first.tolist() == [10.0] * 3 and second.tolist() == [14.0] * 3  # the first is not overwritten
+    assert given.tolist() == [1.0] * 3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

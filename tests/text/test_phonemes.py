@@ -236,3 +236,20 @@ def test_warm_up_loads_once() -> None:
     backend = module._load_espeak("en-us")
     warm_up()
     assert module._load_espeak("en-us") is backend
+
+
+@pytest.mark.parametrize(
+    ("word", "sounds"),
+    [
+        ("Shhhh", "ʃ"),
+        ("brrr", "bɹˈɜː"),
+        ("Hm", "həm"),
+        ("Xi", "ʃˈiː"),
+        ("Li", "lˈiː"),
+        ("iv", "ˌaɪvˈiː"),
+        ("awww", "ˈɔː"),
+    ],
+)
+def test_what_would_be_spelled_or_counted_is_said(word: str, sounds: str) -> None:
+    assert "".join(phonemize(word).symbols[1:-1]) == sounds
+    assert "".join(phonemize(word, lexicon={word: "tˈiː"}).symbols[1:-1]) == "tˈiː"

@@ -126,15 +126,15 @@ def test_sigterm_saves_and_stops_cleanly(tmp_path, whole_run) -> None:
     step.register_forward_pre_hook(lambda *_: signal.raise_signal(signal.SIGTERM) if step.batches == 4 else None)
     previous = signal.getsignal(signal.SIGTERM)
     trainer = trainer_of(tmp_path, step, checkpoint_every_seconds=1e9)
-    trainer.fit()
+    assert not trainer.fit()
     assert trainer.step == 5 and signal.getsignal(signal.SIGTERM) == previous
-    trainer_of(tmp_path, TinyRegression()).fit()
+    assert trainer_of(tmp_path, TinyRegression()).fit()
     assert_same_run(tmp_path, whole_run)
 
 
 def test_a_finished_run_is_left_alone(whole_run) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole_run.glob("*.pt")}
-    trainer_of(whole_run, TinyRegression(interrupt_at=0)).fit()
+    assert trainer_of(whole_run, TinyRegression(interrupt_at=0)).fit()
     assert {path: path.stat().st_mtime_ns for path in whole_run.glob("*.pt")} == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -259,7 +260,7 @@ def write_audio(
     try:
         if form == "MP4":
             if channels > 1:
-                raise AudioError(f"{target}: an m4a file is written with one channel, not {channels}")
+                raise AudioError(f"an m4a file is written with one channel, not {channels}")
             write_m4a(partial, whole.reshape(-1), rate, tags)
         else:
             with soundfile.SoundFile(partial, "w", rate, channels, subtype, format=form) as sound:
@@ -270,8 +271,9 @@ def write_audio(
         if finish is not None:
             finish(partial)
         os.replace(partial, target)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{target} cannot be written: {error}") from error
+    except (soundfile.LibsndfileError, OSError, AudioError) as error:
+        full = shutil.disk_usage(target.parent).free < len(whole) * channels  # libsndfile only says "System error."
+        raise AudioError(f"{target} cannot be written: {'the disk is full' if full else error}") from error
     finally:
         partial.unlink(missing_ok=True)
 

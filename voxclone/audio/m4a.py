@@ -40,7 +40,7 @@ def write_m4a(
             for each in (frame, None):
                 file.mux(stream.encode(each))
     except av.FFmpegError as error:
-        raise AudioError(f"{path} cannot be written as m4a: {error}") from error
+        raise AudioError(f"the m4a encoder failed: {error.strerror}") from error
 
 
 def can_read() -> bool:

@@ -36,7 +36,8 @@ _SHORT_WORDS = frozenset(
         "GAP GAS GEM GUM GUT HAM HAT HEN HID HIP HOP HUG HUT INK INN JAM JAR JAW JET JOG LAB LAP LID LIP LOG MET MIX "
         "MUD MUG NAP NOD NUT OAK OAT OWE OWL PAN PAT PAW PEA PEN PET PIE PIG PIT POT RAG RAT RAW RAY RIB RID RIP ROB "
         "ROD ROW RUB RUG SAP SEW SHY SIN SIP SOB SPY SUM TAG TAN TAP TAR TAX TEA TIE TIN TIP TOE TON TOY TUB VAN VET "
-        "VOW WAX WEB WIG WIT ZOO"
+        "VOW WAX WEB WIG WIT ZOO "
+        "SHH HMM BRR GRR ZZZ UGH AWW"
     ).split()
 )
 _INITIALISMS = frozenset(
@@ -107,6 +108,14 @@ def _speak_word(match: re.Match[str]) -> str:
     return word.lower() + suffix
 
 
+def _speak_behind(match: re.Match[str]) -> str:
+    """ChatGPT -> Chat G P T, iOS -> i O S."""
+    word, letters, plural_s = match[1], match[2], match[3]
+    if letters in _ACRONYMS or (letters not in _INITIALISMS and _is_word(letters)):
+        return match[0]
+    return f"{word} {spell(letters)}{chr(39) + plural_s if plural_s else ''}"
+
+
 def _is_word(word: str) -> bool:
     """Whether capitals are emphasis: a known short word, or long enough and pronounceable."""
     if len(word) <= 3:
@@ -156,6 +165,12 @@ CAPITAL_RULES = (
     rule("long Roman number", r"\b(?=[IVX]{3,8}\b)X{0,3}(?:IX|IV|V?I{0,3})(?!\w)", lambda m: cardinal(roman(m[0]))),
     rule("hyphen at a digit", r"(?<=[^\W\d_])-(?=\d)|(?<=\d)-(?=[^\W\d_])", " "),
     rule("letters and digits", r"(?<![\w'])(?=[^\W_]*\d)(?=\d*[^\W\d_])[^\W_]+(?!\w)", _speak_mixed),
+    rule(
+        "small Roman number alone",
+        r"(?<![\w'.-])(?:iii|vii|viii|xii|xiii|xiv|xvi{1,3}|xix)(?![\w'-])",
+        lambda m: cardinal(roman(m[0])),
+    ),
+    rule("letters behind a word", r"(?<![\w'])(?!Mc)([A-Z]?[a-z]{1,20})([A-Z]{2,5})(s?)(?!\w)", _speak_behind),
     rule("letters and sign", r"\b([A-Z]{1,4})&([A-Z]{1,4})\b", lambda m: f"{spell(m[1])} and {spell(m[2])}"),
     rule("capitals", r"(?<![\w'])(?P<word>[A-Z]{2,})(?P<suffix>'?s|'S)?(?!\w)", _speak_word),
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from voxclone.errors import TextError
 from voxclone.text.direction import UNDIRECTED, Direction
+from voxclone.text.said import said
 from voxclone.text.symbols import END, SPACE, START, VOWELS, parse_ipa
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ def phonemize(
             phrase = []
     if phrase:
         spoken += BACKENDS[language](tuple(phrase))
-    sounds = [own.get(word.lower()) or phones for word, phones in zip(words, spoken, strict=True)]
+    sounds = [
+        own.get(word.lower()) or (said(word.lower()) if language == "en-us" else None) or phones
+        for word, phones in zip(words, spoken, strict=True)
+    ]
     if pronounced:
         words, marks, positions, sounds = _pronounce(text, words, marks, positions, sounds, pronounced)
     symbols: list[str] = [START]

@@ -23,8 +23,6 @@ def _speak_pictures(match: re.Match[str]) -> str:
     """Names of a run of pictures, each once: 😂😂🚀 is "face with tears of joy, rocket"."""
     names: dict[str, None] = {}
     for picture in match[0]:
-        if unicodedata.category(picture) != "So":
-            return match[0]
         words = unicodedata.name(picture, "").lower().split()
         kept = [word for word in words if word not in _UNSPOKEN] or words
         if not kept:

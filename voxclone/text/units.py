@@ -69,7 +69,7 @@ _PER = {"h": "hour", "hr": "hour", "s": "second", "sec": "second", "min": "minut
         "yr": "year", "hour": "hour", "second": "second", "minute": "minute", "mi": "mile", "lb": "pound"}  # fmt: skip
 _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 # Symbols that are read as units with no number before them, and in no other sense.
-_BARE = ("km", "cm", "mm", "kg", "mph", "GB", "MB", "TB", "kHz", "MHz", "GHz", "Hz", "dB", "kW", "kWh", "Mbps", "Gbps")
+_BARE = ("km", "cm", "kg", "mph", "GB", "MB", "TB", "kHz", "MHz", "GHz", "Hz", "dB", "kW", "kWh", "Mbps", "Gbps")
 _UNIT = rf"(?:{alternatives(UNITS)})"
 _OVER = rf"(?:/(?P<per>{alternatives(_PER)}))?(?![\w²³^/])(?:\.(?= [a-z\d(]|[,;:?!]))?"
 _SPACED = ("B", "K")  # 5 B is bytes and 300 K kelvin, but 5B is billions and 300K thousands

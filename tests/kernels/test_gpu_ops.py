@@ -1,0 +1,120 @@
+"""What each op calls on a GPU, called on the CPU: the Triton kernels interpreted, the CUDA C++ stage emulated."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+pytest.importorskip("triton")
+
+from voxclone.kernels import conv1d, conv_transpose1d, istft_head, multi_receptive_field, pulse_source, snake
+from voxclone.kernels.gpu import nvrtc, stage
+from voxclone.layers.snake import half_band_filter
+
+SLOPE = 0.1
+
+
+def weight(*shape: int) -> Tensor:
+    return torch.randn(*shape) / (shape[1] * shape[2]) ** 0.5
+
+
+def blocks(channels: int, dtype: torch.dtype = torch.float32) -> tuple[Any, ...]:
+    weights = [weight(channels, channels, taps).to(dtype) for taps in (3, 3, 5, 5)]
+    biases = [torch.randn(channels).to(dtype) for _ in weights]
+    return torch.randn(2, channels, 21).to(dtype), weights, biases, [1, 2, 3, 1], [2, 2], 2, SLOPE
+
+
+def head() -> tuple[Any, ...]:
+    bias = torch.cat([torch.full((17,), -2.0), torch.zeros(17)])
+    return torch.randn(2, 12, 9), weight(34, 12, 7), bias, torch.randn(2, 3, 72)[:, 2], torch.hann_window(32), 8, SLOPE
+
+
+CALLS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor], Callable[[], tuple[Any, ...]]]] = {
+    "conv1d": (
+        conv1d._on_gpu,
+        conv1d.conv1d_reference,
+        lambda: (torch.randn(2, 12, 21), weight(20, 12, 7), torch.randn(20), 9, 3, SLOPE, True),
+    ),
+    "conv_transpose1d": (
+        conv_transpose1d._on_gpu,
+        conv_transpose1d.conv_transpose1d_reference,
+        lambda: (torch.randn(2, 12, 21), weight(12, 6, 8), torch.randn(6), 4, 2, SLOPE),
+    ),
+    "multi_receptive_field": (
+        multi_receptive_field._on_gpu,
+        multi_receptive_field.multi_receptive_field_reference,
+        lambda: blocks(12),
+    ),
+    "istft_head": (istft_head._on_gpu, istft_head.istft_head_reference, head),
+    "pulse_source": (
+        pulse_source._on_gpu,
+        pulse_source.pulse_source_reference,
+        lambda: (
+            torch.tensor([[0.0, 100, 0, 200]]),
+            torch.randn(1, 64).expand(1, -1),
+            torch.ones(1, 1),
+            16,
+            22050,
+            0.05,
+        ),
+    ),
+    "anti_aliased_snake": (
+        snake._on_gpu,
+        snake.anti_aliased_snake_reference,
+        lambda: (torch.randn(2, 3, 21), torch.rand(3) + 1, torch.rand(3) + 1, half_band_filter(12)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_an_op_calls(name: str) -> None:
+    torch.manual_seed(0)
+    on_gpu, reference, arguments = CALLS[name]
+    given = arguments()
+    torch.testing.assert_close(on_gpu(*given), reference(*given), atol=1e-4, rtol=1e-4)
+
+
+class Emulated:
+    """Stands for a function on a GPU: starts the emulation of the kernel that it would start."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self.library = library
+
+    def launch(self, grid: tuple[int, int], threads: int, arguments: Sequence[Any], stream: int) -> None:
+        *tensors, length = arguments
+        assert grid == (-(-length // 48), 2) and threads == 64 and stream == 77
+        pointers = [ctypes.c_void_p(each.data_ptr()) for each in tensors]
+        assert self.library.run(*pointers, length, grid[1], 0, ctypes.byref(ctypes.c_long())) == 0
+
+
+def test_the_stage_is_called_where_it_serves(
+    monkeypatch: pytest.MonkeyPatch, on_host: Callable[[list[str], str], ctypes.CDLL]
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(stage, "TIMES", {16: (48, 2)})
+    monkeypatch.setattr(nvrtc, "find", lambda: "somewhere")
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=77))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    shapes = []
+
+    def function(shape: stage.Shape, capability: tuple[int, int], device: torch.device) -> Emulated:
+        shapes.append(shape)
+        return Emulated(on_host(shape.options(), stage.source()))
+
+    monkeypatch.setattr(stage, "_function", function)
+    given = blocks(16, torch.bfloat16)
+    made = multi_receptive_field._on_gpu(*given)
+    assert [shape.channels for shape in shapes] == [16]
+    expected = multi_receptive_field.multi_receptive_field_reference(*given)
+    torch.testing.assert_close(made.float(), expected.float(), atol=0.05, rtol=0.05)
+    monkeypatch.setattr(nvrtc, "find", lambda: None)
+    other = multi_receptive_field._on_gpu(*blocks(16, torch.float16))
+    assert len(shapes) == 1 and other.shape == made.shape
