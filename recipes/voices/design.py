@@ -26,6 +26,8 @@ REGISTERS = {"low": (92.0, 140.0), "high": (160.0, 225.0)}  # Hz
 BASIS = "a designed voice: a mean of several training speakers, far from each of them, and nobody's"
 DRAWN = 1500  # in each register
 REAL = 12  # speakers whose clones say how near speech comes to somebody else's
+STEPS = 8  # away from those to whom what a voice says is near
+MARGIN = 0.012  # of cosine, by which the first texts are to be farther than the limit, for all to be
 
 
 def voice_of(model: VoxClone, measures: Any, name: str, speaker: str, basis: str) -> Voice:
@@ -52,6 +54,19 @@ def spoken_limit(model: VoxClone, speakers: Speakers, seed: int) -> float:
         cosines = speakers.embeddings @ heard_in(model, [model.generate(text, voice) for text in TEXTS[:2]])
         nearest.append(float(cosines[speakers.embeddings @ row[0] < 1 - 1e-6].max()))
     return float(np.median(nearest))
+
+
+def far_from_all(model: VoxClone, speakers: Speakers, row: tuple[Any, ...], limit: float) -> tuple[Any, ...]:
+    """The drawn row with the embedding, of those on a way from everyone, whose speech is nearest to nobody."""
+    best, embedding = (2.0, row[0]), row[0]
+    for _ in range(STEPS + 1):
+        voice = voice_of(model, (embedding, *row[1:]), "candidate", "nobody", BASIS)
+        heard = heard_in(model, [model.generate(text, voice) for text in TEXTS[:2]])
+        best = min(best, (float((speakers.embeddings @ heard).max()), embedding), key=lambda each: each[0])
+        if best[0] < limit - MARGIN:
+            break
+        embedding = speakers.away(embedding, heard, limit)
+    return (best[1], *row[1:])
 
 
 def main() -> None:
@@ -92,7 +107,8 @@ def main() -> None:
         low, high = REGISTERS[register]
         own = fit & (speakers.measures.f0_medians >= low) & (speakers.measures.f0_medians <= high)
         drawn = speakers.draw(own, args.studio, args.candidates, args.seed, DRAWN)
-        for number, row in enumerate(zip(*drawn, strict=True)):
+        for number, first in enumerate(zip(*drawn, strict=True)):
+            row = far_from_all(model, speakers, first, bar)
             voice = voice_of(model, row, f"{register}-{number}", "nobody", BASIS)
             speeches = [model.generate(text, voice) for text in TEXTS]
             for index, speech in enumerate(speeches):

@@ -68,6 +68,18 @@ def test_what_is_drawn_is_far_and_sounds_like_the_studio(speakers: Speakers) -> 
     np.testing.assert_array_equal(drawn.embeddings, again.embeddings)
 
 
+def test_a_step_away_is_farther_from_those_who_are_near(speakers: Speakers) -> None:
+    whole = speakers.measures.embeddings
+    embedding = 0.6 * whole[0] + 0.4 * whole[1]
+    embedding /= np.linalg.norm(embedding)
+    near = nearest_cosines(embedding[None], speakers.embeddings)[0]
+    moved = speakers.away(embedding, embedding.astype(np.float32), float(near) - 0.05)
+    assert np.linalg.norm(moved) == pytest.approx(1)
+    assert nearest_cosines(moved[None], speakers.embeddings)[0] < near - 0.01
+    assert moved @ embedding > 0.9
+    np.testing.assert_array_equal(speakers.away(embedding, embedding.astype(np.float32), 1.5), embedding)  # far enough
+
+
 def test_a_corpus_that_is_not_there_is_an_error() -> None:
     store: Any = Store()
     with pytest.raises(VoxcloneError, match="no training speaker of sung"):

@@ -19,6 +19,9 @@ from voxclone.training.voice_density import Measures, draw_voices, nearest_cosin
 
 LEAST_VOICED = 50  # frames of a speaker whose sound counts
 STUDIO_EVENNESS = 3.0  # of the shares of the studio's spectra (Dirichlet)
+STEP = 0.12  # away from others, of the embedding's length
+NEAR = 0.05  # below the limit, from where on others count
+DIRECTIONS = 48  # in which speakers differ most, which a step keeps to
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,28 @@ class Speakers:
         shares = np.random.default_rng(seed).dirichlet(np.full(len(spectra), STUDIO_EVENNESS), tries)
         far = np.flatnonzero(nearest_cosines(drawn.embeddings, self.embeddings) < self.limit)
         return drawn._replace(spectra=shares @ spectra).chosen(far[:count])
+
+    def away(self, embedding: NDArray[np.float64], heard: NDArray[np.float32], limit: float) -> NDArray[np.float64]:
+        """An embedding (D,) a step farther from those whom its speech is near.
+
+        Args:
+            embedding: What was spoken with.
+            heard: (D,) the embedding of that speech.
+            limit: Cosine that the speech is to stay below.
+        """
+        near = self.embeddings @ heard
+        weights = np.where(near > limit - NEAR, near - limit + NEAR, 0.0)
+        towards = weights @ self.embeddings
+        towards -= (towards @ embedding) * embedding
+        length = float(np.linalg.norm(towards))
+        if length < 1e-6:  # nobody is near, or it lies in the very middle of those who are
+            return embedding
+        middle = self.measures.embeddings.mean(0)
+        axes = np.linalg.svd(self.measures.embeddings - middle, full_matrices=False)[2][:DIRECTIONS]
+        moved = embedding - STEP * towards / length
+        kept = middle + axes.T @ (axes @ (moved / np.linalg.norm(moved) - middle))
+        farther: NDArray[np.float64] = kept / np.linalg.norm(kept)
+        return farther
 
 
 def _sound(
