@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voxclone import VoxcloneError
-from voxclone.models.acoustic.manner import RateReader
+from voxclone.models.acoustic.pace import RateReader
 from voxclone.training.features import Entry
 from voxclone.training.voice_density import nearest_cosines
 from voxclone.training.voice_design import Speakers

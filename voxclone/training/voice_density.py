@@ -23,7 +23,7 @@ class Measures(NamedTuple):
         embeddings: (K, D) of unit length.
         spectra: (K, n_mels) mean natural-log mel of voiced frames.
         f0_medians: (K,) Hz.
-        f0_spreads: (K,) octaves, see `voxclone.audio.rhythm.f0_spread`.
+        f0_spreads: (K,) octaves, see `voxclone.audio.pitch.f0_spread`.
         phoneme_seconds: (K,) mean duration of a phoneme.
     """
 

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from voxclone.audio.mel import voiced_spectrum
-from voxclone.audio.rhythm import f0_spread, rhythm_features
+from voxclone.audio.pitch import f0_spread
 from voxclone.errors import VoxcloneError
-from voxclone.models.acoustic.manner import RateReader
+from voxclone.models.acoustic.pace import RateReader
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.voice_density import Measures, draw_voices, nearest_cosines, neighbour_cosines
 
@@ -128,11 +128,9 @@ def _sound(
     """What `Measures` has of a speaker beside the embedding; None where something of it is not known."""
     f0 = np.concatenate([store.read(entry, "f0") for entry in entries])
     mels = [np.asarray(store.read(entry, "mel"), np.float32).T for entry in entries]
-    rhythms = [features for mel in mels if (features := rhythm_features(mel, frame_rate)).any()]
+    seconds = reader.phoneme_seconds([reader.count(torch.from_numpy(mel)) for mel in mels], frame_rate)
     spread = f0_spread(f0)
-    if (f0 > 0).sum() < LEAST_VOICED or spread is None or not rhythms:
+    if (f0 > 0).sum() < LEAST_VOICED or spread is None or seconds is None:
         return None
-    with torch.inference_mode():
-        seconds = reader(torch.from_numpy(np.stack(rhythms)).float()).log().mean().exp()
     middle = float(np.exp(np.median(np.log(f0[f0 > 0]))))
-    return voiced_spectrum(np.concatenate(mels, 1), f0), middle, spread, float(seconds)
+    return voiced_spectrum(np.concatenate(mels, 1), f0), middle, spread, seconds
