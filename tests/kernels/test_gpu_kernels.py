@@ -125,19 +125,27 @@ def averaged(
     return made, reference(dtype), reference(torch.float64)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("length", [*LENGTHS, 6])
-def test_convolution(length: int, dtype: torch.dtype, rounds_as_well: Check) -> None:
-    assert rounds_as_well(convolved(length, dtype))
+SPECIAL: dict[str, Callable[[torch.dtype], Case]] = {
+    "tanh": lambda dtype: convolved(20, dtype, tanh=True),
+    "single convolutions": lambda dtype: averaged(33, dtype, per_residual=1, dilations=(3, 12)),
+}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_tanh(dtype: torch.dtype, rounds_as_well: Check) -> None:
-    assert rounds_as_well(convolved(20, dtype, tanh=True))
+@pytest.mark.parametrize("length", [*LENGTHS, 4, 6])
+@pytest.mark.parametrize("form", [convolved, averaged])
+def test_any_length(form: Callable[..., Case], length: int, dtype: torch.dtype, rounds_as_well: Check) -> None:
+    assert rounds_as_well(form(length, dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("length", "kernel_size"), [(1, 16), (2, 16), (15, 16), (16, 16), (17, 4), (515, 8)])
+@pytest.mark.parametrize("name", SPECIAL)
+def test_what_else_a_kernel_makes(name: str, dtype: torch.dtype, rounds_as_well: Check) -> None:
+    assert rounds_as_well(SPECIAL[name](dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("length", "kernel_size"), [(1, 16), (2, 16), (15, 16), (16, 16), (17, 4), (1025, 8)])
 def test_transposed_convolution(length: int, kernel_size: int, dtype: torch.dtype, rounds_as_well: Check) -> None:
     assert rounds_as_well(lengthened(length, dtype, kernel_size=kernel_size))
 
@@ -151,17 +159,6 @@ def test_transposed_convolutions_of_any_shape() -> None:
         torch.testing.assert_close(
             made, rows(conv_transpose1d_reference(x, kernel, None, stride, padding, 1.0)), rtol=1e-5, atol=1e-5
         )
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("length", [*LENGTHS, 4])
-def test_whole_block(length: int, dtype: torch.dtype, rounds_as_well: Check) -> None:
-    assert rounds_as_well(averaged(length, dtype))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_whole_block_of_single_convolutions(dtype: torch.dtype, rounds_as_well: Check) -> None:
-    assert rounds_as_well(averaged(33, dtype, per_residual=1, dilations=(3, 12)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
