@@ -76,7 +76,7 @@ def say_again(samples: NDArray[np.float32], start: int, end: int) -> NDArray[np.
 
 
 def faults_of(words: list[Word], heard: list[Word]) -> Counter[str]:
-    """How often words were said too seldom (skips) or too often (repeats); short ones are not told apart."""
+    """How often words were said too seldom (skips), too often (repeats), or heard for others ("three" for "free")."""
     faults: Counter[str] = Counter()
     expected, found = Counter(words), Counter(heard)
     for word in expected:
@@ -85,13 +85,15 @@ def faults_of(words: list[Word], heard: list[Word]) -> Counter[str]:
             faults["short_words_misheard"] += abs(more)
         elif more:
             faults["repeats" if more > 0 else "skips"] += abs(more)
+    confused = min(faults["skips"], faults["repeats"])
+    faults.update(skips=-confused, repeats=-confused, confused=confused)
     return faults
 
 
 def check(model: voxclone.VoxClone, voice: voxclone.Voice, sentences: list[str]) -> dict[str, Any]:
     """Speak every sentence and listen, to the speech and to what was planted in it."""
     draw = random.Random(0)
-    totals: Counter[str] = Counter(skips=0, repeats=0, short_words_misheard=0)
+    totals: Counter[str] = Counter(skips=0, repeats=0, confused=0, short_words_misheard=0)
     control: Counter[str] = Counter()
     faulty, unnoticed = [], []
     for text in sentences:
