@@ -45,6 +45,7 @@ from voxclone.training.speech_data import corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.vocoder import BANDWIDTH_SHARE, SpectralStep, VocoderSegments
 
+STAGES = ("generators", "discriminators")
 SETTINGS = Path(__file__).with_name("vocoder_designs.json")
 EVALUATED = 12  # recordings
 FRAMES = (150, 350)  # of a recording that is copied
@@ -197,10 +198,8 @@ def summarise(
     summary = {}
     for name, design in settings[stage]["designs"].items():
         run = folder_of(work, stage, name)
-        if not (points := read_points(run)):
-            continue
         generator = trained(settings, stage, name, run)
-        about: dict[str, Any] = {"curve": points}
+        about: dict[str, Any] = {"curve": read_points(run)}
         if stage == "generators":
             cost = generator.multiply_adds(AUDIO.sample_rate) if isinstance(generator, Vocos) else cost_of(design)
             about |= {
@@ -256,6 +255,7 @@ def main() -> None:
     parser.add_argument("--start-from", type=Path, required=True, help="run of recipes/vocoder for the discriminators")
     parser.add_argument("--judges", type=Path, help="folder with score_ldnet.py")
     parser.add_argument("--turns", type=int, help="instead of the settings' number, of each stage")
+    parser.add_argument("--stages", nargs="+", default=STAGES, choices=STAGES)
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -265,10 +265,10 @@ def main() -> None:
     result: dict[str, Any] = {"turn_seconds": settings["turn_seconds"]}
     held_out = HeldOut(store)
     judges = Judges(args.judges, args.work) if args.judges else None
-    if judges:
+    if judges and "discriminators" in args.stages:
         natural = [samples for _, samples in held_out.recordings]
         result["natural_ldnet_mos"] = listen(judges, natural, args.work / "wav" / "natural")
-    for stage in ("generators", "discriminators"):
+    for stage in args.stages:
         compare(settings, stage, args.work, store, start, args.turns)
         result[stage] = summarise(settings, stage, args.work, held_out, judges)
     draw_page(result, RESULTS / "vocoder-designs.png")
