@@ -171,6 +171,11 @@ def test_pairs_and_layers(
     assert rounds_as_well(averaged(33, dtype))
 
 
+def test_a_slope_beyond_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be from 0 to 1"):
+        residual.chain(torch.zeros(1, 4, 8), torch.zeros(1, 3, 8, 8), torch.zeros(1, 8), [1], per_residual=1, slope=1.5)
+
+
 @pytest.mark.parametrize("form", [convolved, averaged])
 def test_the_same_call_gives_the_same(form: Callable[..., Case]) -> None:
     again = []
@@ -200,6 +205,7 @@ MUTATIONS = {
         "            if adds:\n                stream",
         "            if False:\n                stream",
     ),
+    "chain's slope": (residual, averaged, "* SLOPE)", "* SLOPE * 0.9)"),
     "chain's sum": (residual, averaged, "if HAS_TOTAL:", "if False:"),
 }
 
