@@ -13,6 +13,7 @@ import argparse
 import csv
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,27 +46,31 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="table: path, speaker, seconds, language, split")
     parser.add_argument("--distractors", type=Path, required=True, help="texts for the recogniser's language model")
     parser.add_argument("--work", type=Path, required=True, help="where speech and lists are written")
+    parser.add_argument("--sentences", type=int, default=len(SENTENCES), help="of each voice")
+    parser.add_argument("--speakers", type=int, help="training speakers to compare with (default: all)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.work.mkdir(parents=True, exist_ok=True)
     model = voxclone.VoxClone.from_pretrained(args.model, device="cpu")
     judges = Judges(args.judges, args.work)
-    clips = recordings(args.manifest)
-    said = {name: speak(model, voice, args.work / name) for name, voice in model.voices.items()}
+    known = recordings(args.manifest)
+    clips = {
+        speaker: known[speaker] for speaker in np.random.default_rng(1).permutation(sorted(known))[: args.speakers]
+    }
+    sentences = SENTENCES[: args.sentences]
+    said = {name: speak(model, voice, args.work / name, sentences) for name, voice in model.voices.items()}
     drawn = np.random.default_rng(0).permutation(sorted(clips))[:REAL].tolist()
     firsts = {speaker: own[0] for speaker, own in clips.items()}
     near = nearest(judges, {name: paths[:2] for name, paths in said.items()}, firsts)
     real = nearest(judges, {speaker: clips[speaker][1:3] for speaker in drawn}, firsts)
     others = [max(value for other, value in row.items() if other != speaker) for speaker, row in real.items()]
-    texts = {path.stem: text for paths in said.values() for path, text in zip(paths, SENTENCES, strict=True)}
-    numbers: dict[str, Any] = {"model": model.config.name, "sentences": len(SENTENCES), "speakers": len(clips)}
+    others_said = args.distractors.read_text(encoding="utf-8").splitlines()
+    numbers: dict[str, Any] = {"model": model.config.name, "sentences": len(sentences), "speakers": len(clips)}
     numbers["voices"] = {
         name: {
             "nobody": all(consent.speaker == "nobody" for consent in model.voices[name].consents),
             "ldnet_mos": mean_with_interval(judges.naturalness(paths)),
-            "pocketsphinx": judges.error_rates(
-                {path.stem: texts[path.stem] for path in paths}, paths, args.distractors.read_text().splitlines()
-            ),
+            "word_error_rate": word_errors(judges, paths, sentences, others_said),
             "nearest_training_speaker": max((value, speaker) for speaker, value in near[name].items()),
         }
         for name, paths in said.items()
@@ -89,13 +94,20 @@ def recordings(manifest: Path) -> dict[str, list[Path]]:
     return {speaker: own for speaker, own in found.items() if len(own) == 3}
 
 
-def speak(model: voxclone.VoxClone, voice: voxclone.Voice, folder: Path) -> list[Path]:
+def speak(model: voxclone.VoxClone, voice: voxclone.Voice, folder: Path, sentences: Sequence[str]) -> list[Path]:
     """The files of what a voice says."""
     folder.mkdir(exist_ok=True)
-    paths = [folder / f"{folder.name}-{number}.wav" for number in range(len(SENTENCES))]
-    for path, text in zip(paths, SENTENCES, strict=True):
+    paths = [folder / f"{folder.name}-{number}.wav" for number in range(len(sentences))]
+    for path, text in zip(paths, sentences, strict=True):
         model.generate(text, voice).save(path)
     return paths
+
+
+def word_errors(judges: Judges, paths: list[Path], sentences: Sequence[str], others_said: Sequence[str]) -> float:
+    """Of PocketSphinx, whose language model is made of the sentences and of others."""
+    texts = {path.stem: text for path, text in zip(paths, sentences, strict=True)}
+    counted = judges.word_errors(texts, paths, others_said)
+    return round(sum(rate * words for rate, words in counted) / sum(words for _, words in counted), 3)
 
 
 def nearest(judges: Judges, tested: dict[str, list[Path]], speakers: dict[str, Path]) -> dict[str, dict[str, float]]:
