@@ -136,7 +136,8 @@ def main() -> None:
         taken: list[Any] = []
         for voice, heard in sorted(voices, key=lambda each: -rank(each[0])):
             alike = max([about[voice.name]["nearest_as_spoken"], *(float(heard @ other) for other in taken)])
-            if alike < bar and len(taken) < args.count:
+            far = about[voice.name]["nearest_training_speaker"] < speakers.limit
+            if far and alike < bar and len(taken) < args.count:
                 taken.append(heard)
                 chosen.append(voice)
     kept = {
