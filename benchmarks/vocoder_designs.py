@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import re
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -147,6 +148,8 @@ def train_turn(settings: dict[str, Any], stage: str, name: str, run: Path, store
     )
     trainer = Trainer(build_step(settings, stage, name, start), segments, run, config, clock=time.process_time)
     trainer.fit()
+    if config.progress(trainer.step, trainer.minutes) < 1:
+        sys.exit("told to stop; the same command goes on from here")
     return trainer.step
 
 
