@@ -56,7 +56,8 @@ def draw_curves(runs: list[dict[str, Any]], path: Path) -> None:
     labels: dict[str, Any] = {}
     for place in axes[0]:
         labels |= {label: line for line, label in zip(*place.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=min(4, len(speakers)), fontsize=9)
+    columns = min(4, len(speakers))
+    figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=columns, fontsize=9)
     figure.savefig(path, dpi=100)
 
 
