@@ -187,13 +187,13 @@ def compiled(shapes: list[Shape], architectures: list[int], dtypes: list[str]) -
 
 def compiled_stages(names: list[str], architectures: list[int], dtypes: list[str]) -> Iterator[dict[str, Any]]:
     """As `compiled`, of the CUDA C++ kernel; it has no form in float32."""
-    compiler = nvrtc.Compiler()
-    for (what, shape), sm, dtype in itertools.product(stages(), architectures, dtypes):
-        name = f"stage in CUDA C++, {what}"
-        if dtype == "fp32" or not any(part in name for part in names):
+    named = [(f"stage in CUDA C++, {what}", shape) for what, shape in stages()]
+    wanted = [(name, shape) for name, shape in named if any(part in name for part in names)]
+    for (name, shape), sm, dtype in itertools.product(wanted, architectures, dtypes):
+        if dtype == "fp32":
             continue
         shape = replace(shape, bfloat16=dtype == "bf16")
-        code = compiler.compile(stage.source(), shape.options(), sm)
+        code = nvrtc.Compiler().compile(stage.source(), shape.options(), sm)
         row: dict[str, Any] = {"kernel": name, "sm": sm, "dtype": dtype, "warps": shape.tile[1]}
         row |= {"shared_bytes": shape.shared_bytes} | _usage(code)
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
