@@ -56,7 +56,8 @@ def draw_curves(runs: list[dict[str, Any]], path: Path) -> None:
     labels: dict[str, Any] = {}
     for place in axes[0]:
         labels |= {label: line for line, label in zip(*place.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=4, fontsize=9)
+    columns = min(4, len(speakers))
+    figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=columns, fontsize=9)
     figure.savefig(path, dpi=100)
 
 
@@ -68,7 +69,8 @@ def table(runs: list[dict[str, Any]]) -> str:
         cells = [f"{run['speaker']} ({run['natural_similarity']:.2f})", f"{run['seconds'] / 60:.1f}", run["kind"]]
         for name, digits in (("similarity", 2), ("word_errors", 3), ("ldnet", 1)):
             cells += [f"{run[name]['mean']:.{digits}f}", _interval(run.get(f"{name}_change"), digits)]
-        rows.append("| " + " | ".join([*cells, str(run.get("cpu_seconds", ""))]) + " |")
+        whole = not run.get("prepared_before")  # else depths shared what was prepared, or it was gone on with
+        rows.append("| " + " | ".join([*cells, str(run.get("cpu_seconds", "")) if whole else ""]) + " |")
     return "\n".join(rows)
 
 

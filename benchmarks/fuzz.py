@@ -33,6 +33,7 @@ SECONDS = 20.0  # of the processor, for one input
 MEMORY = 256 << 20  # bytes above what was held before, and twice the input
 HELD = 4 << 30  # bytes of data that the process can have at all, so that the machine outlives what it finds
 MOST_FINDINGS = 20  # in a slice, after which it is over
+DONE = "done.json"
 SLICE = 60.0  # seconds of the processor, after which what was done is written down
 
 
@@ -134,7 +135,10 @@ def run(name: str, seeds: Path, work: Path, seconds: float, seed: int) -> dict[s
 
 
 def fuzz_on(names: list[str], folder: Path, minutes: float) -> None:
-    """Fuzz the target that had least, slice by slice, until each had its minutes; goes on where it was stopped."""
+    """Fuzz the target that had least, slice by slice, until each had its minutes; goes on where it was stopped.
+
+    Several processes may share the folder, if no target is of two.
+    """
     seeds = prepare(folder / "seeds", TARGETS)
     commit = git_commit()
     while True:
@@ -147,15 +151,14 @@ def fuzz_on(names: list[str], folder: Path, minutes: float) -> None:
         slices = known.get("slices", 0)
         seed = int.from_bytes(hashlib.sha256(f"{name} {slices}".encode()).digest()[:6])
         new = run(name, seeds, folder / name, min(SLICE, 60 * minutes - spent[name] + 1), seed)
-        done[name] = {key: known.get(key, 0) + value for key, value in new.items()}
-        done[name]["commits"] = list(dict.fromkeys([*known.get("commits", []), commit]))
-        replace_file(folder / "done.json", json.dumps(done, indent=1).encode())
-        print(name, json.dumps(done[name]), flush=True)
+        total = {key: known.get(key, 0) + value for key, value in new.items()}
+        total["commits"] = list(dict.fromkeys([*known.get("commits", []), commit]))
+        replace_file(folder / name / DONE, json.dumps(total, indent=1).encode())
+        print(name, json.dumps(total), flush=True)
 
 
 def _done(folder: Path) -> dict[str, Any]:
-    path = folder / "done.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return {name: json.loads(path.read_text()) for name in TARGETS if (path := folder / name / DONE).exists()}
 
 
 def report(folder: Path) -> Path:

@@ -79,6 +79,14 @@ def likeness(args: argparse.Namespace, readers: list[Reader], judges: Judges) ->
     return {"likeness": result, "likeness_speakers": len(clips)}
 
 
+def with_words(result: dict[str, Any], name: str) -> dict[str, Any]:
+    """The result; word errors, which take longest, may have been measured on fewer texts under `name`-words."""
+    beside = RESULTS / f"{name}-words.json"
+    if "word_errors" in result or not beside.exists():
+        return result
+    return {**result, "word_errors": json.loads(beside.read_text(encoding="utf8"))["word_errors"]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("passes", nargs="+", choices=PASSES)
@@ -116,7 +124,7 @@ def main() -> None:
             sentences = [line for line in args.hard_sentences.read_text(encoding="utf8").splitlines() if line]
             result["hard"] = check(model, next(iter(model.voices.values())), sentences)
         else:
-            draw_page(result, RESULTS / f"{args.name}.png")
+            draw_page(with_words(result, args.name), RESULTS / f"{args.name}.png")
         write_result(args.name, result)
     print(file.read_text(encoding="utf8"))
 

@@ -28,7 +28,7 @@ PHONES = {
 }  # fmt: skip
 _PHONE_OF = {sound: phone for phone, sounds in PHONES.items() for sound in sounds.split()}
 PLANTED = 2  # words that are cut out of each sentence, one at a time, and as many that are said twice
-LEAST_SOUNDS = 3  # of a planted word: shorter ones are swallowed in natural speech as well
+LEAST_SOUNDS = 3  # of a word that is tested: shorter ones are swallowed in natural speech as well
 
 Word = tuple[str, ...]  # phones
 
@@ -76,29 +76,31 @@ def say_again(samples: NDArray[np.float32], start: int, end: int) -> NDArray[np.
 
 
 def faults_of(words: list[Word], heard: list[Word]) -> Counter[str]:
-    """Words that were said too seldom (skips) and too often (repeats), and short ones that were not heard."""
+    """How often words were said too seldom (skips), too often (repeats), or heard for others ("three" for "free")."""
     faults: Counter[str] = Counter()
     expected, found = Counter(words), Counter(heard)
     for word in expected:
         more = found[word] - expected[word]
-        if more > 0:
-            faults["repeats"] += more
-        elif more < 0:
-            faults["skips" if len(word) >= LEAST_SOUNDS else "short_words_unheard"] -= more
+        if more and len(word) < LEAST_SOUNDS:
+            faults["short_words_misheard"] += abs(more)
+        elif more:
+            faults["repeats" if more > 0 else "skips"] += abs(more)
+    confused = min(faults["skips"], faults["repeats"])
+    faults.update(skips=-confused, repeats=-confused, confused=confused)
     return faults
 
 
 def check(model: voxclone.VoxClone, voice: voxclone.Voice, sentences: list[str]) -> dict[str, Any]:
     """Speak every sentence and listen, to the speech and to what was planted in it."""
     draw = random.Random(0)
-    totals: Counter[str] = Counter(skips=0, repeats=0, short_words_unheard=0)
+    totals: Counter[str] = Counter(skips=0, repeats=0, confused=0, short_words_misheard=0)
     control: Counter[str] = Counter()
     faulty, unnoticed = [], []
     for text in sentences:
         speech = model.generate(text, voice)
         found = spoken_words(speech)
         words = [word for word, _, _ in found]
-        totals += Counter(sentences=1, words=len(words), tested_words=sum(len(word) >= LEAST_SOUNDS for word in words))
+        totals.update(sentences=1, words=len(words), tested_words=sum(len(word) >= LEAST_SOUNDS for word in words))
         plain = faults_of(words, heard_words(speech.samples, speech.sample_rate, words))
         totals.update(plain)
         if plain["skips"] or plain["repeats"]:

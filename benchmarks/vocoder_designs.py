@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import re
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -45,6 +46,7 @@ from voxclone.training.speech_data import corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.vocoder import BANDWIDTH_SHARE, SpectralStep, VocoderSegments
 
+STAGES = ("generators", "discriminators")
 SETTINGS = Path(__file__).with_name("vocoder_designs.json")
 EVALUATED = 12  # recordings
 FRAMES = (150, 350)  # of a recording that is copied
@@ -146,6 +148,8 @@ def train_turn(settings: dict[str, Any], stage: str, name: str, run: Path, store
     )
     trainer = Trainer(build_step(settings, stage, name, start), segments, run, config, clock=time.process_time)
     trainer.fit()
+    if config.progress(trainer.step, trainer.minutes) < 1:
+        sys.exit("told to stop; the same command goes on from here")
     return trainer.step
 
 
@@ -197,10 +201,8 @@ def summarise(
     summary = {}
     for name, design in settings[stage]["designs"].items():
         run = folder_of(work, stage, name)
-        if not (points := read_points(run)):
-            continue
         generator = trained(settings, stage, name, run)
-        about: dict[str, Any] = {"curve": points}
+        about: dict[str, Any] = {"curve": read_points(run)}
         if stage == "generators":
             cost = generator.multiply_adds(AUDIO.sample_rate) if isinstance(generator, Vocos) else cost_of(design)
             about |= {
@@ -208,12 +210,9 @@ def summarise(
                 "multiply_adds_per_second": round(cost),
                 "real_time_factor": round(real_time_factor(generator), 4),
             }
-        if judges:
-            about["ldnet_mos"] = {
-                kind: listen(judges, held_out.copies(generator, given), work / "wav" / run.name / kind)
-                for kind, given in (("f0_estimated", False), ("f0_given", True))
-                if not given or hasattr(generator, "pitch")
-            }
+        elif judges:  # what has learnt for minutes from nothing is not yet for listeners of speech
+            copies = held_out.copies(generator, f0_given=True)
+            about["ldnet_mos"] = listen(judges, copies, work / "wav" / run.name)
         summary[name] = about
     return summary
 
@@ -259,6 +258,7 @@ def main() -> None:
     parser.add_argument("--start-from", type=Path, required=True, help="run of recipes/vocoder for the discriminators")
     parser.add_argument("--judges", type=Path, help="folder with score_ldnet.py")
     parser.add_argument("--turns", type=int, help="instead of the settings' number, of each stage")
+    parser.add_argument("--stages", nargs="+", default=STAGES, choices=STAGES)
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -268,10 +268,10 @@ def main() -> None:
     result: dict[str, Any] = {"turn_seconds": settings["turn_seconds"]}
     held_out = HeldOut(store)
     judges = Judges(args.judges, args.work) if args.judges else None
-    if judges:
+    if judges and "discriminators" in args.stages:
         natural = [samples for _, samples in held_out.recordings]
         result["natural_ldnet_mos"] = listen(judges, natural, args.work / "wav" / "natural")
-    for stage in ("generators", "discriminators"):
+    for stage in args.stages:
         compare(settings, stage, args.work, store, start, args.turns)
         result[stage] = summarise(settings, stage, args.work, held_out, judges)
     draw_page(result, RESULTS / "vocoder-designs.png")

@@ -16,9 +16,10 @@ MEASURES = {
 
 def draw_page(result: dict[str, Any], path: Path) -> None:
     """Each measure against processor seconds of training; generators above, discriminators below."""
-    figure = Figure(figsize=(15, 9), layout="constrained")
-    axes = figure.subplots(2, len(MEASURES))
-    for row, stage in zip(axes, ("generators", "discriminators"), strict=True):
+    stages = [stage for stage in ("generators", "discriminators") if stage in result]
+    figure = Figure(figsize=(15, 4.5 * len(stages)), layout="constrained")
+    axes = figure.subplots(len(stages), len(MEASURES), squeeze=False)
+    for row, stage in zip(axes, stages, strict=True):
         for place, (measure, label) in zip(row, MEASURES.items(), strict=True):
             for name, about in result[stage].items():
                 seconds = [point["seconds"] for point in about["curve"]]

@@ -1,50 +1,72 @@
-"""Draw voices that belong to nobody from the density of training speakers, each checked to be far from every one."""
+"""Draw voices that belong to nobody from among the training speakers, each checked to be far from every one of them."""
 
 import argparse
 import json
-from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from voxclone import Consent, Voice, VoxClone
-from voxclone.audio.mel import voiced_spectrum
+from voxclone import Consent, Speech, Voice, VoxClone
+from voxclone.evaluation.judges.naturalness import open_naturalness
 from voxclone.synthesis.reference import measure_speaker
-from voxclone.training.features import Entry, FeatureStore
-from voxclone.training.voice_density import Measures, VoiceDensity, nearest_cosines, neighbour_cosines
+from voxclone.training.features import FeatureStore
+from voxclone.training.voice_design import Speakers
 
 NAMES = ("amber", "basil", "cedar", "dune", "ember", "fjord", "grove", "heath")
-TEXT = "The ferry leaves the harbour at seven every morning, and by noon the whole market is awake."
-PLACES = ("low", "high")  # registers, in turn
-REGISTERS = {"low": (90.0, 135.0), "high": (165.0, 235.0)}  # Hz
-BASIS = "a designed voice: drawn from the density of the training speakers' embeddings, and nobody's"
+TEXTS = (
+    "The ferry leaves the harbour at seven every morning, and by noon the whole market is awake.",
+    "Nobody had asked her where she was going, so she folded the map and put it into her coat.",
+    "We turned back before it grew dark, and the rain had already begun to fall on the hills.",
+    "He counted the coins twice, thanked the driver, and walked the last mile along the river.",
+)
+REGISTERS = {"low": (92.0, 140.0), "high": (160.0, 225.0)}  # Hz
+BASIS = "a designed voice: a mean of several training speakers, far from each of them, and nobody's"
+DRAWN = 1500  # in each register
+REAL = 12  # speakers whose clones say how near speech comes to somebody else's
+STEPS = 8  # away from those to whom what a voice says is near
+MARGIN = 0.012  # of cosine, by which the first texts are to be farther than the limit, for all to be
 
 
-def clips_of(store: FeatureStore, embeddings: dict[str, Any], clips: int) -> dict[str, list[Entry]]:
-    """At most so many recordings of each training speaker."""
-    found = defaultdict(list)
-    for entry in store.entries:
-        speaker = entry.about["speaker"]
-        if entry.about["split"] == "train" and entry.key in embeddings and len(found[speaker]) < clips:
-            found[speaker].append(entry)
-    return found
+def voice_of(model: VoxClone, measures: Any, name: str, speaker: str, basis: str) -> Voice:
+    """A row of `Measures` as a voice."""
+    embedding, spectrum, f0, spread, seconds = measures
+    consent = Consent.attest(speaker, basis, by="recipes/voices/design.py", scope=("cloning", "sharing", "commercial"))
+    vectors = embedding.astype(np.float32), spectrum.astype(np.float32)
+    about: dict[str, Any] = {"f0_spread": float(spread), "phoneme_seconds": float(seconds)}
+    return Voice(name, *vectors, float(f0), (consent,), model.encoder_id, **about)
 
 
-def embedding_of(entries: list[Entry], embeddings: dict[str, Any]) -> Any:
-    """A speaker's, of unit length."""
-    total = np.sum([embeddings[entry.key] for entry in entries], axis=0, dtype=np.float64)
-    return total / np.linalg.norm(total)
+def heard_in(model: VoxClone, speeches: list[Speech]) -> Any:
+    """The speaker embedding of what was spoken."""
+    recordings = [(speech.samples, speech.sample_rate) for speech in speeches]
+    return measure_speaker(model._speaker_encoder, model.config.audio, recordings).speaker_embedding
 
 
-def sound_of(store: FeatureStore, entries: list[Entry]) -> tuple[Any, float] | None:
-    """A speaker's average spectrum and median f0; None where too little is voiced."""
-    f0 = np.concatenate([store.read(entry, "f0") for entry in entries])
-    if (f0 > 0).sum() < 50:
-        return None
-    mel = np.concatenate([np.asarray(store.read(entry, "mel"), np.float32) for entry in entries]).T
-    return voiced_spectrum(mel, f0), float(np.exp(np.median(np.log(f0[f0 > 0]))))
+def spoken_limit(model: VoxClone, speakers: Speakers, seed: int) -> float:
+    """The median cosine of what real speakers' clones say to the nearest other person."""
+    drawn = np.random.default_rng(seed).choice(len(speakers.corpora), REAL, replace=False)
+    nearest = []
+    for row in zip(*speakers.measures.chosen(drawn), strict=True):
+        voice = voice_of(model, row, "real", "a training speaker", "measured, and not kept")
+        cosines = speakers.embeddings @ heard_in(model, [model.generate(text, voice) for text in TEXTS[:2]])
+        nearest.append(float(cosines[speakers.embeddings @ row[0] < 1 - 1e-6].max()))
+    return float(np.median(nearest))
+
+
+def far_from_all(model: VoxClone, speakers: Speakers, row: tuple[Any, ...], limit: float) -> tuple[Any, ...]:
+    """The drawn row with the embedding, of those on a way from everyone, whose speech is nearest to nobody."""
+    best, embedding = (2.0, row[0]), row[0]
+    for _ in range(STEPS + 1):
+        voice = voice_of(model, (embedding, *row[1:]), "candidate", "nobody", BASIS)
+        heard = heard_in(model, [model.generate(text, voice) for text in TEXTS[:2]])
+        best = min(best, (float((speakers.embeddings @ heard).max()), embedding), key=lambda each: each[0])
+        if best[0] < limit - MARGIN:
+            break
+        embedding = speakers.away(embedding, heard, limit)
+    return (best[1], *row[1:])
 
 
 def main() -> None:
@@ -52,78 +74,88 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="the folder whose speaker encoder made the embeddings")
     parser.add_argument("--features", type=Path, required=True, help="feature store")
     parser.add_argument("--embeddings", type=Path, required=True, help="embeddings.npz of an acoustic run")
-    parser.add_argument(
-        "--leave-out", nargs="*", default=["common_voice"], help="corpora whose sound is not drawn from"
-    )
-    parser.add_argument("--count", type=int, default=4)
-    parser.add_argument("--clips", type=int, default=4, help="of each speaker")
-    parser.add_argument("--rank", type=int, default=24)
-    parser.add_argument("--temperature", type=float, default=0.9)
+    parser.add_argument("--corpora", nargs="+", required=True, help="whose speakers are drawn from")
+    parser.add_argument("--studio", nargs="+", default=["ljspeech", "kathleen"], help="corpora of the cleanest sound")
+    parser.add_argument("--slowest", type=float, default=0.09, help="seconds of a phoneme: slower readers are left out")
+    parser.add_argument("--flattest", type=float, default=0.15, help="octaves of f0: less lively ones are left out")
+    parser.add_argument("--naturalness", help='who chooses among them, as for `voxclone evaluate`: "command:PROGRAM"')
+    parser.add_argument("--candidates", type=int, default=20, help="in each register, of which the chosen are kept")
+    parser.add_argument("--count", type=int, default=2, help="in each register")
+    parser.add_argument("--clips", type=int, default=6, help="of each speaker")
+    parser.add_argument("--registers", nargs="+", choices=REGISTERS, default=list(REGISTERS))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the .voice files and design.json")
-    parser.add_argument("--into", type=Path, help="model folder that is saved again with these voices before its own")
+    parser.add_argument("--out", type=Path, required=True, help="folder for .voice files, samples and design.json")
+    parser.add_argument("--into", type=Path, help="model folder that is saved again with these voices beside its own")
     args = parser.parse_args()
 
     model = VoxClone.from_pretrained(args.model)
+    audio, reader = model.config.audio, model._acoustic.rate_reader
+    assert reader is not None, "the acoustic model knows no manner"
     with np.load(args.embeddings) as file:
         embeddings = dict(zip(file["keys"].tolist(), file["embeddings"], strict=True))
-    store = FeatureStore(args.features)
-    known = clips_of(store, embeddings, args.clips)
-    everyone = np.stack([embedding_of(entries, embeddings) for entries in known.values()])
-    drawn_from = [
-        (embedding, *sound)
-        for embedding, entries in zip(everyone, known.values(), strict=True)
-        if entries[0].about["corpus"] not in args.leave_out and (sound := sound_of(store, entries)) is not None
-    ]
-    columns = [np.asarray(column, np.float64) for column in zip(*drawn_from, strict=True)]
-    density = VoiceDensity.fit(Measures(*columns), args.rank)
-    # No nearer to anybody than half of the real speakers are to the nearest other person.
-    limit = float(np.median(neighbour_cosines(everyone)))
+    speakers = Speakers.read(
+        FeatureStore(args.features), embeddings, reader, audio.sample_rate / audio.hop_length, args.corpora, args.clips
+    )
+    fit = (speakers.measures.phoneme_seconds < args.slowest) & (speakers.measures.f0_spreads > args.flattest)
+    bar = spoken_limit(model, speakers, args.seed)
 
     args.out.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"speakers": len(known), "drawn_from": len(drawn_from), "limit": limit, "voices": {}}
-    taken: list[Any] = []
-    tried = 0
-    candidates = density.sample(5000, args.seed, args.temperature)
-    for embedding, spectrum, f0 in zip(*candidates, strict=True):
-        if len(taken) == args.count:
-            break
-        tried += 1
-        low, high = REGISTERS[PLACES[len(taken) % len(PLACES)]]
-        nearest = float(nearest_cosines(embedding[None], everyone)[0])
-        if not low <= f0 <= high or nearest >= limit or any(float(embedding @ other) >= limit for other in taken):
-            continue
-        name = NAMES[len(taken)]
-        consent = Consent.attest(
-            "nobody", basis=BASIS, by="recipes/voices/design.py", scope=("cloning", "sharing", "commercial")
-        )
-        voice = Voice(
-            name, embedding.astype(np.float32), spectrum.astype(np.float32), float(f0), (consent,), model.encoder_id
-        )
-        speech = model.generate(TEXT, voice)
-        heard = measure_speaker(model._speaker_encoder, model.config.audio, [(speech.samples, speech.sample_rate)])
-        spoken = float(nearest_cosines(heard.speaker_embedding[None], everyone)[0])
-        if spoken >= limit:
-            continue
-        taken.append(embedding)
+    about: dict[str, dict[str, Any]] = {}
+    spoken: dict[str, list[tuple[Voice, Any]]] = {register: [] for register in args.registers}
+    files: list[Path] = []
+    for register, voices in spoken.items():
+        low, high = REGISTERS[register]
+        own = fit & (speakers.measures.f0_medians >= low) & (speakers.measures.f0_medians <= high)
+        drawn = speakers.draw(own, args.studio, args.candidates, args.seed, DRAWN)
+        for number, first in enumerate(zip(*drawn, strict=True)):
+            row = far_from_all(model, speakers, first, bar)
+            voice = voice_of(model, row, f"{register}-{number}", "nobody", BASIS)
+            speeches = [model.generate(text, voice) for text in TEXTS]
+            for index, speech in enumerate(speeches):
+                files.append(args.out / f"{voice.name}-{index}.wav")
+                speech.save(files[-1])
+            heard = heard_in(model, speeches)
+            voices.append((voice, heard))
+            about[voice.name] = {
+                "f0_median": round(voice.f0_median, 1),
+                "nearest_training_speaker": round(float((speakers.embeddings @ row[0]).max()), 3),
+                "nearest_as_spoken": round(float((speakers.embeddings @ heard).max()), 3),
+                "spoken_to_designed": round(float(heard @ row[0]), 3),
+            }
+    if args.naturalness:
+        scores = np.reshape(open_naturalness(args.naturalness).score(files), (-1, len(TEXTS))).mean(1)
+        for found, score in zip(about.values(), scores, strict=True):
+            found["naturalness"] = round(float(score), 3)
+
+    def rank(voice: Voice) -> float:
+        found = about[voice.name]
+        return float(found.get("naturalness", -found["nearest_as_spoken"]))
+
+    chosen: list[Voice] = []
+    for voices in spoken.values():
+        taken: list[Any] = []
+        for voice, heard in sorted(voices, key=lambda each: -rank(each[0])):
+            alike = max([about[voice.name]["nearest_as_spoken"], *(float(heard @ other) for other in taken)])
+            far = about[voice.name]["nearest_training_speaker"] < speakers.limit
+            if far and alike < bar and len(taken) < args.count:
+                taken.append(heard)
+                chosen.append(voice)
+    kept = {
+        name: replace(voice, name=name)
+        for name, voice in zip(NAMES, sorted(chosen, key=rank, reverse=True), strict=False)
+    }
+    for name, voice in kept.items():
         voice.save(args.out / f"{name}.voice")
-        report["voices"][name] = {
-            "f0_median": round(float(f0), 1),
-            "nearest_training_speaker": round(nearest, 3),
-            "nearest_training_speaker_as_spoken": round(spoken, 3),
-            "spoken_to_designed": round(float(heard.speaker_embedding @ embedding), 3),
-        }
-    report["tried"] = tried
+    report = {
+        "speakers": len(speakers.embeddings), "drawn_from": len(speakers.corpora), "limit": round(speakers.limit, 3),
+        "limit_as_spoken": round(bar, 3), "candidates": about,
+        "voices": {name: old.name for name, old in zip(kept, sorted(chosen, key=rank, reverse=True), strict=False)},
+    }  # fmt: skip
     (args.out / "design.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
-    if len(taken) < args.count:
-        raise SystemExit(
-            f"only {len(taken)} of {args.count} were found; lower --temperature or draw with another --seed"
-        )
     if args.into:
         whole = VoxClone.from_pretrained(args.into)
-        designed = {name: Voice.load(args.out / f"{name}.voice") for name in report["voices"]}
-        whole.voices = MappingProxyType(designed | dict(whole.voices))
+        whole.voices = MappingProxyType(kept | dict(whole.voices))
         whole.save_pretrained(args.into)
 
 

@@ -32,32 +32,19 @@ def conv_transpose1d_arguments(length: int, channels: int = 12) -> tuple[Any, ..
     return torch.randn(2, channels, length), weight(channels, 6, 8), torch.randn(6), 4, 2, SLOPE
 
 
-def pair_arguments(length: int, channels: int = 8) -> tuple[Any, ...]:
-    sizes, dilations = [3, 3, 11, 11, 11, 11], [1, 1, 3, 1, 5, 1]
-    weights = [weight(channels, channels, size) for size in sizes]
-    return (
-        torch.randn(2, channels, length),
-        weights,
-        [torch.randn(channels) for _ in sizes],
-        dilations,
-        [2, 4],
-        2,
-        SLOPE,
-    )
+def block_arguments(
+    length: int, taps: list[int], dilations: list[int], sizes: list[int], per_residual: int
+) -> tuple[Any, ...]:
+    weights = [weight(8, 8, each) for each in taps]
+    return torch.randn(2, 8, length), weights, [torch.randn(8) for _ in taps], dilations, sizes, per_residual, SLOPE
 
 
-def single_arguments(length: int, channels: int = 8) -> tuple[Any, ...]:
-    sizes, dilations = [3, 3, 7, 7], [1, 2, 3, 12]
-    weights = [weight(channels, channels, size) for size in sizes]
-    return (
-        torch.randn(2, channels, length),
-        weights,
-        [torch.randn(channels) for _ in sizes],
-        dilations,
-        [2, 2],
-        1,
-        SLOPE,
-    )
+def pair_arguments(length: int) -> tuple[Any, ...]:
+    return block_arguments(length, [3, 3, 11, 11, 11, 11], [1, 1, 3, 1, 5, 1], [2, 4], 2)
+
+
+def single_arguments(length: int) -> tuple[Any, ...]:
+    return block_arguments(length, [3, 3, 7, 7], [1, 2, 3, 12], [2, 2], 1)
 
 
 OPS: dict[str, tuple[Any, Callable[..., Tensor], Callable[..., tuple[Any, ...]]]] = {

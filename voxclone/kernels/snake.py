@@ -34,7 +34,8 @@ def anti_aliased_snake(x: Tensor, alpha: Tensor, beta: Tensor, low_pass: Tensor)
 
 def anti_aliased_snake_reference(x: Tensor, alpha: Tensor, beta: Tensor, low_pass: Tensor) -> Tensor:
     """What `anti_aliased_snake` computes, in plain PyTorch; it is the form on a CPU too."""
-    kernel = low_pass.to(x.dtype).expand(x.shape[1], 1, -1)
+    channels = int(x.shape[1])  # a number for ONNX as well, whose convolutions need kernels of a known shape
+    kernel = low_pass.to(x.dtype).expand(channels, 1, -1)
     doubled = _up(x, kernel)
     made = doubled + torch.sin(doubled * alpha[:, None]).square() / (beta[:, None] + TINY)
     return _down(made.to(x.dtype), kernel)

@@ -1,14 +1,19 @@
-"""How voices are spread over a corpus' speakers, to draw new ones that are nobody's."""
+"""Voices that are nobody's, drawn from among a corpus' speakers: each a mean of several in all that a voice is made of.
+
+An embedding between speakers is like what the acoustic model was trained on, in every direction; what a Gaussian over
+the speakers gives lies about them in many directions at once, and is spoken badly (docs/decisions.md).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxclone.sphere import exp_map, log_map, spherical_mean
+from voxclone.sphere import spherical_mean
+
+EVENNESS = 6.0  # of the shares (Dirichlet): the higher, the more alike
 
 
 class Measures(NamedTuple):
@@ -18,55 +23,44 @@ class Measures(NamedTuple):
         embeddings: (K, D) of unit length.
         spectra: (K, n_mels) mean natural-log mel of voiced frames.
         f0_medians: (K,) Hz.
+        f0_spreads: (K,) octaves, see `voxclone.audio.pitch.f0_spread`.
+        phoneme_seconds: (K,) mean duration of a phoneme.
     """
 
     embeddings: NDArray[np.float64]
     spectra: NDArray[np.float64]
     f0_medians: NDArray[np.float64]
+    f0_spreads: NDArray[np.float64]
+    phoneme_seconds: NDArray[np.float64]
+
+    def chosen(self, which: NDArray[np.generic]) -> Measures:
+        """Some of the voices, by index or mask."""
+        return Measures(*(column[which] for column in self))
 
 
-@dataclass(frozen=True)
-class VoiceDensity:
-    """A Gaussian over embeddings (in the tangent space of their mean), spectra and log f0 together.
+def draw_voices(speakers: Measures, count: int, seed: int, parts: tuple[int, int] = (3, 6)) -> Measures:
+    """Draw voices, each the mean of several speakers with random shares: what goes together in people stays together.
 
-    Attributes:
-        base: (D,) the embeddings' mean on the hypersphere, at which the tangent space is.
-        mean: (D + n_mels + 1,) of the tangent vectors, spectra and log f0, each block scaled to unit variance.
-        scales: The blocks' standard deviations before that.
-        directions: (R, D + n_mels + 1) principal directions, by their standard deviations.
+    Args:
+        speakers: Real ones.
+        count: How many voices.
+        seed: Of the draw.
+        parts: Fewest and most speakers in one.
+
+    Raises:
+        ValueError: There are fewer speakers than go into one voice.
     """
-
-    base: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    scales: tuple[float, float, float]
-    directions: NDArray[np.float64]
-
-    @classmethod
-    def fit(cls, voices: Measures, rank: int) -> Self:
-        """Fit to real speakers; `rank` directions are kept, so that what is drawn is like what is common.
-
-        Raises:
-            ValueError: There are not more voices than directions.
-        """
-        if len(voices.embeddings) <= rank:
-            raise ValueError(f"{len(voices.embeddings)} voices are too few for {rank} directions")
-        base = spherical_mean(voices.embeddings, np.ones(len(voices.embeddings)))
-        blocks = (log_map(base, voices.embeddings), voices.spectra, np.log(voices.f0_medians)[:, None])
-        scales = tuple(float(np.sqrt(block.var(0).sum())) for block in blocks)
-        rows = np.concatenate([block / scale for block, scale in zip(blocks, scales, strict=True)], axis=1)
-        mean = rows.mean(0)
-        _, deviations, directions = np.linalg.svd(rows - mean, full_matrices=False)
-        spread = deviations[:rank, None] / np.sqrt(len(rows) - 1) * directions[:rank]
-        return cls(base, mean, (scales[0], scales[1], scales[2]), spread)
-
-    def sample(self, count: int, seed: int, temperature: float = 1.0) -> Measures:
-        """Draw voices; the lower the temperature, the nearer to the average voice."""
-        draws = np.random.default_rng(seed).normal(size=(count, len(self.directions)))
-        rows = self.mean + temperature * draws @ self.directions
-        dim = len(self.base)
-        tangents, spectra, log_f0 = rows[:, :dim], rows[:, dim:-1], rows[:, -1]
-        embeddings = exp_map(self.base, tangents * self.scales[0])
-        return Measures(embeddings, spectra * self.scales[1], np.exp(log_f0 * self.scales[2]))
+    if len(speakers.embeddings) < parts[1]:
+        raise ValueError(f"{len(speakers.embeddings)} speakers are too few to draw {parts[1]} from")
+    draw = np.random.default_rng(seed)
+    voices = []
+    for _ in range(count):
+        size = int(draw.integers(parts[0], parts[1] + 1))
+        own = speakers.chosen(draw.choice(len(speakers.embeddings), size, replace=False))
+        shares = draw.dirichlet(np.full(size, EVENNESS))
+        logs = (np.exp(shares @ np.log(column)) for column in own[2:])
+        voices.append((spherical_mean(own.embeddings, shares), shares @ own.spectra, *logs))
+    return Measures(*(np.array(column) for column in zip(*voices, strict=True)))
 
 
 def nearest_cosines(embeddings: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:

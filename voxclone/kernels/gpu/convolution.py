@@ -78,17 +78,10 @@ def convolve(
     out = x.new_empty(batch, length_out, channels_out) if total is None else total
     tile = tile or tile_for(channels_in, channels_out)
     grid = (triton.cdiv(length_out, tile.rows), triton.cdiv(channels_out, tile.columns), batch)
+    numbers = (length, length_out, padding, dilation, scale)
     conv1d_kernel[grid](
-        x,
-        weight,
-        bias,
-        residual,
-        out,
-        length,
-        length_out,
-        padding,
-        dilation,
-        scale,
+        *(x, weight, bias, residual, out),
+        *numbers,
         TAPS=taps,
         CHANNELS_IN=channels_in,
         CHANNELS_OUT=channels_out,

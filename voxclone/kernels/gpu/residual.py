@@ -57,12 +57,17 @@ def chain(
         biases: (N, C).
         dilations: N of them; at most 6.
         per_residual: Convolutions before each addition.
-        slope: Of the leaky ReLU before each convolution.
+        slope: Of the leaky ReLU before each convolution, 0 to 1: the larger of a value and its slope is taken.
         total: (B, T, C) to add, contiguous; it is overwritten by the result.
         scale: Of the result.
         tile: None for `chain_tile`.
         programs: How many run; None for one on each multiprocessor.
+
+    Raises:
+        ValueError: The slope is not from 0 to 1.
     """
+    if not 0 <= slope <= 1:
+        raise ValueError(f"the slope of the leaky ReLU must be from 0 to 1, not {slope}")
     count, taps, channels, _ = weights.shape
     batch, length = x.shape[:2]
     tile = tile or chain_tile(channels)
@@ -220,7 +225,7 @@ def chain_kernel(
                         mask=inside[:, None] & real_channel[None, :],
                         other=0.0,
                     )
-                    a = tl.where(a >= 0, a, (a.to(tl.float32) * SLOPE).to(a.dtype))
+                    a = tl.maximum(a.to(tl.float32), a.to(tl.float32) * SLOPE).to(a.dtype)
                     w = tl.load(
                         weights + ((index * TAPS + tap) * CHANNELS + channels)[:, None] * CHANNELS + channels[None, :],
                         mask=real_channel[:, None] & real_channel[None, :],
