@@ -36,8 +36,8 @@ def _speak_exponent(match: re.Match[str]) -> str:
     return "^" + match[0].replace("⁻", "-").translate(_EXPONENT_OF)
 
 
-_INVISIBLE = (  # soft hyphen, zero widths, directions, joiners, variants, the keycap around a digit
-    "\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufe0e\ufe0f\u20e3"
+_INVISIBLE = (  # soft hyphen, zero widths, marks of direction (no overrides), joiners, variants, keycap
+    "\u00ad\u200b-\u200f\u2060\ufeff\ufe0e\ufe0f\u20e3"
 )
 
 TYPOGRAPHY_RULES = (
