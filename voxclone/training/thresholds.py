@@ -19,8 +19,7 @@ from voxclone.safety.hearing import at_speed, audible, frame_levels
 from voxclone.training.features import Entry, FeatureStore
 
 FALSE_ALARMS = 1e-3  # share of natural windows that may pass the threshold
-DISTORTED_FALSE_ALARMS = 1e-2  # and of those that came through the channel: a few rooms would else set the bar for all
-DOUBTFUL = 10  # times as many may pass the lower threshold
+DOUBTFUL = 1e-2  # and of those that may pass the lower one
 AS_MADE = 0.5  # share of the false alarms that are left to the speed that the file has; the others divide the rest
 BATCH = 16  # windows at once
 LEAST_SCORES = 1000
@@ -132,7 +131,7 @@ def calibrated(config: WatermarkConfig, natural: Scored, distorted: Scored, shor
     Args:
         config: The detector's.
         natural: Scores of natural windows of `WINDOW_SECONDS`.
-        distorted: Of such windows through the channel, of which more may pass; the higher bar of the two counts.
+        distorted: Of such windows through the channel; the higher bar of the two counts.
         short: Of natural windows of `SHORTEST_SECONDS`.
 
     Raises:
@@ -142,10 +141,9 @@ def calibrated(config: WatermarkConfig, natural: Scored, distorted: Scored, shor
     if (fewest := min(len(scored.weight) for scored in kinds)) < LEAST_SCORES:
         raise VoxcloneError(f"{fewest} scores of one kind; calibration needs {LEAST_SCORES} of each")
     whole, sent, brief = kinds
-    budgets = ((whole, FALSE_ALARMS), (sent, DISTORTED_FALSE_ALARMS))
-    cost = max(_cost(scored, share) for scored, share in budgets) if config.speeds else 0.0
-    threshold = max(_bar(scored, cost, share) for scored, share in budgets)
-    doubt = max(_bar(scored, cost, DOUBTFUL * share) for scored, share in budgets)
+    cost = max(_cost(scored) for scored in (whole, sent)) if config.speeds else 0.0
+    threshold = max(_bar(scored, cost, FALSE_ALARMS) for scored in (whole, sent))
+    doubt = max(_bar(scored, cost, DOUBTFUL) for scored in (whole, sent))
     longer = [_longer(natural, round(seconds / WINDOW_SECONDS)) for seconds in LONG_WINDOWS]
     kept = [
         (seconds, scored)
@@ -181,14 +179,14 @@ def _searched(scored: Scored) -> Scored:
 def _output_threshold(natural: Scored) -> float:
     """What few natural windows pass at their own speed: an output, which is neither distorted nor searched, must."""
     own = natural.scores[np.isfinite(natural.scores[:, 0]), 0]
-    return round(_quantile(own, np.ones(len(own)), DOUBTFUL * FALSE_ALARMS), 3)
+    return round(_quantile(own, np.ones(len(own)), DOUBTFUL), 3)
 
 
-def _cost(scored: Scored, share: float) -> float:
+def _cost(scored: Scored) -> float:
     """How much less the best of the other speeds must count to pass a bar no oftener than its share."""
     others = np.nan_to_num(scored.scores[:, 1:], nan=-np.inf).max(1)
-    own = _quantile(scored.scores[:, 0], scored.weight, AS_MADE * share)
-    return max(0.0, round(_quantile(others, scored.weight, (1 - AS_MADE) * share) - own, 3))
+    own = _quantile(scored.scores[:, 0], scored.weight, AS_MADE * FALSE_ALARMS)
+    return max(0.0, round(_quantile(others, scored.weight, (1 - AS_MADE) * FALSE_ALARMS) - own, 3))
 
 
 def _bar(scored: Scored, cost: float, share: float) -> float:
