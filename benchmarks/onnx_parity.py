@@ -18,6 +18,7 @@ import torch
 import voxclone
 from environment import write_result
 from voxclone.exporting import export_onnx
+from voxclone.models.acoustic.manner import manner
 from voxclone.text.phonemes import phonemize
 from voxclone.text.symbols import symbol_ids
 
@@ -40,7 +41,8 @@ def main() -> None:
                 symbols = phonemize(text, model.config.text.language).symbols
                 expected = model.generate(text, voice).samples
                 ids = np.array(symbol_ids(symbols))
-                found = exported.run(ids, voice.speaker_embedding, voice.f0_median, voice.spectrum)
+                told = manner(voice.phoneme_seconds, voice.f0_spread).numpy()
+                found = exported.run(ids, voice.speaker_embedding, voice.f0_median, voice.spectrum, manner=told)
                 found = found / max(1.0, float(np.abs(found).max()))
                 worst = float(np.abs(found - expected).max()) if len(found) == len(expected) else None
                 rms = float(np.sqrt(np.mean(np.square(found - expected)))) if worst is not None else None
