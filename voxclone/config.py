@@ -299,8 +299,8 @@ class WatermarkConfig(Config):
     speed_cost: float = 0.0  # taken from the score at those speeds: each is a chance to be wrong
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels", "pilot_bands", "pilot_hops")
-        _at_least(self, 1, "pilot_local_hops")
+        _at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels")
+        _at_least(self, 1, "pilot_bands", "pilot_hops", "pilot_local_hops")
         _odd(self, "smooth_bins")
         for length, hop in ((self.n_fft, self.hop_length), (self.short_n_fft, self.short_hop_length)):
             if not 0 < hop <= length or length % 2:
