@@ -30,10 +30,10 @@ class WatermarkDetector(nn.Module):
         self.config = config
         self.features = FineSpectra(config)
         self.entry = nn.Conv1d(self.features.width, config.channels, 3, stride=config.entry_stride, padding=1)
-        self.pilot = PilotEar(config)
         self.blocks = nn.ModuleList([_Block(config.channels, dilation) for dilation in config.dilations])
         self.norm = nn.LayerNorm(config.channels)
         self.head = nn.Linear(config.channels, 2)
+        self.pilot = PilotEar(config)
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         """Judge each frame with what lies `context` samples around it.
