@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from voxclone import hub
 from voxclone.config import AudioConfig, VocoderConfig
@@ -39,9 +40,13 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--workers", type=int, default=0, help="for a GPU: processes that read speech, and threads of the channel"
+    )
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
+    torch.backends.cudnn.benchmark = True  # all segments have one length
     settings = json.loads(args.config.read_text())
     data, audio = settings["data"], AudioConfig()
     store = FeatureStore(args.features)
@@ -65,8 +70,9 @@ def main() -> None:
             unmarked.append(build_vocoder(model, weight_norm=True))
             unmarked[-1].load_state_dict(export_part(start_from, "vocoder."))
         step: SpectralStep = MarkedStep(
-            model, audio, held_out, collaborative_mark(audio, unmarked), **settings["mark"], **settings["adversarial"]
-        )
+            model, audio, held_out, collaborative_mark(audio, unmarked, threads=max(1, args.workers)),
+            **settings["mark"], **settings["adversarial"],
+        )  # fmt: skip
     elif "adversarial" in settings:
         step = AdversarialStep(model, audio, held_out, **settings["adversarial"])
     else:
@@ -74,14 +80,19 @@ def main() -> None:
     if args.start_from:
         step.vocoder.load_state_dict(export_part(args.start_from, "vocoder."))
         judges = export_part(args.start_from, "judges.")
-        if judges and isinstance(step, AdversarialStep):
-            step.judges.load_state_dict(judges)
+        if isinstance(step, AdversarialStep) and shapes(judges) == shapes(step.judges.state_dict()):
+            step.judges.load_state_dict(judges)  # of another width they begin anew
     detector_run = args.detector_run or args.start_from
     detector = export_part(detector_run, DETECTOR) if detector_run else {}
     if detector and isinstance(step, MarkedStep):
         step.mark.detector.load_state_dict(detector)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
-    Trainer(step, segments, args.out, TrainerConfig.from_dict(trainer)).fit()
+    loader = DataLoader(segments, batch_size=None, num_workers=args.workers) if args.workers else segments
+    Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+def shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
 
 
 def bundled_vocoder(folder: Path) -> nn.Module:

@@ -61,6 +61,8 @@ def test_the_same_seed_draws_the_same(speech):
     one, two = (Channel(RATE)(waveform, waveform, np.random.default_rng(7))[0] for _ in range(2))
     assert torch.equal(one, two)
     assert not torch.equal(one[0], one[1])
+    several, _ = Channel(RATE, threads=3)(waveform, waveform, np.random.default_rng(7))
+    assert torch.equal(one, several)
 
 
 @pytest.mark.parametrize(("name", "bit_rate"), [("mp3", 64000), ("mp3", 128000), ("aac", 64000), ("opus", 64000)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +47,7 @@ class Channel:
         searched_speed: Up to how much faster or slower half of the items are heard, as the search for a mark's speed
             hears all speech. What carries a mark is first played faster by as much as it is heard slower, so that what
             is left of its speed is what a search leaves; band limits and noise in between are moved for both alike.
+        threads: How many items are worked on at once: on a GPU, codecs would be most of a training step.
     """
 
     sample_rate: int
@@ -53,6 +55,7 @@ class Channel:
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     counts: tuple[float, ...] = (0.15, 0.55, 0.3)
     searched_speed: float = 0.0
+    threads: int = 1
 
     def __call__(self, waveform: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Send each item through effects of its own.
@@ -65,30 +68,33 @@ class Channel:
         Returns:
             Both, (B, S), in float32.
         """
+        items = list(zip(waveform.float(), labels.float(), rng.spawn(len(waveform)), strict=True))
+        if self.threads == 1:
+            sent = [self._send(*item) for item in items]
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                sent = list(pool.map(lambda item: self._send(*item), items))
+        received, moved = zip(*sent, strict=True)
+        return torch.stack(received), torch.stack(moved)
+
+    def _send(self, x: Tensor, label: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """One item (S,) and its labels through effects of its own."""
         names = [name for name in self.weights if name != "reverb" or self.rooms]
         odds = np.array([self.weights[name] for name in names])
         odds /= odds.sum()
-        received, moved = [], []
-        with torch.autocast(waveform.device.type, enabled=False):
-            for x, label in zip(waveform.float(), labels.float(), strict=True):
-                chosen = rng.choice(
-                    names,
-                    min(len(names), int(rng.choice(len(self.counts), p=self.counts))),
-                    replace=False,
-                    p=odds / odds.sum(),
-                )
-                x = x * 10 ** (rng.uniform(-15, 3) / 20)
-                speed = 1.0
-                if self.searched_speed and rng.random() < 0.5:
-                    speed = 1 + float(rng.uniform(-self.searched_speed, self.searched_speed))
-                    x, label = _stretched(distortions.change_speed, speed, x, label) if label.any() else (x, label)
-                for name in sorted(chosen, key=names.index, reverse=True):  # codecs come last
-                    x, label = self._apply(name, x, label, rng)
-                if speed != 1:
-                    x, label = _stretched(distortions.change_speed, 1 / speed, x, label)
-                received.append(x)
-                moved.append(label)
-        return torch.stack(received), torch.stack(moved)
+        count = min(len(names), int(rng.choice(len(self.counts), p=self.counts)))
+        chosen = rng.choice(names, count, replace=False, p=odds)
+        speed = 1.0
+        with torch.autocast(x.device.type, enabled=False):
+            x = x * 10 ** (rng.uniform(-15, 3) / 20)
+            if self.searched_speed and rng.random() < 0.5:
+                speed = 1 + float(rng.uniform(-self.searched_speed, self.searched_speed))
+                x, label = _stretched(distortions.change_speed, speed, x, label) if label.any() else (x, label)
+            for name in sorted(chosen, key=names.index, reverse=True):  # codecs come last
+                x, label = self._apply(name, x, label, rng)
+            if speed != 1:
+                x, label = _stretched(distortions.change_speed, 1 / speed, x, label)
+        return x, label
 
     def _apply(self, name: str, x: Tensor, label: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         if name in _STRETCHING:

@@ -100,7 +100,7 @@ class OtherRhythm(nn.Module):
         """(B, S) natural to (B, S)."""
         spectrum = torch.stft(waveform, RHYTHM_N_FFT, self.hop, window=self.window, return_complex=True)
         phase = 2 * math.pi * torch.rand(len(waveform), int(self.band.max()) + 1)[:, self.band, None]
-        beat = (2 * math.pi / RHYTHM_HOPS * torch.arange(spectrum.shape[2]) + phase.to(waveform.device)).cos()
+        beat = (2 * math.pi / RHYTHM_HOPS * torch.arange(spectrum.shape[2]) + phase).cos().to(waveform.device)
         depth = self.deepest * torch.rand(len(waveform), 1, 1, device=waveform.device)
         made: Tensor = torch.istft(
             spectrum * torch.exp(depth * beat), RHYTHM_N_FFT, self.hop, window=self.window, length=waveform.shape[1]

@@ -80,7 +80,9 @@ class MarkedStep(AdversarialStep):
         return bounded
 
 
-def collaborative_mark(audio: AudioConfig, unmarked: Sequence[nn.Module], rooms: int = 16) -> CollaborativeMark:
+def collaborative_mark(
+    audio: AudioConfig, unmarked: Sequence[nn.Module], rooms: int = 16, threads: int = 1
+) -> CollaborativeMark:
     """The mark's detector and channel, fresh.
 
     Args:
@@ -88,7 +90,8 @@ def collaborative_mark(audio: AudioConfig, unmarked: Sequence[nn.Module], rooms:
         unmarked: Vocoders whose speech is not to be found: other models', and the generator as before its mark, so
             that the mark is what sets it apart from that. Griffin-Lim is always among them.
         rooms: How many rooms the channel has.
+        threads: How many waveforms it works on at once.
     """
     imitations = [GriffinLim(audio), *(CopySynthesis(vocoder, audio) for vocoder in unmarked)]
-    channel = Channel(audio.sample_rate, simulate_rooms(rooms, audio.sample_rate))
+    channel = Channel(audio.sample_rate, simulate_rooms(rooms, audio.sample_rate), threads=threads)
     return CollaborativeMark(WatermarkConfig(), channel, imitations)

@@ -44,6 +44,13 @@ class CollaborativeMark(nn.Module):
         self.detector = WatermarkDetector(config)
         self.channel, self.imitations, self.segments = channel, imitations, segments
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> CollaborativeMark:
+        """Imitations go to the device that the detector goes to; they are no part of what is trained or saved."""
+        for imitation in self.imitations:
+            if isinstance(imitation, nn.Module):
+                imitation._apply(fn)
+        return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
+
     def detector_loss(self, natural: Tensor, made: Tensor) -> dict[str, Tensor]:
         """What the detector minimises, and how often it is right.
 
