@@ -48,7 +48,7 @@ class CollaborativeMark(nn.Module):
         """Imitations go to the device that the detector goes to; they are no part of what is trained or saved."""
         for imitation in self.imitations:
             if isinstance(imitation, nn.Module):
-                imitation._apply(fn)
+                imitation._apply(fn)  # type: ignore[no-untyped-call]
         return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
     def detector_loss(self, natural: Tensor, made: Tensor) -> dict[str, Tensor]:
