@@ -140,7 +140,7 @@ def reach(kernel: int, stride: int, padding: int) -> tuple[int, int]:
     return (stride - 1 + padding) // stride, (kernel - 1 - padding) // stride
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length", "length_out", "padding", "dilation"])  # one compilation for all lengths
 def conv1d_kernel(
     x,
     weight,
