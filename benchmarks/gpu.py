@@ -62,6 +62,8 @@ FORMS = {
     "eager bfloat16": ("reference", torch.bfloat16, False, False),
     "fused bfloat16": ("fused", torch.bfloat16, False, False),
     "fused bfloat16, graph": ("fused", torch.bfloat16, False, True),
+    "fused without blocks": ("fused", torch.bfloat16, False, False),
+    "fused without blocks and stages": ("fused", torch.bfloat16, False, False),
     "eager bfloat16, graph": ("reference", torch.bfloat16, False, True),
     "channels-last bfloat16": ("fused", torch.bfloat16, True, False),
     "fused float32": ("fused", torch.float32, False, False),
@@ -133,6 +135,8 @@ class Measurement:
     def parity(self) -> None:
         tasks = [Task("environment", lambda emit: emit({"environment": describe_environment()}), 20)]
         tasks += [Task(name, checking_parity(name, self.args.lengths), 60) for name in names()]
+        if {"times", "profile", "stages", "counters"} & set(self.args.parts):
+            tasks[1:1] = [Task(f"warm {each}", warming(each), 60) for each in self.args.vocoders]
         if "sweep" in self.args.parts:
             found = gpu_sweep.candidates(self.args.quick_sweep)
             tasks += [Task(f"check {i}", checking(found[i::24]), 50) for i in range(min(24, len(found)))]
@@ -206,6 +210,21 @@ def sweeping(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
     return lambda emit: [emit(gpu_sweep.clock(each)) for each in found] and None
 
 
+def warming(vocoder: str) -> Callable[[Emit], None]:
+    """Compile what a vocoder's fused forms need, so that it is in the folders of what was compiled."""
+
+    @torch.inference_mode()
+    def work(emit: Emit) -> None:
+        begun = time.monotonic()
+        given = prepare(vocoder, None, 0.5, 1, torch.device("cuda"))
+        for each in (name for name in FORMS if name.startswith("fused") and "graph" not in name):
+            form(each, *given)()
+        torch.cuda.synchronize()
+        emit({"warm": vocoder, "seconds": round(time.monotonic() - begun, 1)})
+
+    return work
+
+
 def timing(vocoder: str, size: str, count: int) -> Callable[[Emit], None]:
     def work(emit: Emit) -> None:
         batch, seconds = sized(size)
@@ -229,7 +248,21 @@ def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
     made = run(vocoder, inputs, mode, dtype)
     if innermost:
         made = channels_last(made)
+    if "without" in name:
+        made = without(made, ["block", "stage"] if "stages" in name else ["block"])
     return capture_graph(made, ()) if captured else made
+
+
+def without(call: Call, kernels: list[str]) -> Call:
+    """The same where some kernels do not serve."""
+
+    def patched() -> Tensor:
+        with contextlib.ExitStack() as stack:
+            for kernel in kernels:
+                stack.enter_context(mock.patch(f"voxclone.kernels.gpu.{kernel}.serves", return_value=False))
+            return call()
+
+    return patched
 
 
 def run(
@@ -383,7 +416,7 @@ def counting(emit: Emit) -> None:
     """What ncu says of the first launches of each kernel in V1."""
     tool = shutil.which("ncu") or "/usr/local/cuda/bin/ncu"
     command = [tool, "--clock-control", "none", "--csv", "--metrics", ",".join(COUNTERS), "--print-units", "base"]
-    command += ["-k", "regex:conv1d_kernel|chain_kernel|mean_of_blocks", "--launch-count", "40"]
+    command += ["-k", "regex:conv1d_kernel|residual_block|mean_of_blocks", "--launch-count", "40"]
     done = subprocess.run([*command, sys.executable, "-c", COUNTED], capture_output=True, text=True, timeout=24)
     found: dict[str, Row] = {}
     for line in done.stdout.splitlines():

@@ -45,6 +45,8 @@ def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., 
         name = f"multi_receptive_field {channels}{' in pairs' if paired else ''}"
         yield name, multi_receptive_field_door, multi_receptive_field_reference, arguments
         if channels <= 64:
+            yield f"{name} in a stage", without_block, multi_receptive_field_reference, arguments
+        if channels <= 128:
             yield f"{name} in Triton", without_stage, multi_receptive_field_reference, arguments
     weights = [weight(256, 256, each) for each in (3, 7, 11) for _ in range(2)]
     arguments = [torch.randn(2, 256, length), weights, [torch.randn(256) for _ in weights], [3, 1] * 3, [2] * 3]
@@ -102,10 +104,16 @@ def converted(argument: Any, change: Callable[..., Tensor]) -> Any:
     return change(argument) if isinstance(argument, Tensor) else argument
 
 
-def without_stage(*given: Any) -> Tensor:
-    """Residual blocks by the Triton kernels, also where the stage in CUDA C++ would serve."""
-    with mock.patch("voxclone.kernels.gpu.stage.serves", return_value=False):
+def without_block(*given: Any) -> Tensor:
+    """Residual blocks by the stage in CUDA C++, also where the blocks by warpgroup products would serve."""
+    with mock.patch("voxclone.kernels.gpu.block.serves", return_value=False):
         return multi_receptive_field_door(*given)
+
+
+def without_stage(*given: Any) -> Tensor:
+    """Residual blocks by the Triton kernels, also where CUDA C++ would serve."""
+    with mock.patch("voxclone.kernels.gpu.stage.serves", return_value=False):
+        return without_block(*given)
 
 
 def names() -> list[str]:

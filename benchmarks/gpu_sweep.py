@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from voxclone.kernels.conv1d import conv1d_reference
-from voxclone.kernels.gpu import fourier, pulses, residual, snake, stage
+from voxclone.kernels.gpu import block, fourier, pulses, residual, snake, stage
 from voxclone.kernels.gpu.convolution import Tile, convolve, pack
 from voxclone.kernels.gpu.nvrtc import Function, machine_code
 from voxclone.kernels.gpu.residual import ChainTile
@@ -46,7 +46,7 @@ class Candidate(NamedTuple):
 
 def candidates(quick: bool = False) -> list[Candidate]:
     """All of them; `quick` takes the first one of each size."""
-    made = [*convolutions(), *chains(), *stages(), *heads(), *others()]
+    made = [*blocks(), *convolutions(), *stages(), *chains(), *heads(), *others()]
     if not quick:
         return made
     return list({(each.kernel, each.size): each for each in reversed(made)}.values())[::-1]
@@ -130,6 +130,63 @@ def chain(channels: int, pairs: int, length: int, tile: tuple[int, ...], taps: i
         return call, averaged(x, weights, biases, dilations, [len(dilations)], 2)
 
     return Candidate(f"chain of {pairs} pairs", f"{channels} channels, {taps} taps", tile, length, make)
+
+
+def blocks() -> Iterator[Candidate]:
+    """By warpgroup products: groups of 128 threads, parts of 64 rows of each, pieces of weights on the way."""
+    wide = [(2, 2, 4), (4, 1, 4), (2, 2, 3), (2, 1, 4), (3, 1, 4)]
+    tried: list[tuple[int, int, Sequence[int], int, list[tuple[int, int, int]]]] = [
+        (128, 7, (5, 1), 64, wide),
+        (128, 3, (5, 1), 64, wide),
+        (128, 11, (5, 1), 64, wide),
+        (64, 7, DILATIONS[3], 128, [(3, 3, 4), (2, 4, 4), (4, 2, 4), (2, 3, 4), (3, 2, 4), (3, 3, 3), (2, 2, 4)]),
+        (64, 7, (5, 1), 128, [(2, 2, 3), (2, 2, 4), (2, 4, 4), (3, 3, 4), (1, 4, 3)]),
+        (32, 7, DILATIONS[3], 256, [(3, 6, 4), (2, 8, 4), (4, 4, 4), (2, 4, 4), (2, 6, 4), (3, 6, 8), (1, 8, 4)]),
+        (16, 7, DILATIONS[3], 128, [(3, 10, 4), (2, 8, 4), (4, 6, 4), (2, 4, 4), (1, 8, 4), (3, 10, 8), (4, 4, 8)]),
+        (8, 7, DILATIONS[3], 256, [(3, 10, 4), (2, 8, 4), (4, 6, 4), (2, 4, 4), (3, 10, 8), (4, 4, 8)]),
+        (64, 3, DILATIONS[3], 128, [(3, 3, 4), (2, 4, 4), (4, 2, 4)]),
+        (64, 11, DILATIONS[3], 128, [(3, 3, 4), (2, 4, 4), (4, 2, 4)]),
+    ]
+    for channels, taps, dilations, length, divisions in tried:
+        for division in divisions:
+            yield residual_block(channels, taps, tuple(dilations), 2, length * FRAMES, division)
+    for channels, dilations, length, divisions in (
+        (128, (3, 12), 8, [(2, 2, 3), (4, 1, 3)]),
+        (128, (12,), 8, [(2, 2, 3), (2, 1, 4), (4, 1, 3)]),
+        (120, (3, 12), 8, [(2, 2, 3), (2, 1, 4), (4, 1, 3)]),
+        (120, (12,), 8, [(2, 2, 3), (2, 1, 4), (3, 1, 4)]),
+        (64, (3, 12), 64, [(3, 3, 4), (2, 4, 4), (4, 2, 4), (2, 2, 4)]),
+        (32, (3, 12), 256, [(3, 6, 4), (2, 8, 4), (2, 4, 4)]),
+    ):
+        for division in divisions:
+            yield residual_block(channels, 7, dilations, 1, length * FRAMES, division)
+
+
+def residual_block(
+    channels: int, taps: int, dilations: tuple[int, ...], together: int, length: int, division: tuple[int, int, int]
+) -> Candidate:
+    shape = block.Shape(channels, taps, dilations, together, SLOPE, True, division)
+
+    def make(batch: int, length: int) -> Made:
+        if not block.fits(shape):
+            raise ValueError(f"{shape.shared_bytes} bytes of shared memory, {shape.times} times")
+        x = drawn(batch, channels, length)
+        weights, biases = [drawn_weight(channels, channels, taps) for _ in dilations], [drawn(channels) for _ in dilations]
+        rows = x.transpose(1, 2).contiguous()
+        out = torch.empty_like(rows)
+        right, added = block.pieces(weights, x.dtype), stage.padded_biases(biases)
+        code = machine_code(block.source(shape.width), shape.options(), "90a")
+        function = Function(code, "residual_block", shape.shared_bytes)
+
+        def call() -> Tensor:
+            grid, stream = (-(-length // shape.times), batch), torch.cuda.current_stream().cuda_stream
+            function.launch(grid, 128 * division[0], (rows, right, added, out, length, 0, 1.0, shape.plan), stream)
+            return out
+
+        return call, averaged(x, weights, biases, dilations, [len(dilations)], together)
+
+    kind = f"block of {len(dilations)}, {'in pairs' if together == 2 else 'single'}"
+    return Candidate(kind, f"{channels} channels, {taps} taps", division, length, make)
 
 
 def stages() -> Iterator[Candidate]:
