@@ -26,6 +26,7 @@ import collections
 import contextlib
 import itertools
 import json
+import logging
 import multiprocessing
 import os
 import re
@@ -40,6 +41,7 @@ from typing import Any
 from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+logging.getLogger("voxclone").setLevel(logging.ERROR)  # that a kernel is compiled
 
 import torch
 from torch import Tensor, nn
@@ -149,8 +151,8 @@ class Measurement:
             print(f"parity {name}: {held} of {len(found_rows)} hold, the worst error is {ratio:.2f} of its bound")
 
     def times(self) -> None:
-        sizes = list(itertools.product(self.args.sizes, self.args.vocoders))
-        tasks = [Task(f"{vocoder} {size}", timing(vocoder, size, self.args.forms), 25) for size, vocoder in sizes]
+        limit = 10 + 8 * len(self.args.sizes)
+        tasks = [Task(each, timing(each, self.args.sizes, self.args.forms), limit) for each in self.args.vocoders]
         self.run("times", tasks)
 
     def compiled(self) -> None:
@@ -216,7 +218,7 @@ def warming(vocoder: str) -> Callable[[Emit], None]:
     @torch.inference_mode()
     def work(emit: Emit) -> None:
         begun = time.monotonic()
-        given = prepare(vocoder, None, 0.5, 1, torch.device("cuda"))
+        given = prepared(vocoder, 0.5, 1)
         for each in (name for name in FORMS if name.startswith("fused") and "graph" not in name):
             form(each, *given)()
         torch.cuda.synchronize()
@@ -225,11 +227,12 @@ def warming(vocoder: str) -> Callable[[Emit], None]:
     return work
 
 
-def timing(vocoder: str, size: str, count: int) -> Callable[[Emit], None]:
+def timing(vocoder: str, sizes: list[str], count: int) -> Callable[[Emit], None]:
     def work(emit: Emit) -> None:
-        batch, seconds = sized(size)
-        for row in whole(vocoder, batch, seconds, list(FORMS)[:count]):
-            emit({"vocoder": vocoder, "size": size, **row})
+        for size in sizes:
+            batch, seconds = sized(size)
+            for row in whole(vocoder, batch, seconds, list(FORMS)[:count]):
+                emit({"vocoder": vocoder, "size": size, **row})
 
     return work
 
@@ -241,6 +244,13 @@ def staging(vocoder: str) -> Callable[[Emit], None]:
 def sized(size: str) -> tuple[int, float]:
     batch, seconds = size.split("x")
     return int(batch), float(seconds)
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def prepared(name: str, seconds: float, batch: int) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    """A vocoder on the GPU and its inputs; weights that know whether they were written to, so that they are packed once."""
+    return prepare(name, None, seconds, batch, torch.device("cuda"))
 
 
 def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
@@ -294,7 +304,7 @@ def channels_last(call: Call) -> Call:
 @torch.inference_mode()
 def whole(name: str, batch: int, seconds: float, wanted: list[str]) -> Iterator[Row]:
     """Milliseconds, memory and error of each form of a vocoder, after what its arithmetic alone would take."""
-    vocoder, inputs = prepare(name, None, seconds, batch, torch.device("cuda"))
+    vocoder, inputs = prepared(name, seconds, batch)
     floor = 2e3 * multiply_adds(config_of(name)) * seconds * batch / PEAK_FLOPS
     yield {"form": "arithmetic floor", "ms": round(floor, 4)}
     expected: Tensor | None = None
@@ -311,7 +321,7 @@ def whole(name: str, batch: int, seconds: float, wanted: list[str]) -> Iterator[
         call = None  # type: ignore[assignment]  # its graph's memory is not the next one's
 
 
-def clock(call: Call, seconds: float = 0.4) -> dict[str, float]:
+def clock(call: Call, seconds: float = 0.25) -> dict[str, float]:
     """Median milliseconds after warming up, and the peak of memory beyond what was there before."""
     for _ in range(2):
         call()
@@ -331,7 +341,7 @@ def compiling(name: str, wanted: str, size: str, turn: Any) -> Callable[[Emit], 
     @torch.inference_mode()
     def work(emit: Emit) -> None:
         batch, seconds = sized(size)
-        vocoder, inputs = prepare(name, None, seconds, batch, torch.device("cuda"))
+        vocoder, inputs = prepared(name, seconds, batch)
         begun = time.monotonic()
         call = run(vocoder, inputs, "reference", torch.bfloat16, torch.compile(vocoder, mode=COMPILED[wanted]))
         call()
@@ -353,7 +363,7 @@ def config_of(name: str) -> VocoderConfig:
 def stages(name: str, batch: int = 16, seconds: float = 10.0) -> Iterator[Row]:
     """Each stage's residual blocks in bfloat16, eager and fused, beside the roofline of a stage that is one kernel."""
     config = config_of(name)
-    (vocoder, _), channels = prepare(name, None, 1.0, 1, torch.device("cuda")), config.upsample_initial_channel
+    (vocoder, _), channels = prepared(name, 1.0, 1), config.upsample_initial_channel
     length = round(seconds * config.sample_rate / config.hop_length)
     per_residual = 2 if config.resblock == "1" else 1
     shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
@@ -382,7 +392,7 @@ def profiling(name: str, size: str) -> Callable[[Emit], None]:
     @torch.inference_mode()
     def work(emit: Emit) -> None:
         batch, seconds = sized(size)
-        vocoder, inputs = prepare(name, None, seconds, batch, torch.device("cuda"))
+        vocoder, inputs = prepared(name, seconds, batch)
         call = form("fused bfloat16", vocoder, inputs)
         for _ in range(3):
             call()
@@ -407,8 +417,8 @@ COUNTERS = {
     "sm__warps_active.avg.pct_of_peak_sustained_active": "occupancy_percent",
 }
 COUNTED = (
-    "import torch, sys; sys.path.insert(0, 'benchmarks'); from gpu import form, prepare; torch.set_grad_enabled(False);"
-    "given = prepare('V1', None, 3.0, 4, torch.device('cuda')); form('fused bfloat16', *given)(); torch.cuda.synchronize()"
+    "import torch, sys; sys.path.insert(0, 'benchmarks'); from gpu import form, prepared; torch.set_grad_enabled(False);"
+    "given = prepared('V1', 3.0, 4); form('fused bfloat16', *given)(); torch.cuda.synchronize()"
 )
 
 
