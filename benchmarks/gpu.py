@@ -90,7 +90,7 @@ def main() -> None:
     args = parser.parse_args()
     begun = time.monotonic()
     measurement = Measurement(args, begun + 60 * args.minutes)
-    for part in (each for each in PARTS if each in args.parts):
+    for part in [each for each in PARTS if each in args.parts]:
         getattr(measurement, part)()
         print(f"-- {part}: at {time.monotonic() - begun:.0f} s", flush=True)
     measurement.processes.end(measurement.processes.alive(), "no time was left")
@@ -136,12 +136,15 @@ class Measurement:
 
     def parity(self) -> None:
         tasks = [Task("environment", lambda emit: emit({"environment": describe_environment()}), 20)]
-        tasks += [Task(name, checking_parity(name, self.args.lengths), 60) for name in names()]
+        short = [torch.bfloat16, torch.float16]
+        tasks += [Task(name, checking_parity(name, self.args.lengths, short), 60) for name in names()]
         if {"times", "profile", "stages", "counters"} & set(self.args.parts):
             tasks[1:1] = [Task(f"warm {each}", warming(each), 60) for each in self.args.vocoders]
         if "sweep" in self.args.parts:
             found = gpu_sweep.candidates(self.args.quick_sweep)
             tasks += [Task(f"check {i}", checking(found[i::24]), 50) for i in range(min(24, len(found)))]
+        exact = [torch.float32]  # last, since it compiles longest
+        tasks += [Task(f"{name} float32", checking_parity(name, self.args.lengths, exact), 60) for name in names()]
         rows = self.run("parity", tasks, self.args.processes, time.monotonic() + 0.55 * (self.end - time.monotonic()))
         parities = [row for row in rows if "op" in row]
         by_op = {name: [row for row in parities if row["op"] == name] for name in names()}
@@ -177,7 +180,7 @@ class Measurement:
         errors = {key(row): row["error"] for row in self.rows if "error" in row and "division" in row}
         while left and time.monotonic() < self.end:  # again after the one that ended the process
             done = {key(row) for row in self.run("sweep", [Task("sweep", sweeping(left), 90)]) if "division" in row}
-            left = [each for each in left if key(each.row()) not in done][1:]
+            left = [each for each in left if key(each.row()) not in done][0 if done else 1 :]
         timed_rows = [row for row in self.rows if "ms" in row and "division" in row]
         for kernel, size in dict.fromkeys((row["kernel"], row["size"]) for row in timed_rows):
             alike = sorted((row for row in timed_rows if (row["kernel"], row["size"]) == (kernel, size)), key=_ms)
@@ -200,16 +203,25 @@ def key(row: Row) -> tuple[Any, ...]:
     return row["kernel"], row["size"], tuple(row["division"])
 
 
-def checking_parity(name: str, lengths: list[int]) -> Callable[[Emit], None]:
-    return lambda emit: [emit(row) for row in parity(name, torch.device("cuda"), lengths)] and None
+def checking_parity(name: str, lengths: list[int], dtypes: list[torch.dtype]) -> Callable[[Emit], None]:
+    return lambda emit: [emit(row) for row in parity(name, torch.device("cuda"), lengths, dtypes)] and None
 
 
 def checking(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
-    return lambda emit: [emit(gpu_sweep.check(each)) for each in found] and None
+    return lambda emit: until_broken(gpu_sweep.check, found, emit)
 
 
 def sweeping(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
-    return lambda emit: [emit(gpu_sweep.clock(each)) for each in found] and None
+    return lambda emit: until_broken(gpu_sweep.clock, found, emit)
+
+
+def until_broken(what: Callable[[gpu_sweep.Candidate], Row], found: list[gpu_sweep.Candidate], emit: Emit) -> None:
+    """Rows of candidates; after one that breaks the GPU's context nothing else can be asked of the process."""
+    for each in found:
+        row = what(each)
+        emit(row)
+        if re.search("CUDA error|AcceleratorError|gives error 7|Triton Error", row.get("failed", "")):
+            return
 
 
 def warming(vocoder: str) -> Callable[[Emit], None]:
@@ -275,9 +287,7 @@ def without(call: Call, kernels: list[str]) -> Call:
     return patched
 
 
-def run(
-    vocoder: nn.Module, inputs: tuple[Tensor, Tensor], mode: str, dtype: torch.dtype, module: Any = None
-) -> Call:
+def run(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], mode: str, dtype: torch.dtype, module: Any = None) -> Call:
     """A call of the vocoder, or of a module that stands for it, in a mode of the kernels' doors and a dtype."""
 
     def call() -> Tensor:

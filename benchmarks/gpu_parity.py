@@ -50,7 +50,12 @@ def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., 
             yield f"{name} in Triton", without_stage, multi_receptive_field_reference, arguments
     weights = [weight(256, 256, each) for each in (3, 7, 11) for _ in range(2)]
     arguments = [torch.randn(2, 256, length), weights, [torch.randn(256) for _ in weights], [3, 1] * 3, [2] * 3]
-    yield "multi_receptive_field 256", multi_receptive_field_door, multi_receptive_field_reference, [*arguments, 2, SLOPE]
+    yield (
+        "multi_receptive_field 256",
+        multi_receptive_field_door,
+        multi_receptive_field_reference,
+        [*arguments, 2, SLOPE],
+    )
     window, bias = torch.hann_window(128), torch.cat([torch.full((65,), -2.0), torch.randn(65)])
     head = [torch.randn(2, 120, length), weight(130, 120, 7), bias, torch.randn(2, 32 * length), window, 32, SLOPE]
     yield "istft_head 120", istft_head_door, istft_head_reference, head
@@ -122,9 +127,10 @@ def names() -> list[str]:
 
 
 @torch.inference_mode()
-def parity(wanted: str, device: torch.device, lengths: Sequence[int]) -> Iterator[dict[str, Any]]:
+def parity(
+    wanted: str, device: torch.device, lengths: Sequence[int], dtypes: Sequence[torch.dtype]
+) -> Iterator[dict[str, Any]]:
     """A row for each dtype and length of an op: the worst element's error and the bound; or why the op refused."""
-    dtypes = (torch.float32, torch.bfloat16) if device.type == "cpu" else (torch.float32, torch.float16, torch.bfloat16)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # the reference's own rounding
     for dtype, length in itertools.product(dtypes, lengths):
         torch.manual_seed(length)

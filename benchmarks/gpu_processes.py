@@ -72,7 +72,9 @@ class Processes:
         time.sleep(0.02)
         for process, task, latest, path in list(self._running):
             if not process.is_alive():
-                self._close(process, task, path, f"its process ended with {process.exitcode}" if process.exitcode else "")
+                self._close(
+                    process, task, path, f"its process ended with {process.exitcode}" if process.exitcode else ""
+                )
             elif time.monotonic() > latest:
                 os.kill(process.pid, signal.SIGKILL)
                 self._close(process, task, path, "it took longer than its limit")

@@ -53,8 +53,20 @@ def candidates(quick: bool = False) -> list[Candidate]:
 
 
 def convolutions() -> Iterator[Candidate]:
-    wide = [(128, 128, 64, 8, 3), (128, 128, 64, 8, 4), (128, 128, 64, 4, 3), (128, 128, 32, 8, 4), (128, 128, 128, 8, 2)]
-    wide += [(256, 128, 64, 8, 3), (256, 128, 64, 8, 2), (256, 128, 32, 8, 4), (64, 128, 64, 4, 4), (256, 128, 64, 16, 3)]
+    wide = [
+        (128, 128, 64, 8, 3),
+        (128, 128, 64, 8, 4),
+        (128, 128, 64, 4, 3),
+        (128, 128, 32, 8, 4),
+        (128, 128, 128, 8, 2),
+    ]
+    wide += [
+        (256, 128, 64, 8, 3),
+        (256, 128, 64, 8, 2),
+        (256, 128, 32, 8, 4),
+        (64, 128, 64, 4, 4),
+        (256, 128, 64, 16, 3),
+    ]
     wider = [(128, 256, 64, 8, 3), (128, 256, 64, 8, 4), (128, 256, 32, 8, 4), (64, 256, 64, 8, 3), (64, 256, 64, 4, 3)]
     middle = [(128, 64, 64, 4, 3), (128, 64, 64, 4, 4), (128, 64, 64, 8, 3), (256, 64, 64, 8, 3), (256, 64, 64, 4, 3)]
     middle += [(256, 64, 64, 8, 4), (512, 64, 64, 8, 3), (64, 64, 64, 4, 4), (256, 64, 32, 8, 4)]
@@ -103,7 +115,14 @@ def convolution(channels: int, columns: int, taps: int, length: int, tile: tuple
 
 def chains() -> Iterator[Candidate]:
     wide = [(512, 64, 8, 3), (512, 64, 8, 2), (256, 64, 8, 3), (512, 128, 8, 3), (1024, 64, 8, 3), (256, 64, 4, 3)]
-    middle = [(512, 128, 8, 3), (512, 128, 4, 3), (512, 64, 4, 3), (1024, 128, 8, 3), (256, 128, 8, 3), (512, 128, 8, 2)]
+    middle = [
+        (512, 128, 8, 3),
+        (512, 128, 4, 3),
+        (512, 64, 4, 3),
+        (1024, 128, 8, 3),
+        (256, 128, 8, 3),
+        (512, 128, 8, 2),
+    ]
     narrow = [(512, 128, 4, 3), (512, 128, 8, 3), (1024, 256, 8, 3), (2048, 128, 8, 3), (1024, 128, 4, 4)]
     for channels, length, tiles in ((128, 64, wide), (64, 128, middle), (32, 256, narrow), (16, 128, narrow)):
         for tile in tiles:
@@ -123,9 +142,7 @@ def chain(channels: int, pairs: int, length: int, tile: tuple[int, ...], taps: i
         rows, stacked, added = x.transpose(1, 2).contiguous(), torch.stack([*map(pack, weights)]), torch.stack(biases)
 
         def call() -> Tensor:
-            return residual.chain(
-                rows, stacked, added, dilations, per_residual=2, slope=SLOPE, tile=ChainTile(*tile)
-            )
+            return residual.chain(rows, stacked, added, dilations, per_residual=2, slope=SLOPE, tile=ChainTile(*tile))
 
         return call, averaged(x, weights, biases, dilations, [len(dilations)], 2)
 
@@ -171,7 +188,10 @@ def residual_block(
         if not block.fits(shape):
             raise ValueError(f"{shape.shared_bytes} bytes of shared memory, {shape.times} times")
         x = drawn(batch, channels, length)
-        weights, biases = [drawn_weight(channels, channels, taps) for _ in dilations], [drawn(channels) for _ in dilations]
+        weights, biases = (
+            [drawn_weight(channels, channels, taps) for _ in dilations],
+            [drawn(channels) for _ in dilations],
+        )
         rows = x.transpose(1, 2).contiguous()
         out = torch.empty_like(rows)
         right, added = block.pieces(weights, x.dtype), stage.padded_biases(biases)
@@ -292,7 +312,14 @@ def waves(times: int, block: int, warps: int) -> Candidate:
 def source(samples: int, warps: int) -> Candidate:
     def make(batch: int, length: int) -> Made:
         f0 = torch.rand(batch, length, device="cuda") * 300 + 60
-        given = f0, torch.randn(batch, 256 * length, device="cuda"), torch.rand(batch, 1, device="cuda"), 256, 22050, 0.05
+        given = (
+            f0,
+            torch.randn(batch, 256 * length, device="cuda"),
+            torch.rand(batch, 1, device="cuda"),
+            256,
+            22050,
+            0.05,
+        )
 
         def call() -> Tensor:
             return pulses.make_source(*given, samples=samples, warps=warps)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from voxclone.kernels.gpu import block, nvrtc
+from voxclone.kernels.gpu import block
 from voxclone.kernels.gpu.block import Shape
 from voxclone.kernels.gpu.stage import padded_biases
 from voxclone.kernels.multi_receptive_field import multi_receptive_field_reference
