@@ -1,123 +1,308 @@
-"""All that a GPU has to say about the kernels, in one run of less than ten minutes: parity, times, memory.
+"""All that a GPU has to say about the kernels, in parts of known length: parity, divisions, times, memory, counters.
 
-    python benchmarks/gpu.py
+    python benchmarks/gpu.py parity times sweep --minutes 2.4 --out somewhere
+    python benchmarks/gpu.py parity compiled times stages counters --minutes 2
 
-Parity first: each op's fused form on the GPU against its reference in float64, in float32, float16 and bfloat16, the
-worst element within twice the reference's own error. Then V1, V2, V3 and the bundle's vocoder, by batch and seconds:
-plain PyTorch in float32 and bfloat16, channels innermost, torch.compile (default, max-autotune), CUDA graphs, and the
-fused kernels without and with graphs. Times are medians of CUDA events after warming up; memory is the peak beyond
-weights and inputs. Then each stage of each vocoder by itself, with the ratio to its roofline. What is not reached
-within --minutes is left out and named; --parts divides it into two runs. On a CPU, with --device cpu, it runs what
-there is: a rehearsal, no result.
+Parts, in this order whatever is asked for:
+parity      each op's fused form against its reference in float64, in float32, float16 and bfloat16: the worst element
+            within twice the reference's own error. Compiles what follows needs, on all cores.
+times       V1, V2, V3 and the bundle's vocoder by batch and seconds: plain PyTorch in float32 (with TF32, as it comes)
+            and bfloat16, channels innermost, the fused kernels, each with and without a CUDA graph. Medians of CUDA
+            events after warming up; memory is the peak beyond weights and inputs.
+compiled    torch.compile (default, max-autotune, graphs) of --compile, which compiles while parity is found.
+stages      each stage's residual blocks alone, beside the roofline of a stage that is one kernel.
+profile     which kernels a fused vocoder's time goes into.
+counters    of the three main kernels, by ncu.
+sweep       the kernels by how they divide their work.
+
+Every part runs in processes of its own, so that what fails takes no other with it. What is not reached within --minutes
+is named. On a CPU there is nothing to run.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
+import importlib.util
 import itertools
+import json
+import logging
+import multiprocessing
 import os
+import re
+import shutil
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+logging.getLogger("voxclone").setLevel(logging.ERROR)  # that a kernel is compiled
 
 import torch
 from torch import Tensor, nn
 
-from environment import write_result
-from gpu_parity import LENGTHS, parity
+import gpu_sweep
+import voxclone
+from environment import describe_environment, write_result
+from gpu_parity import LENGTHS, names, parity
+from gpu_processes import Emit, Processes, Row, Task
 from kernels import VERSIONS, prepare, timed
 from voxclone import hub
 from voxclone.config import VocoderConfig
-from voxclone.errors import KernelError
 from voxclone.models.vocoder.cost import multiply_adds
-from voxclone.synthesis.graphs import capture_graph
 
+_file = Path(voxclone.__file__).parent / "synthesis" / "graphs.py"  # the package around it needs to read sound files
+_spec = importlib.util.spec_from_file_location("graphs", _file)
+assert _spec is not None and _spec.loader is not None
+_spec.loader.exec_module(_graphs := importlib.util.module_from_spec(_spec))
+capture_graph = _graphs.capture_graph
 Call = Callable[[], Tensor]
-Ways = Callable[[nn.Module, tuple[Tensor, Tensor]], Iterator[tuple[str, Call]]]
+PARTS = ("parity", "times", "compiled", "stages", "counters", "sweep", "profile")
 PEAK_FLOPS, PEAK_BYTES = 790e12, 4.3e12  # of an H200 in bfloat16, as measured on such a chip
+FORMS = {
+    "eager float32": ("reference", torch.float32, False, False),  # mode, dtype, channels innermost, graph
+    "eager bfloat16": ("reference", torch.bfloat16, False, False),
+    "fused bfloat16": ("fused", torch.bfloat16, False, False),
+    "fused bfloat16, graph": ("fused", torch.bfloat16, False, True),
+    "fused without blocks": ("fused", torch.bfloat16, False, False),
+    "fused without blocks and stages": ("fused", torch.bfloat16, False, False),
+    "eager bfloat16, graph": ("reference", torch.bfloat16, False, True),
+    "channels-last bfloat16": ("fused", torch.bfloat16, True, False),
+    "fused float32": ("fused", torch.float32, False, False),
+    "fused float16": ("fused", torch.float16, False, False),
+}
+COMPILED = {"compiled": None, "compiled max-autotune": "max-autotune-no-cudagraphs"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--vocoders", nargs="+", default=["bundle", "V1", "V2", "V3"])
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 64, 16])
-    parser.add_argument(
-        "--seconds", nargs="+", type=float, default=[1, 3, 10], help="the last of both for torch.compile"
-    )
+    parser.add_argument("parts", nargs="*", default=["parity", "times"], choices=PARTS)
+    parser.add_argument("--vocoders", nargs="+", default=["V1", "V2", "bundle", "V3"])
+    parser.add_argument("--sizes", nargs="+", default=["16x10", "1x3"], help="batch x seconds, the first ones first")
+    parser.add_argument("--compile", nargs="+", default=["V1", "V2"])
+    parser.add_argument("--forms", type=int, default=len(FORMS), help="how many of the forms, in their order")
     parser.add_argument("--lengths", nargs="+", type=int, default=list(LENGTHS), help="of parity")
-    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--parts", nargs="+", default=["parity", "times"], choices=["parity", "times"])
-    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    parser.add_argument("--no-result", action="store_true", help="write no result file")
-    parser.add_argument("--name", default="gpu", help="of the file in benchmarks/results")
+    parser.add_argument("--processes", type=int, default=14, help="at once, where the GPU is not timed")
+    parser.add_argument("--quick-sweep", action="store_true", help="one division of each kernel and size")
+    parser.add_argument("--out", type=Path, help="also write the rows there, as they come")
+    parser.add_argument("--name", help="of a file in benchmarks/results to write")
     args = parser.parse_args()
-    device, end = torch.device(args.device), time.monotonic() + 60 * args.minutes
-    if device.type == "cuda" and not torch.cuda.is_available():
-        parser.error("there is no CUDA device; --device cpu rehearses")
-    numbers: dict[str, Any] = {"device": args.device, "minutes": args.minutes, "rounds": args.rounds, "left_out": []}
-    numbers["parity"] = list(parity(device, args.lengths)) if "parity" in args.parts else []
-    numbers["vocoders"], numbers["stages"] = [], []
-    for name in args.vocoders if "times" in args.parts else []:
-        numbers["stages"] += stages(name, device, args.rounds)
-    sizes = sorted(itertools.product(args.batches, args.seconds), key=lambda size: size not in [(1, 3), (16, 10)])
-    for (batch, seconds), name in itertools.product(sizes, args.vocoders):
-        if "times" not in args.parts or time.monotonic() > end:
-            numbers["left_out"].append([name, batch, seconds])
-            continue
-        numbers["vocoders"].append(whole(name, batch, seconds, device, args.rounds, forms))
-    for name in ("V1", "V2", "bundle", "V3"):  # last, since compiling may take minutes
-        if name not in args.vocoders or "times" not in args.parts or args.no_compile or time.monotonic() > end - 60:
-            numbers["left_out"].append([name, "torch.compile"])
-            continue
-        numbers["vocoders"].append(whole(name, args.batches[-1], args.seconds[-1], device, args.rounds, compiled_forms))
-    if not args.no_result:
-        print(write_result(args.name, numbers))
-    worst = [row for row in numbers["parity"] if row.get("error", 0) > row.get("bound", 0) or "refused" in row]
-    print(f"{len(numbers['parity'])} parities, {len(worst)} broken", *worst, sep="\n")
+    begun = time.monotonic()
+    measurement = Measurement(args, begun + 60 * args.minutes)
+    for part in [each for each in PARTS if each in args.parts]:
+        getattr(measurement, part)()
+        print(f"-- {part}: at {time.monotonic() - begun:.0f} s", flush=True)
+    measurement.processes.end(measurement.processes.alive(), "no time was left")
+    if args.name:
+        print(write_result(args.name, {"minutes": args.minutes, "rows": measurement.rows}))
 
 
-def runner(vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Callable[..., Call]:
-    """Makes calls of the vocoder, or of a module that stands for it, in a mode of the kernels' doors and a dtype."""
+class Measurement:
+    """The parts, one after another, and their rows."""
 
-    def run(mode: str, dtype: torch.dtype, module: Callable[..., Any] = vocoder) -> Call:
-        def call() -> Tensor:
-            os.environ["VOXCLONE_KERNELS"] = mode
-            vocoder.precision = dtype  # type: ignore[assignment]  # a plain attribute
-            made: Tensor = module(*inputs)
-            return made
+    def __init__(self, args: argparse.Namespace, end: float) -> None:
+        self.args, self.end = args, end
+        self.rows: list[Row] = []
+        self.part = ""
+        self.processes = Processes(self.record)
+        self.turns: dict[tuple[str, str], Any] = {}
+        self.faults: collections.Counter[str] = collections.Counter()
+        if args.out:
+            args.out.mkdir(parents=True, exist_ok=True)
+        if "compiled" in args.parts:
+            fork = multiprocessing.get_context("fork")
+            self.turns = {each: fork.Event() for each in itertools.product(args.compile, COMPILED)}
+            for (vocoder, form), turn in self.turns.items():
+                work = compiling(vocoder, form, args.sizes[0], turn)
+                self.processes.start(Task(f"{form} {vocoder}", work, 60 * args.minutes))
 
-        return call
+    def record(self, row: Row) -> None:
+        self.rows.append({"part": self.part, **row})
+        if self.args.out:
+            with (self.args.out / "gpu.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(self.rows[-1]) + "\n")
+        if "failed" in row or "left_out" in row or "refused" in row or row.get("holds") is False:
+            self.faults[row["task"]] += 1
+            if self.faults[row["task"]] <= 2:  # the others are in the file
+                print("!", " ".join(f"{key}={str(value)[-160:]}" for key, value in row.items()), flush=True)
+        elif self.part not in ("parity", "sweep"):
+            print(" ".join(f"{key}={value}" for key, value in row.items() if key != "task"), flush=True)
 
-    return run
+    def run(self, part: str, tasks: list[Task], at_once: int = 1, end: float | None = None) -> list[Row]:
+        self.part, before = part, len(self.rows)
+        self.processes.run(tasks, at_once, self.end if end is None else min(end, self.end))
+        return self.rows[before:]
+
+    def parity(self) -> None:
+        tasks = [Task("environment", lambda emit: emit({"environment": describe_environment()}), 20)]
+        short = [torch.bfloat16, torch.float16]
+        tasks += [Task(name, checking_parity(name, self.args.lengths, short), 60) for name in names()]
+        if {"times", "profile", "stages", "counters"} & set(self.args.parts):
+            tasks[1:1] = [Task(f"warm {each}", warming(each), 60) for each in self.args.vocoders]
+        if "sweep" in self.args.parts:
+            found = gpu_sweep.candidates(self.args.quick_sweep)
+            tasks += [Task(f"check {i}", checking(found[i::24]), 50) for i in range(min(24, len(found)))]
+        exact = [torch.float32]  # last, since it compiles longest
+        tasks += [Task(f"{name} float32", checking_parity(name, self.args.lengths, exact), 60) for name in names()]
+        rows = self.run("parity", tasks, self.args.processes, time.monotonic() + 0.55 * (self.end - time.monotonic()))
+        parities = [row for row in rows if "op" in row]
+        by_op = {name: [row for row in parities if row["op"] == name] for name in names()}
+        for name, found_rows in by_op.items():
+            ratio = max((row["error"] / row["bound"] for row in found_rows if "error" in row), default=float("nan"))
+            held = sum(row.get("holds", False) for row in found_rows)
+            print(f"parity {name}: {held} of {len(found_rows)} hold, the worst error is {ratio:.2f} of its bound")
+
+    def times(self) -> None:
+        limit = 10 + 8 * len(self.args.sizes)
+        tasks = [Task(each, timing(each, self.args.sizes, self.args.forms), limit) for each in self.args.vocoders]
+        self.run("times", tasks)
+
+    def compiled(self) -> None:
+        self.part = "compiled"
+        for (vocoder, form), turn in self.turns.items():
+            turn.set()
+            while f"{form} {vocoder}" in self.processes.alive() and time.monotonic() < self.end:
+                self.processes.poll()
+
+    def stages(self) -> None:
+        self.run("stages", [Task(f"stages {each}", staging(each), 15) for each in self.args.vocoders])
+
+    def profile(self) -> None:
+        self.run("profile", [Task(f"profile {each}", profiling(each, self.args.sizes[0]), 15) for each in ("V1", "V2")])
+
+    def counters(self) -> None:
+        self.run("counters", [Task("counters", counting, 25)])
+
+    def sweep(self) -> None:
+        bad = {key(row) for row in self.rows if "failed" in row and "division" in row}
+        left = [each for each in gpu_sweep.candidates(self.args.quick_sweep) if key(each.row()) not in bad]
+        errors = {key(row): row["error"] for row in self.rows if "error" in row and "division" in row}
+        while left and time.monotonic() < self.end:  # again after the one that ended the process
+            done = {key(row) for row in self.run("sweep", [Task("sweep", sweeping(left), 90)]) if "division" in row}
+            left = [each for each in left if key(each.row()) not in done][0 if done else 1 :]
+        timed_rows = [row for row in self.rows if "ms" in row and "division" in row]
+        for kernel, size in dict.fromkeys((row["kernel"], row["size"]) for row in timed_rows):
+            alike = sorted((row for row in timed_rows if (row["kernel"], row["size"]) == (kernel, size)), key=_ms)
+            print(f"{kernel}, {size}:", *(f"{_short(row)}{_wrong(errors.get(key(row)))}" for row in alike[:7]))
 
 
-def forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Iterator[tuple[str, Call]]:
-    """Each way to run the vocoder, made when it is asked for; the first is what the others are compared with."""
-    run = runner(vocoder, inputs)
-    yield "eager float32", run("reference", torch.float32)
-    yield "eager bfloat16", run("reference", torch.bfloat16)
-    yield "channels-last bfloat16", channels_last(run("fused", torch.bfloat16))
-    yield "fused float32", run("fused", torch.float32)
-    yield "fused bfloat16", run("fused", torch.bfloat16)
-    if inputs[0].is_cuda:
-        yield "eager bfloat16, graph", graph(run("reference", torch.bfloat16))
-        yield "fused bfloat16, graph", graph(run("fused", torch.bfloat16))
+def _ms(row: Row) -> float:
+    return float(row["ms"])
 
 
-def compiled_forms(vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Iterator[tuple[str, Call]]:
-    """As `forms`, by torch.compile."""
-    run = runner(vocoder, inputs)
-    yield "eager float32", run("reference", torch.float32)
-    yield "compiled bfloat16", run("reference", torch.bfloat16, torch.compile(vocoder))
-    tuned = run("reference", torch.bfloat16, torch.compile(vocoder, mode="max-autotune-no-cudagraphs"))
-    yield "compiled max-autotune bfloat16", tuned
-    if inputs[0].is_cuda:
-        yield "compiled max-autotune bfloat16, graph", graph(tuned)
+def _short(row: Row) -> str:
+    return f"{','.join(map(str, row['division']))}={row['ms']:.3g}"
+
+
+def _wrong(error: float | None) -> str:
+    return "?" if error is None else "" if error < 0.02 else f"(WRONG {error})"
+
+
+def key(row: Row) -> tuple[Any, ...]:
+    return row["kernel"], row["size"], tuple(row["division"])
+
+
+def checking_parity(name: str, lengths: list[int], dtypes: list[torch.dtype]) -> Callable[[Emit], None]:
+    return lambda emit: [emit(row) for row in parity(name, torch.device("cuda"), lengths, dtypes)] and None
+
+
+def checking(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
+    return lambda emit: until_broken(gpu_sweep.check, found, emit)
+
+
+def sweeping(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
+    return lambda emit: until_broken(gpu_sweep.clock, found, emit)
+
+
+def until_broken(what: Callable[[gpu_sweep.Candidate], Row], found: list[gpu_sweep.Candidate], emit: Emit) -> None:
+    """Rows of candidates; after one that breaks the GPU's context nothing else can be asked of the process."""
+    for each in found:
+        row = what(each)
+        emit(row)
+        if re.search("CUDA error|AcceleratorError|gives error 7|Triton Error", row.get("failed", "")):
+            return
+
+
+def warming(vocoder: str) -> Callable[[Emit], None]:
+    """Compile what a vocoder's fused forms need, so that it is in the folders of what was compiled."""
+
+    @torch.inference_mode()
+    def work(emit: Emit) -> None:
+        begun = time.monotonic()
+        given = prepared(vocoder, 0.5, 1)
+        for each in (name for name in FORMS if name.startswith("fused") and "graph" not in name):
+            form(each, *given)()
+        torch.cuda.synchronize()
+        emit({"warm": vocoder, "seconds": round(time.monotonic() - begun, 1)})
+
+    return work
+
+
+def timing(vocoder: str, sizes: list[str], count: int) -> Callable[[Emit], None]:
+    def work(emit: Emit) -> None:
+        for size in sizes:
+            batch, seconds = sized(size)
+            for row in whole(vocoder, batch, seconds, list(FORMS)[:count]):
+                emit({"vocoder": vocoder, "size": size, **row})
+
+    return work
+
+
+def staging(vocoder: str) -> Callable[[Emit], None]:
+    return lambda emit: [emit(row) for row in stages(vocoder)] and None
+
+
+def sized(size: str) -> tuple[int, float]:
+    batch, seconds = size.split("x")
+    return int(batch), float(seconds)
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def prepared(name: str, seconds: float, batch: int) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    """A vocoder on the GPU and its inputs; weights that know whether they were written to, so that they are packed once."""
+    return prepare(name, None, seconds, batch, torch.device("cuda"))
+
+
+def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
+    mode, dtype, innermost, captured = FORMS[name]
+    made = run(vocoder, inputs, mode, dtype)
+    if innermost:
+        made = channels_last(made)
+    if "without" in name:
+        made = without(made, ["block", "stage"] if "stages" in name else ["block"])
+    return capture_graph(made, ()) if captured else made
+
+
+def without(call: Call, kernels: list[str]) -> Call:
+    """The same where some kernels do not serve."""
+
+    def patched() -> Tensor:
+        with contextlib.ExitStack() as stack:
+            for kernel in kernels:
+                stack.enter_context(mock.patch(f"voxclone.kernels.gpu.{kernel}.serves", return_value=False))
+            return call()
+
+    return patched
+
+
+def run(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], mode: str, dtype: torch.dtype, module: Any = None) -> Call:
+    """A call of the vocoder, or of a module that stands for it, in a mode of the kernels' doors and a dtype."""
+
+    def call() -> Tensor:
+        os.environ["VOXCLONE_KERNELS"] = mode
+        vocoder.precision = dtype  # type: ignore[assignment]  # a plain attribute
+        made: Tensor = (module or vocoder)(*inputs)
+        return made
+
+    return call
 
 
 def channels_last(call: Call) -> Call:
@@ -132,53 +317,58 @@ def channels_last(call: Call) -> Call:
     return patched
 
 
-def graph(call: Call) -> Call:
-    """It, captured when it is first called."""
-    found: list[Call] = []
-
-    def replay() -> Tensor:
-        if not found:
-            found.append(capture_graph(call, ()))
-        return found[0]()
-
-    return replay
-
-
 @torch.inference_mode()
-def whole(name: str, batch: int, seconds: float, device: torch.device, rounds: int, ways: Ways) -> dict[str, Any]:
-    """Milliseconds, memory and error of each form of a vocoder, and what its arithmetic alone would take."""
-    vocoder, inputs = prepare(name, None, seconds, batch, device)
-    row: dict[str, Any] = {"vocoder": name, "batch": batch, "seconds": seconds, "forms": {}}
-    row["arithmetic_floor_ms"] = round(2e3 * multiply_adds(config_of(name)) * seconds * batch / PEAK_FLOPS, 4)
+def whole(name: str, batch: int, seconds: float, wanted: list[str]) -> Iterator[Row]:
+    """Milliseconds, memory and error of each form of a vocoder, after what its arithmetic alone would take."""
+    vocoder, inputs = prepared(name, seconds, batch)
+    floor = 2e3 * multiply_adds(config_of(name)) * seconds * batch / PEAK_FLOPS
+    yield {"form": "arithmetic floor", "ms": round(floor, 4)}
     expected: Tensor | None = None
-    for form, call in ways(vocoder, inputs):
+    for each in wanted:
         try:
+            call = form(each, vocoder, inputs)
             made = call().float()
             expected = made.clone() if expected is None else expected
             error = float((made - expected).norm() / expected.norm())
-            measured: dict[str, Any] = {**clock(call, device, rounds), "error": float(f"{error:.1e}")}
-        except (KernelError, RuntimeError) as refused:  # a form that this machine lacks is a row of the table too
-            measured = {"refused": f"{type(refused).__name__}: {str(refused)[:300]}"}
-        row["forms"][form] = measured
-        print(name, batch, seconds, form, measured, flush=True)
-    os.environ.pop("VOXCLONE_KERNELS", None)
-    return row
+            del made
+            yield {"form": each, **clock(call), "error": float(f"{error:.1e}")}
+        except Exception as refused:  # a form that this machine lacks is a row of the table too
+            yield {"form": each, "refused": f"{type(refused).__name__}: {str(refused)[-400:]}"}
+        call = None  # type: ignore[assignment]  # its graph's memory is not the next one's
 
 
-def clock(call: Call, device: torch.device, rounds: int) -> dict[str, float]:
+def clock(call: Call, seconds: float = 0.25) -> dict[str, float]:
     """Median milliseconds after warming up, and the peak of memory beyond what was there before."""
-    for _ in range(3):
+    for _ in range(2):
         call()
-    numbers = {}
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before, begun = torch.cuda.memory_allocated(), time.monotonic()
+    call()
+    torch.cuda.synchronize()
+    once, peak = time.monotonic() - begun, (torch.cuda.max_memory_allocated() - before) / 2**20
+    times = [timed(call, "cuda")[0] for _ in range(min(100, max(5, int(seconds / once))))]
+    return {"ms": round(1e3 * statistics.median(times), 4), "peak_mib": round(peak, 1)}
+
+
+def compiling(name: str, wanted: str, size: str, turn: Any) -> Callable[[Emit], None]:
+    """Compiles at once, and measures when it is its turn."""
+
+    @torch.inference_mode()
+    def work(emit: Emit) -> None:
+        batch, seconds = sized(size)
+        vocoder, inputs = prepared(name, seconds, batch)
+        begun = time.monotonic()
+        call = run(vocoder, inputs, "reference", torch.bfloat16, torch.compile(vocoder, mode=COMPILED[wanted]))
         call()
         torch.cuda.synchronize()
-        numbers["peak_mib"] = round((torch.cuda.max_memory_allocated() - before) / 2**20, 1)
-    times = [timed(call, device.type)[0] for _ in range(rounds)]
-    return {"ms": round(1e3 * statistics.median(times), 4), **numbers}
+        took = round(time.monotonic() - begun, 1)
+        row = {"vocoder": name, "size": size, "form": f"{wanted} bfloat16", "compile_seconds": took}
+        turn.wait()
+        emit({**row, **clock(call)})
+        emit({**row, "form": f"{wanted} bfloat16, graph", **clock(capture_graph(call, ()))})
+
+    return work
 
 
 def config_of(name: str) -> VocoderConfig:
@@ -186,34 +376,85 @@ def config_of(name: str) -> VocoderConfig:
 
 
 @torch.inference_mode()
-def stages(
-    name: str, device: torch.device, rounds: int, batch: int = 16, seconds: float = 3.0
-) -> Iterator[dict[str, Any]]:
+def stages(name: str, batch: int = 16, seconds: float = 10.0) -> Iterator[Row]:
     """Each stage's residual blocks in bfloat16, eager and fused, beside the roofline of a stage that is one kernel."""
     config = config_of(name)
-    (vocoder, _), channels = prepare(name, None, 1.0, 1, device), config.upsample_initial_channel
+    (vocoder, _), channels = prepared(name, 1.0, 1), config.upsample_initial_channel
     length = round(seconds * config.sample_rate / config.hop_length)
     per_residual = 2 if config.resblock == "1" else 1
     shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
     taps = sum(kernel * len(dilations) * per_residual for kernel, dilations in shapes)
     for rate, fusion in zip(config.upsample_rates, vocoder.fusions, strict=True):  # type: ignore[arg-type]
         length, channels = length * rate, channels // 2
-        x = torch.randn(batch, channels, length, device=device, dtype=torch.bfloat16)
+        x = torch.randn(batch, channels, length, device="cuda", dtype=torch.bfloat16)
         arithmetic = 2e3 * batch * length * channels**2 * taps / PEAK_FLOPS
         traffic = 2e3 * x.numel() * x.element_size() / PEAK_BYTES
-        row: dict[str, Any] = {"vocoder": name, "channels": channels, "length": length, "batch": batch}
-        row |= {"arithmetic_ms": round(arithmetic, 5), "traffic_ms": round(traffic, 5)}
+        row: Row = {"vocoder": name, "channels": channels, "length": length, "batch": batch}
+        row |= {"arithmetic_ms": round(arithmetic, 4), "traffic_ms": round(traffic, 4)}
         for mode in ("reference", "fused"):
             os.environ["VOXCLONE_KERNELS"] = mode
             try:
-                row[f"{mode}_ms"] = clock(lambda: fusion(x), device, rounds)["ms"]  # noqa: B023  # called at once
-            except (KernelError, RuntimeError) as refused:
-                row[f"{mode}_refused"] = f"{type(refused).__name__}: {str(refused)[:300]}"
+                row[f"{mode}_ms"] = clock(lambda: fusion(x))["ms"]  # noqa: B023  # called at once
+            except Exception as refused:  # a stage that fails is a row of the table too
+                row[f"{mode}_refused"] = f"{type(refused).__name__}: {str(refused)[-300:]}"
             else:
-                row[f"{mode}_of_roofline"] = round(max(arithmetic, traffic) / row[f"{mode}_ms"], 4)
-        os.environ.pop("VOXCLONE_KERNELS")
-        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+                row[f"{mode}_of_roofline"] = round(max(arithmetic, traffic) / row[f"{mode}_ms"], 3)
         yield row
+
+
+def profiling(name: str, size: str) -> Callable[[Emit], None]:
+    """Milliseconds of each kernel of a fused vocoder."""
+
+    @torch.inference_mode()
+    def work(emit: Emit) -> None:
+        batch, seconds = sized(size)
+        vocoder, inputs = prepared(name, seconds, batch)
+        call = form("fused bfloat16", vocoder, inputs)
+        for _ in range(3):
+            call()
+        torch.cuda.synchronize()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+            call()
+            torch.cuda.synchronize()
+        found = sorted(profiler.key_averages(), key=lambda event: -event.device_time_total)
+        for event in found[:8]:
+            emit({"vocoder": name, "kernel": event.key[:60], "ms": event.device_time_total / 1e3, "calls": event.count})
+
+    return work
+
+
+COUNTERS = {
+    "gpu__time_duration.sum": "nanoseconds",
+    "sm__throughput.avg.pct_of_peak_sustained_elapsed": "multiprocessor_percent",
+    "sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_active": "tensor_percent",
+    "dram__throughput.avg.pct_of_peak_sustained_elapsed": "dram_percent",
+    "lts__t_sectors.avg.pct_of_peak_sustained_elapsed": "l2_percent",
+    "l1tex__data_bank_conflicts_pipe_lsu.sum": "bank_conflicts",
+    "sm__warps_active.avg.pct_of_peak_sustained_active": "occupancy_percent",
+}
+COUNTED = (
+    "import torch, sys; sys.path.insert(0, 'benchmarks'); from gpu import form, prepared; torch.set_grad_enabled(False);"
+    "given = prepared('V1', 3.0, 4); form('fused bfloat16', *given)(); torch.cuda.synchronize()"
+)
+
+
+def counting(emit: Emit) -> None:
+    """What ncu says of the first launches of each kernel in V1."""
+    tool = shutil.which("ncu") or "/usr/local/cuda/bin/ncu"
+    command = [tool, "--clock-control", "none", "--csv", "--metrics", ",".join(COUNTERS), "--print-units", "base"]
+    command += ["-k", "regex:conv1d_kernel|residual_block|mean_of_blocks", "--launch-count", "40"]
+    done = subprocess.run([*command, sys.executable, "-c", COUNTED], capture_output=True, text=True, timeout=24)
+    found: dict[str, Row] = {}
+    for line in done.stdout.splitlines():
+        cells = re.findall(r'"([^"]*)"', line)
+        metric = next((each for each in COUNTERS if each in cells), None)
+        if metric is not None:
+            launch = found.setdefault(cells[0], {"kernel": cells[4][:40], "grid": cells[8] if len(cells) > 8 else ""})
+            launch[COUNTERS[metric]] = cells[-1]
+    for launch in found.values():
+        emit(launch)
+    if not found:
+        emit({"failed": (done.stdout + done.stderr)[-800:]})
 
 
 if __name__ == "__main__":

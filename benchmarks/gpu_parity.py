@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
-from voxclone.errors import KernelError
 from voxclone.kernels.conv1d import conv1d, conv1d_reference
 from voxclone.kernels.conv_transpose1d import conv_transpose1d, conv_transpose1d_reference
 from voxclone.kernels.istft_head import istft_head, istft_head_reference
@@ -36,7 +36,7 @@ def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., 
     for channels in (32, 256):
         given = [torch.randn(2, channels, length), weight(channels, channels // 2, 16), torch.randn(channels // 2)]
         yield f"conv_transpose1d {channels}", conv_transpose1d_door, conv_transpose1d_reference, [*given, 8, 4, SLOPE]
-    for channels, paired in ((8, True), (32, True), (64, True), (64, False), (120, False), (256, False)):
+    for channels, paired in ((8, True), (16, True), (32, True), (64, True), (64, False), (128, True), (120, False)):
         taps, dilations = ((3, 7, 11), (1, 1, 3, 1, 5, 1)) if paired else ((3, 5, 7), (2, 6))
         sizes = [len(dilations)] * 3
         weights = [weight(channels, channels, each) for each in taps for _ in dilations]
@@ -44,6 +44,18 @@ def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., 
         arguments = [torch.randn(2, channels, length), weights, biases, list(dilations) * 3, sizes, 1 + paired, SLOPE]
         name = f"multi_receptive_field {channels}{' in pairs' if paired else ''}"
         yield name, multi_receptive_field_door, multi_receptive_field_reference, arguments
+        if channels <= 64:
+            yield f"{name} in a stage", without_block, multi_receptive_field_reference, arguments
+        if channels <= 128:
+            yield f"{name} in Triton", without_stage, multi_receptive_field_reference, arguments
+    weights = [weight(256, 256, each) for each in (3, 7, 11) for _ in range(2)]
+    arguments = [torch.randn(2, 256, length), weights, [torch.randn(256) for _ in weights], [3, 1] * 3, [2] * 3]
+    yield (
+        "multi_receptive_field 256",
+        multi_receptive_field_door,
+        multi_receptive_field_reference,
+        [*arguments, 2, SLOPE],
+    )
     window, bias = torch.hann_window(128), torch.cat([torch.full((65,), -2.0), torch.randn(65)])
     head = [torch.randn(2, 120, length), weight(130, 120, 7), bias, torch.randn(2, 32 * length), window, 32, SLOPE]
     yield "istft_head 120", istft_head_door, istft_head_reference, head
@@ -97,29 +109,50 @@ def converted(argument: Any, change: Callable[..., Tensor]) -> Any:
     return change(argument) if isinstance(argument, Tensor) else argument
 
 
+def without_block(*given: Any) -> Tensor:
+    """Residual blocks by the stage in CUDA C++, also where the blocks by warpgroup products would serve."""
+    with mock.patch("voxclone.kernels.gpu.block.serves", return_value=False):
+        return multi_receptive_field_door(*given)
+
+
+def without_stage(*given: Any) -> Tensor:
+    """Residual blocks by the Triton kernels, also where CUDA C++ would serve."""
+    with mock.patch("voxclone.kernels.gpu.stage.serves", return_value=False):
+        return without_block(*given)
+
+
+def names() -> list[str]:
+    """Of the ops with the sizes that are tried."""
+    return list(dict.fromkeys(name for name, *_ in cases(1, torch.float32)))
+
+
 @torch.inference_mode()
-def parity(device: torch.device, lengths: list[int]) -> Iterator[dict[str, Any]]:
-    """A row for each op, dtype and length: the worst element's error and the bound; or why the op refused."""
-    dtypes = (torch.float32, torch.bfloat16) if device.type == "cpu" else (torch.float32, torch.float16, torch.bfloat16)
+def parity(
+    wanted: str, device: torch.device, lengths: Sequence[int], dtypes: Sequence[torch.dtype]
+) -> Iterator[dict[str, Any]]:
+    """A row for each dtype and length of an op: the worst element's error and the bound; or why the op refused."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # the reference's own rounding
     for dtype, length in itertools.product(dtypes, lengths):
         torch.manual_seed(length)
         for name, door, reference, given in cases(length, dtype):
-            row: dict[str, Any] = {"op": name, "dtype": str(dtype), "length": length}
-            given = converted(given, lambda each, dtype=dtype: each.to(dtype))
+            if name != wanted:
+                continue
+            row: dict[str, Any] = {"op": name, "dtype": str(dtype).removeprefix("torch."), "length": length}
+            given = converted(given, lambda each, dtype=dtype: each.to(device, dtype))
             exact = reference(*converted(given, lambda each: each.double()))
-            there = converted(given, lambda each: each.to(device))
             if name.startswith("istft_head"):  # its carrier and window are float32 in whatever dtype
-                there[3:5] = [each.float() for each in there[3:5]]
-            plain = reference(*there)
+                given[3:5] = [each.float() for each in given[3:5]]
+            plain = reference(*given)
             os.environ["VOXCLONE_KERNELS"] = "fused"
             try:
-                made = door(*there)
-            except (KernelError, RuntimeError) as error:
-                row["refused"] = f"{type(error).__name__}: {error}"
+                made = door(*given)
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
+            except Exception as error:  # whatever it is belongs into the table
+                row["refused"] = f"{type(error).__name__}: {str(error)[-600:]}"
             else:
-                bound = 2 * (plain.cpu().double() - exact).abs().max() + torch.finfo(dtype).eps * exact.abs().max()
-                row |= {"error": float((made.cpu().double() - exact).abs().max()), "bound": float(bound)}
+                bound = 2 * (plain.double() - exact).abs().max() + torch.finfo(dtype).eps * exact.abs().max()
+                row |= {"error": float((made.double() - exact).abs().max()), "bound": float(bound)}
+                row["holds"] = row["error"] <= row["bound"]  # not if it is no number
             os.environ.pop("VOXCLONE_KERNELS")
-            print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
             yield row

@@ -16,9 +16,10 @@
 #define __global__
 #define __device__
 #define __constant__ static
+#define __grid_constant__
 #define __shared__
 #define __forceinline__ inline
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct uint4 {
     unsigned int x, y, z, w;
@@ -188,3 +189,27 @@ static void multiply(float (&sums)[4], const Pair (&a)[4], Pair b0, Pair b1) {
     }
     host::wait(host::FOR_WARP);
 }
+
+#ifdef STAGES  // block.cu: copies and products happen at once
+static inline void copy_later(uint4* place, const uint4* read) { *place = *read; }
+static inline void commit_copies() {}
+static inline void wait_for_copies() {}
+static inline void show_to_products() {}
+static inline void begin_products() {}
+static inline void commit_products() {}
+template <int STILL>
+static inline void wait_for_products() {}
+
+static void multiply_rows(float (&sums)[WIDTH / 8][4], const uint4* left, const uint4* right, int plane) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
+    for (int chunk = 0; chunk < WIDTH / 8; ++chunk)
+        for (int each = 0; each < 4; ++each) {
+            const int row = 16 * warp + lane / 4 + 8 * (each / 2), column = 8 * chunk + 2 * (lane % 4) + each % 2;
+            double sum = 0;
+            for (int k = 0; k < 16; ++k)
+                sum += (double)host::value(((const unsigned short*)&left[k / 8 * plane + row])[k % 8]) *
+                       host::value(((const unsigned short*)&right[k / 8 * WIDTH + column])[k % 8]);
+            sums[chunk][each] += (float)sum;
+        }
+}
+#endif

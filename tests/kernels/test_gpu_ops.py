@@ -15,7 +15,7 @@ from torch import Tensor
 pytest.importorskip("triton")
 
 from voxclone.kernels import conv1d, conv_transpose1d, istft_head, multi_receptive_field, pulse_source, snake
-from voxclone.kernels.gpu import nvrtc, stage
+from voxclone.kernels.gpu import block, nvrtc, stage
 from voxclone.layers.snake import half_band_filter
 
 SLOPE = 0.1
@@ -98,6 +98,7 @@ def test_the_stage_is_called_where_it_serves(
     monkeypatch: pytest.MonkeyPatch, on_host: Callable[[list[str], str], ctypes.CDLL]
 ) -> None:
     torch.manual_seed(0)
+    monkeypatch.setattr(block, "serves", lambda device: False)
     monkeypatch.setattr(stage, "TIMES", {16: (48, 2)})
     monkeypatch.setattr(nvrtc, "find", lambda: "somewhere")
     monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())

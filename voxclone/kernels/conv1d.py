@@ -74,7 +74,7 @@ def _on_gpu(
     from voxclone.kernels.gpu.convolution import convolve, pack
 
     rows, taps = x.transpose(1, 2).contiguous(), packed(weight, x.dtype, pack)
-    bias = None if bias is None else bias.to(x.dtype)
+    bias = None if bias is None else packed(bias, x.dtype, Tensor.contiguous)
     return convolve(rows, taps, bias, padding=padding, dilation=dilation, slope=slope, tanh=tanh).transpose(1, 2)
 
 

@@ -127,9 +127,12 @@ def _on_gpu(
     per_residual: int,
     slope: float,
 ) -> Tensor:
-    from voxclone.kernels.gpu import residual, stage
+    from voxclone.kernels.gpu import block, residual, stage
 
     rows = x.transpose(1, 2).contiguous()
+    launches = block.shapes_of(x, weights, dilations, sizes, per_residual, slope)
+    if launches is not None and block.serves(x.device):
+        return block.mean_of_blocks(launches, rows, weights, biases, sizes).transpose(1, 2)
     shape = stage.shape_of(x, weights, dilations, sizes, per_residual, slope)
     if shape is not None and stage.serves(shape, x.device):
         return stage.mean_of_blocks(shape, rows, weights, biases).transpose(1, 2)

@@ -55,6 +55,7 @@ def convolve(
     residual: Tensor | None = None,
     total: Tensor | None = None,
     scale: float = 1.0,
+    length_out: int | None = None,
     tile: Tile | None = None,
 ) -> Tensor:
     """(B, T, C) to (B, T', C'): scale (total + residual + tanh?(convolution of leaky_relu(x) + bias)).
@@ -70,11 +71,12 @@ def convolve(
         residual: (B, T', C') to add, contiguous.
         total: (B, T', C') to add, contiguous; it is overwritten by the result.
         scale: Of the result.
+        length_out: T', if the zeros after the last row are not as many as before the first.
         tile: None for `tile_for`.
     """
     taps, channels_in, channels_out = weight.shape
     batch, length = x.shape[:2]
-    length_out = length + 2 * padding - dilation * (taps - 1)
+    length_out = length + 2 * padding - dilation * (taps - 1) if length_out is None else length_out
     out = x.new_empty(batch, length_out, channels_out) if total is None else total
     tile = tile or tile_for(channels_in, channels_out)
     grid = (triton.cdiv(length_out, tile.rows), triton.cdiv(channels_out, tile.columns), batch)
@@ -109,17 +111,16 @@ def convolve_transposed(
     """
     channels, kernel = weight.shape[1:]
     length_out = (x.shape[1] - 1) * stride + kernel - 2 * padding
-    later, sooner = reach(kernel, stride, padding)
+    _, sooner = reach(kernel, stride, padding)
     steps = math.ceil(length_out / stride)
-    margin = max(sooner, later + steps - x.shape[1])
     phases = packed(
         weight, x.dtype, lambda weight: pack_transposed(weight, stride, padding), ("phases", stride, padding)
     )
-    repeated = None if bias is None else bias.to(x.dtype).repeat(stride)
-    made = convolve(x, phases, repeated, padding=margin, dilation=1, slope=slope, tile=tile)
-    first = margin - sooner
-    rows = made[:, first : first + steps].reshape(x.shape[0], steps * stride, channels)
-    return rows[:, :length_out].contiguous()
+    repeated = None
+    if bias is not None:
+        repeated = packed(bias, x.dtype, lambda bias: bias.repeat(stride), ("repeated", stride))
+    made = convolve(x, phases, repeated, padding=sooner, dilation=1, slope=slope, length_out=steps, tile=tile)
+    return made.view(x.shape[0], steps * stride, channels)[:, :length_out].contiguous()
 
 
 def pack_transposed(weight: Tensor, stride: int, padding: int) -> Tensor:
@@ -140,7 +141,7 @@ def reach(kernel: int, stride: int, padding: int) -> tuple[int, int]:
     return (stride - 1 + padding) // stride, (kernel - 1 - padding) // stride
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length", "length_out", "padding", "dilation"])  # one compilation for all lengths
 def conv1d_kernel(
     x,
     weight,

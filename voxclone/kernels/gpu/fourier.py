@@ -119,7 +119,7 @@ def _angles(window: Tensor) -> tuple[Tensor, Tensor]:
     return turns.double() * (2 * math.pi / n_fft), window.double()
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length"])  # one compilation for all lengths
 def spectrum_kernel(
     x,
     weight,
@@ -189,7 +189,7 @@ def spectrum_kernel(
     tl.store(places + BINS, magnitude * (turned_cosine * sine + turned_sine * cosine), mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length"])  # one compilation for all lengths
 def overlap_kernel(
     spectrum,
     basis,

@@ -53,8 +53,8 @@ class Compiler:
         self._check("nvrtcVersion", ctypes.byref(major), ctypes.byref(minor))
         self.version = f"{major.value}.{minor.value}"
 
-    def compile(self, source: str, options: Sequence[str], capability: int) -> bytes:
-        """Machine code (a cubin) of C++ source for a GPU of compute capability 80, 90 …
+    def compile(self, source: str, options: Sequence[str], capability: int | str) -> bytes:
+        """Machine code (a cubin) of C++ source for a GPU of compute capability 80, 90, "90a" …
 
         Raises:
             KernelError: The compiler refuses, with what it says.
@@ -94,7 +94,7 @@ def find() -> Path | str | None:
     return ctypes.util.find_library("nvrtc")
 
 
-def machine_code(source: str, options: Sequence[str], capability: int, compiler: Compiler | None = None) -> bytes:
+def machine_code(source: str, options: Sequence[str], capability: int | str, compiler: Compiler | None = None) -> bytes:
     """As `Compiler.compile`, from the cache folder if it was compiled before, with a message if it was not.
 
     The folder is `voxclone/kernels` in $XDG_CACHE_HOME or ~/.cache; what is damaged in it is compiled again, and where
@@ -105,7 +105,7 @@ def machine_code(source: str, options: Sequence[str], capability: int, compiler:
     path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "voxclone" / "kernels" / f"{key}.cubin"
     if (kept := _kept(path)) is not None:
         return kept
-    _log.warning("compiling a kernel for this GPU (sm_%d), once; it is kept as %s", capability, path)
+    _log.warning("compiling a kernel for this GPU (sm_%s), once; it is kept as %s", capability, path)
     made = compiler.compile(source, options, capability)
     _keep(path, made)
     return made
@@ -149,20 +149,39 @@ class Function:
         self._check("cuModuleGetFunction", ctypes.byref(self._function), module, name.encode())
         self._check("cuFuncSetAttribute", self._function, MOST_SHARED_BYTES, shared_bytes)
 
-    def launch(self, grid: tuple[int, int], threads: int, arguments: Sequence[torch.Tensor | int], stream: int) -> None:
-        """Start it on a stream of the current device, for tensors (by where they lie) and 32-bit integers.
+    def launch(
+        self,
+        grid: tuple[int, int],
+        threads: int,
+        arguments: Sequence[torch.Tensor | float | tuple[int, ...]],
+        stream: int,
+        shared_bytes: int | None = None,
+    ) -> None:
+        """Start it on a stream of the current device, for tensors (by where they lie), 32-bit integers and floats.
+
+        Args:
+            grid: Thread blocks.
+            threads: Of each.
+            arguments: A tuple is a structure of integers.
+            stream: That it waits for.
+            shared_bytes: Of a thread block, if less than the function has.
 
         Raises:
             KernelError: The driver refuses.
         """
-        held = [
-            ctypes.c_void_p(each.data_ptr()) if isinstance(each, torch.Tensor) else ctypes.c_int(each)
-            for each in arguments
-        ]
+        held = [_argument(each) for each in arguments]
         listed = (ctypes.c_void_p * len(held))(*[ctypes.addressof(each) for each in held])
-        place = ctypes.c_void_p(stream)
-        self._check("cuLaunchKernel", self._function, *grid, 1, threads, 1, 1, self._shared_bytes, place, listed, None)
+        place, shared = ctypes.c_void_p(stream), self._shared_bytes if shared_bytes is None else shared_bytes
+        self._check("cuLaunchKernel", self._function, *grid, 1, threads, 1, 1, shared, place, listed, None)
 
     def _check(self, name: str, *arguments: Any) -> None:
         if status := getattr(self._driver, name)(*arguments):
             raise KernelError(f"CUDA's driver refuses a kernel: {name} gives error {status}")
+
+
+def _argument(value: torch.Tensor | float | tuple[int, ...]) -> Any:
+    if isinstance(value, tuple):
+        return (ctypes.c_int * len(value))(*value)
+    if isinstance(value, torch.Tensor):
+        return ctypes.c_void_p(value.data_ptr())
+    return ctypes.c_int(value) if isinstance(value, int) else ctypes.c_float(value)

@@ -26,6 +26,7 @@ def make_source(
     voiced_noise: float,
     frames: int = FRAMES,
     samples: int = SAMPLES,
+    warps: int = 4,
 ) -> Tensor:
     """Arguments and result as of `pulse_source_reference`; `frames` and `samples` are powers of 2."""
     f0, noise, phase = f0.float().contiguous(), noise.float().contiguous(), phase.double().contiguous()
@@ -46,7 +47,7 @@ def make_source(
         1 - voiced_noise,
         FADE=FADE,
         SAMPLES=samples,
-        num_warps=4,
+        num_warps=warps,
     )
     return out
 
@@ -56,7 +57,7 @@ def _later(one, other):
     return tl.maximum(one, other)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])  # one compilation for all lengths
 def frames_kernel(f0, phase, filled, turns, count, hop, rate, FRAMES: tl.constexpr):
     """f0 of one item with its unvoiced frames filled, and how often it has gone round where each frame begins."""
     item = tl.program_id(0).to(tl.int64)
@@ -102,7 +103,7 @@ def _within(before, here, after, made, hop):
     return before * (early - rise) + here * (rise + late - edge - fall) + after * fall
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])  # one compilation for all lengths
 def samples_kernel(f0, filled, turns, noise, out, count, hop, rate, hidden, FADE: tl.constexpr, SAMPLES: tl.constexpr):
     """Pulses, noise and their mixture of some samples of one item."""
     item = tl.program_id(1).to(tl.int64)

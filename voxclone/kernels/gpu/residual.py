@@ -166,7 +166,7 @@ def _stacked_biases(biases: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(biases))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length", "tiles"])  # one compilation for all lengths
 def chain_kernel(
     x,
     weights,

@@ -19,7 +19,9 @@ PROGRAMS = 8  # on each multiprocessor
 EDGE = 3  # values before and after a tile's own that its filter reads
 
 
-def snake(x: Tensor, alpha: Tensor, beta: Tensor, low_pass: Tensor, times: int = TIMES) -> Tensor:
+def snake(
+    x: Tensor, alpha: Tensor, beta: Tensor, low_pass: Tensor, times: int = TIMES, block: int = BLOCK, warps: int = 4
+) -> Tensor:
     """Arguments and result as of `anti_aliased_snake_reference`; a program makes `times` of a channel at once."""
     x = x.contiguous()
     batch, channels, length = x.shape
@@ -40,14 +42,14 @@ def snake(x: Tensor, alpha: Tensor, beta: Tensor, low_pass: Tensor, times: int =
         tiles,
         TIMES=times,
         EDGE=EDGE,
-        BLOCK=min(triton.next_power_of_2(times), BLOCK),
+        BLOCK=min(triton.next_power_of_2(times), block),
         TINY=TINY,
-        num_warps=4,
+        num_warps=warps,
     )
     return out
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["channels", "length", "tiles"])  # one compilation for all lengths
 def snake_kernel(
     x,
     alpha,

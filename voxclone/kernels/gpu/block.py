@@ -1,0 +1,226 @@
+"""A residual block of HiFi-GAN in one CUDA C++ kernel, `block.cu`, by Hopper's warpgroup products, up to 128 channels."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from voxclone.kernels.gpu import nvrtc
+from voxclone.kernels.gpu.stage import padded_biases
+from voxclone.kernels.packing import packed_together
+
+MOST_CHANNELS = 128
+WHOLE_BLOCKS = 64  # channels up to which a block is one launch
+SHARED_BYTES = 227 * 1024
+PARTS = {16: (3, 10, 4), 32: (3, 6, 4), 64: (3, 3, 4), 128: (2, 2, 4)}  # by width: groups, parts of a group, stages
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is compiled for.
+
+    Attributes:
+        channels: C, a multiple of 8, at most 128.
+        taps: Of each convolution.
+        dilations: Of each convolution.
+        per_residual: Convolutions before each addition.
+        slope: Of the leaky ReLU, above 0: what residuals are added to is its value undone.
+        bfloat16: Or float16.
+        division: Groups of 128 threads, parts of 64 rows that each makes, pieces of weights on the way; None is
+            as `PARTS` says.
+    """
+
+    channels: int
+    taps: int
+    dilations: tuple[int, ...]
+    per_residual: int
+    slope: float
+    bfloat16: bool
+    division: tuple[int, int, int] | None = None
+
+    @property
+    def width(self) -> int:
+        """Channels in shared memory."""
+        return max(16, 1 << (self.channels - 1).bit_length())
+
+    @property
+    def divided(self) -> tuple[int, int, int]:
+        """As `division`; a piece of weights less on the way where memory is short."""
+        if self.division is not None:
+            return self.division
+        groups, parts, stages = PARTS[self.width]
+        fewer = replace(self, division=(groups, parts, stages))
+        return groups, parts, stages if fewer.shared_bytes <= SHARED_BYTES else 3
+
+    @property
+    def halo(self) -> int:
+        """Times on each side that a time depends on."""
+        return sum(self.dilations) * (self.taps // 2)
+
+    @property
+    def times(self) -> int:
+        """That a thread block makes: as many rows as the first convolution makes, less what the others need beyond."""
+        groups, parts, _ = self.divided
+        return 64 * groups * parts - 2 * (self.halo - self.dilations[0] * (self.taps // 2))
+
+    @property
+    def plane(self) -> int:
+        """Rows of a buffer: all that is read, the rows that are not kept as well."""
+        groups, parts, _ = self.divided
+        edge, most = 0, 0
+        for dilation in self.dilations:
+            reach = dilation * (self.taps // 2)
+            edge += reach
+            most = max(most, edge + 64 * groups * parts + reach)
+        return -(-most // 8) * 8
+
+    @property
+    def shared_bytes(self) -> int:
+        """Of a thread block."""
+        return 2 * self.plane * self.width * 2 + self.divided[2] * min(self.width, 64) * self.width * 2
+
+    @property
+    def plan(self) -> tuple[int, ...]:
+        """What the kernel is told at each launch."""
+        dilations = (*self.dilations, *[0] * (6 - len(self.dilations)))
+        return len(self.dilations), self.taps, self.times, self.halo, self.plane, *dilations
+
+    def options(self) -> list[str]:
+        """The macros of `block.cu`."""
+        groups, parts, stages = self.divided
+        values = {
+            "BFLOAT16": int(self.bfloat16),
+            "CHANNELS": self.channels,
+            "WIDTH": self.width,
+            "GROUPS": groups,
+            "PARTS": parts,
+            "STAGES": stages,
+            "PER_RESIDUAL": self.per_residual,
+            "SLOPE": f"{float(self.slope)!r}f",
+        }
+        return [f"-D{name}={value}" for name, value in values.items()]
+
+
+def serves(device: torch.device) -> bool:
+    """Whether a GPU is a Hopper, and there is a compiler."""
+    return nvrtc.find() is not None and torch.cuda.get_device_capability(device) == (9, 0)
+
+
+def fits(shape: Shape) -> bool:
+    """Whether a thread block has the memory, and makes anything."""
+    return len(shape.dilations) <= 6 and shape.shared_bytes <= SHARED_BYTES and shape.times >= 64 and shape.slope > 0
+
+
+def shapes_of(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    dilations: Sequence[int],
+    sizes: Sequence[int],
+    per_residual: int,
+    slope: float,
+) -> list[tuple[Shape, slice]] | None:
+    """The launches of a call, each with its convolutions, arguments as of `multi_receptive_field_reference`.
+
+    A block is one launch up to `WHOLE_BLOCKS` channels, above that one for each addition. None where the kernel does
+    not serve.
+    """
+    channels, first = x.shape[1], 0
+    if x.dtype not in (torch.bfloat16, torch.float16) or channels > MOST_CHANNELS or channels % 8:
+        return None
+    found = []
+    for size in sizes:
+        together = size if channels <= WHOLE_BLOCKS else per_residual
+        for start in range(first, first + size, together):
+            part = slice(start, start + together)
+            taps = {weight.shape[2] for weight in weights[part]}
+            shape = Shape(channels, min(taps), tuple(dilations[part]), per_residual, slope, x.dtype == torch.bfloat16)
+            if len(taps) > 1 or not fits(shape):
+                return None
+            found.append((shape, part))
+        first += size
+    return found
+
+
+def mean_of_blocks(
+    launches: Sequence[tuple[Shape, slice]],
+    x: Tensor,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    sizes: Sequence[int],
+) -> Tensor:
+    """(B, T, C) rows to (B, T, C): what `multi_receptive_field` computes, for launches that are served."""
+    total, y = None, x
+    ends = [sum(sizes[: index + 1]) for index in range(len(sizes))]
+    for shape, part in launches:
+        if part.stop in ends:
+            scale = 1 / len(sizes) if part.stop == ends[-1] else 1.0
+            total, y = residual_block(shape, y, weights[part], biases[part], total, scale), x
+        else:
+            y = residual_block(shape, y, weights[part], biases[part])
+    assert total is not None
+    return total
+
+
+def residual_block(
+    shape: Shape,
+    x: Tensor,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    total: Tensor | None = None,
+    scale: float = 1.0,
+) -> Tensor:
+    """(B, T, C) rows to (B, T, C): scale (total + the block of x), for a shape that `fits`; total is overwritten."""
+    right, added = pieces(weights, x.dtype), padded_biases(biases)
+    out = torch.empty_like(x) if total is None else total
+    batch, length = x.shape[:2]
+    with torch.cuda.device(x.device):
+        function = _function(tuple(shape.options()), shape.width, x.device)
+        stream = torch.cuda.current_stream(x.device).cuda_stream
+        grid = (-(-length // shape.times), batch)
+        given = (x, right, added, out, length, int(total is not None), float(scale), shape.plan)
+        function.launch(grid, 128 * shape.divided[0], given, stream, shape.shared_bytes)
+    return out
+
+
+def source(width: int) -> str:
+    """The kernel's C++ for a width."""
+    return instructions(width) + Path(__file__).with_name("block.cu").read_text(encoding="utf-8")
+
+
+def instructions(width: int) -> str:
+    """What `block.cu` is made of: conversions, copies to come, and the product of 64 rows, whose form has the width."""
+    registers = ", ".join(f"%{index}" for index in range(width // 2))
+    sums = ", ".join(f'"+f"(sums[{index // 4}][{index % 4}])' for index in range(width // 2))
+    name = f"wgmma.mma_async.sync.aligned.m64n{width}k16.f32.DTYPE.DTYPE"
+    product = f"{{{registers}}}, %{width // 2}, %{width // 2 + 1}, yes, 1, 1, 0, 0;"
+    text = f'"{{ .reg .pred yes; setp.eq.u32 yes, 0, 0; {name} {product} }}" : {sums} : "l"(a), "l"(b)'
+    header = Path(__file__).with_name("instructions.cuh").read_text(encoding="utf-8")
+    return header.replace("WIDE_PRODUCT_BFLOAT16", text.replace("DTYPE", "bf16")).replace(
+        "WIDE_PRODUCT_FLOAT16", text.replace("DTYPE", "f16")
+    )
+
+
+def pieces(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """All convolutions' weights (C', C, K) in the order in which the ring takes them: (N, K, C / 8, C', 8), filled up."""
+    return packed_together(weights, dtype, _pieces, "pieces")
+
+
+def _pieces(weights: Sequence[Tensor]) -> Tensor:
+    made = []
+    for weight in weights:
+        channels, taps = weight.shape[0], weight.shape[2]
+        width = max(16, 1 << (channels - 1).bit_length())
+        filled = weight.new_zeros(width, width, taps)
+        filled[:channels, :channels] = weight
+        made.append(filled.view(width, width // 8, 8, taps).permute(3, 1, 0, 2).reshape(-1))
+    return torch.cat(made).contiguous()
+
+
+@functools.cache
+def _function(options: tuple[str, ...], width: int, device: torch.device) -> nvrtc.Function:
+    return nvrtc.Function(nvrtc.machine_code(source(width), options, "90a"), "residual_block", SHARED_BYTES)
