@@ -48,8 +48,9 @@ def _write_model(seeds: Path) -> voxclone.VoxClone:
     torch.manual_seed(0)
     config = ModelConfig.from_dict(json.loads(TINY.read_text(encoding="utf-8")))
     assert config.aligner is not None and config.watermark is not None
+    encoder = SpeakerEncoder(config.speaker_encoder)
     parts = {
-        "speaker_encoder": SpeakerEncoder(config.speaker_encoder),
+        "speaker_encoder": encoder,
         "acoustic": AcousticModel(config.acoustic),
         "vocoder": build_vocoder(config.vocoder),
         "aligner": Aligner(config.aligner),
@@ -57,7 +58,7 @@ def _write_model(seeds: Path) -> voxclone.VoxClone:
     }
     embedding = np.eye(config.acoustic.speaker_embedding_dim)[0]
     consents = (voxclone.Consent.attest("Ada", basis="random numbers", scope=("cloning", "sharing", "commercial")),)
-    voice = voxclone.Voice("Ada", embedding, np.full(80, -5.0), 200.0, consents, encoder_id(parts["speaker_encoder"]))
+    voice = voxclone.Voice("Ada", embedding, np.full(80, -5.0), 200.0, consents, encoder_id(encoder))
     voice.save(seeds / "voice" / "ada.voice")
     adapter = Adapter({"a.weight": torch.randn(4, 4)}, "0" * 16, config.name, "light")
     with_adapter = dataclasses.replace(voice, adapter=adapter)

@@ -94,6 +94,13 @@ def test_wrong_vocoder_values(values: dict[str, Any], message: str) -> None:
         VocoderConfig.from_dict(values)
 
 
+@pytest.mark.parametrize("space", ["", "0123456789ABCDEF", "0123456789abcde"])
+def test_space_is_an_encoder_id(space: str) -> None:
+    with pytest.raises(ConfigError, match=r"SpeakerEncoderConfig\.space.*16 hex digits"):
+        SpeakerEncoderConfig(space=space)
+    assert SpeakerEncoderConfig(space="0123456789abcdef").space == "0123456789abcdef"
+
+
 def test_missing_key_is_named() -> None:
     with pytest.raises(ConfigError, match=r"^AcousticConfig: key 'n_symbols' is missing$"):
         AcousticConfig.from_dict({})

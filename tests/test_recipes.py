@@ -33,9 +33,21 @@ CONFIGS: dict[str, dict[str, Any]] = {
         },
         "data": {
             "batch_size": 2, "crop_seconds": 1.0, "trial_seconds": 1.0, "rooms": 1, "speed_probability": 0.5,
-            "codec_probability": 0.2,
+            "augmentation": {"codec_probability": 0.2},
         },
         "loss": {"margin": 0.2, "scale": 30.0, "margin_updates": 2, "top_k": 1},
+        "trainer": TRAINER,
+    },
+    "robust": {
+        "model": {
+            "channels": 16, "dilations": [1, 2], "pooled_channels": 16, "attention_channels": 8, "embedding_dim": 16,
+        },
+        "data": {
+            "batch_size": 2, "crop_seconds": [0.5, 1.0], "trial_seconds": 1.0, "whole_seconds": 1.0, "rooms": 1,
+            "speed_probability": 0.0, "babbles": 1, "coloured_noises": 1, "teacher_seconds": 2.0, "speaker_share": 0.5,
+            "augmentation": {"telephone_probability": 0.5, "clean_probability": 0.2},
+        },
+        "loss": {"margin": 0.2, "sub_centres": 2, "distillation_weight": 10.0},
         "trainer": TRAINER,
     },
     "acoustic": {
@@ -87,6 +99,9 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"prepare/prepare.py {corpus}/manifest.tsv --out features --workers 1",
         f"speaker_encoder/train.py --features {speaker} --noise {corpus} --config speaker_encoder.json "
         "--out speaker_run",
+        f"speaker_encoder/train.py --features {speaker} --config robust.json --teacher speaker_run --out robust_run",
+        f"speaker_encoder/train.py --features {speaker} --config robust.json --teacher speaker_run "
+        "--start-from robust_run --out robust_further_run",
         f"acoustic/align.py --features {speech} --durations {durations} --out aligner_run --minutes 0.03",
         f"acoustic/pace.py --features {speech} --durations {durations} --noise {corpus} --config acoustic.json "
         "--steps 3 --rooms 1 --out pace_run",
@@ -140,7 +155,7 @@ def test_runs_leave_curves_and_pictures(run_folder: Path) -> None:
         assert list((run_folder / run / "plots").glob(f"{picture}-*.png")), run
         assert list((run_folder / run / "tensorboard").iterdir()), run
     assert (run_folder / "vocoder_run/samples/copy-4.wav").is_file()
-    for run in ("speaker_run", "acoustic_run", "vocoder_run", "tuned_run"):
+    for run in ("speaker_run", "robust_run", "robust_further_run", "acoustic_run", "vocoder_run", "tuned_run"):
         assert (run_folder / run / "log.tsv").read_text().splitlines()[-1].startswith("4\t")
 
 

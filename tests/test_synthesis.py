@@ -125,6 +125,25 @@ def test_the_encoder_id_follows_the_weights(tiny_folder: Path, tmp_path: Path, t
         other.generate("Hello.", tiny_model.voices["ada"])
 
 
+def test_voices_stay_valid_with_an_encoder_that_keeps_the_space(
+    tiny_folder: Path, tmp_path: Path, tiny_model: VoxClone
+) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "other")
+    path = folder / "speaker_encoder.safetensors"
+    tensors, metadata = hub.read_tensors(path)
+    tensors["project.bias"] += 0.1
+    hub.write_tensors(path, tensors, metadata)
+    config = json.loads((folder / "config.json").read_text())
+    config["speaker_encoder"]["space"] = tiny_model.encoder_id
+    (folder / "config.json").write_text(json.dumps(config))
+    write_sums(folder)
+    other = VoxClone.from_pretrained(folder, device="cpu")
+    assert other.encoder_id == tiny_model.encoder_id
+    assert same(*(model.generate("Hello.", tiny_model.voices["ada"]) for model in (other, tiny_model)))
+    other.save_pretrained(tmp_path / "copy")
+    assert VoxClone.from_pretrained(tmp_path / "copy", device="cpu").encoder_id == tiny_model.encoder_id
+
+
 def write_sums(folder: Path) -> None:
     """Make sha256.txt fit what the folder holds now."""
     names = [line.split("  ", 1)[1] for line in (folder / "sha256.txt").read_text().splitlines()]

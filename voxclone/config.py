@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -161,6 +162,7 @@ class SpeakerEncoderConfig(Config):
     attention_channels: int = 128
     embedding_dim: int = 192
     same_speaker_threshold: float | None = None  # cosine that 1 % of pairs of different speakers reach, measured
+    space: str | None = None  # encoder_id of the encoder whose embeddings it was trained to keep giving
 
     def __post_init__(self) -> None:
         _check_mel(self)
@@ -179,6 +181,8 @@ class SpeakerEncoderConfig(Config):
             raise ConfigError(
                 f"SpeakerEncoderConfig.dilations is {self.dilations}; it needs one or more, each 1 or more"
             )
+        if self.space is not None and not re.fullmatch("[0-9a-f]{16}", self.space):
+            raise ConfigError(f"SpeakerEncoderConfig.space is {self.space!r}; it is an encoder_id, 16 hex digits")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,10 +11,14 @@ from voxclone import hub
 from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
 from voxclone.config import SpeakerEncoderConfig
+from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.augmentation import Augmentation, simulate_rooms
-from voxclone.training.checkpoint import export_part
+from voxclone.training.backgrounds import babble, coloured_noise
+from voxclone.training.checkpoint import export_part, export_weights
+from voxclone.training.distillation import DistilledSpeakerStep, speaker_prototypes, speaker_targets
+from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.extraction import audio_files
-from voxclone.training.features import FeatureStore
+from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials
 from voxclone.training.trainer import Trainer, TrainerConfig
 
@@ -25,6 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
     parser.add_argument("--start-from", type=Path, help="model or run folder whose encoder is trained further")
+    parser.add_argument("--teacher", type=Path, help="model or run folder whose embeddings are kept (robust.json)")
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -38,29 +44,75 @@ def main() -> None:
     valid = [entry for entry in store.entries if entry.about["split"] == "valid"]
 
     noises = [read_audio(path) for path in audio_files(args.noise)] if args.noise else []
-    augmentation = Augmentation(
-        noises=[torch.from_numpy(resample(noise, rate, model.sample_rate)) for noise, rate in noises],
-        rooms=simulate_rooms(data["rooms"], model.sample_rate),
-        sample_rate=model.sample_rate,
-        codec_probability=data["codec_probability"],
-    )
+    backgrounds = [torch.from_numpy(resample(noise, rate, model.sample_rate)) for noise, rate in noises]
+    backgrounds += babble(store, train, data.get("babbles", 0), model.sample_rate)
+    backgrounds += coloured_noise(data.get("coloured_noises", 0), model.sample_rate)
+    rooms = simulate_rooms(data["rooms"], model.sample_rate)
+    augmentation = Augmentation(backgrounds, rooms, model.sample_rate, **data["augmentation"])
     crops = SpeakerCrops(
         store, train, augmentation, data["batch_size"], data["crop_seconds"], model.sample_rate,
         data["speed_probability"],
     )  # fmt: skip
     trials = VerificationTrials(store, valid, data["trial_seconds"], model.sample_rate)
-    step = SpeakerStep(model, crops.n_classes, trials, **settings["loss"])
+    step = (
+        distilled(args, model, settings, crops, trials, valid)
+        if args.teacher
+        else SpeakerStep(model, crops.n_classes, trials, **settings["loss"])
+    )
     if args.start_from:
-        weights = args.start_from / "speaker_encoder.safetensors"
-        if weights.exists():
-            hub.load_weights(step.encoder, weights)
-        else:
-            step.encoder.load_state_dict(export_part(args.start_from, "encoder."))
-        with torch.no_grad():
-            prototypes = crops.prototypes(step.encoder.eval())
-            step.prototypes.copy_(prototypes.repeat_interleave(step.sub_centres, 0))
+        begin(step, crops, args.start_from)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, crops, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+def distilled(
+    args: argparse.Namespace,
+    model: SpeakerEncoderConfig,
+    settings: dict[str, Any],
+    crops: SpeakerCrops,
+    trials: VerificationTrials,
+    valid: list[Entry],
+) -> DistilledSpeakerStep:
+    """The step that keeps the teacher's embedding space; the crops get their targets, once for the run."""
+    data, store = settings["data"], crops.store
+    if data["speed_probability"]:
+        raise SystemExit("--teacher says nothing of crops at other speeds: set speed_probability to 0 in the config")
+    teacher = SpeakerEncoder(model).eval()
+    load_encoder(teacher, args.teacher)
+    entries = [entry for recordings in crops.recordings for entry in recordings]
+    keys = {entry.key for entry in entries}
+    embeddings = kept_embeddings(
+        args.out / "teacher.npz", teacher, store, model.sample_rate, keys, data["teacher_seconds"]
+    )
+    crops.targets = speaker_targets(entries, embeddings, data["speaker_share"])
+    distorted = VerificationTrials(store, valid, data["trial_seconds"], model.sample_rate, crops.augmentation)
+    whole = VerificationTrials(store, valid, data["whole_seconds"], model.sample_rate)
+    step = DistilledSpeakerStep(model, crops.n_classes, trials, teacher, distorted, whole, **settings["loss"])
+    with torch.no_grad():
+        step.prototypes.copy_(speaker_prototypes(entries, embeddings, crops.speakers, step.sub_centres))
+    return step
+
+
+@torch.no_grad()
+def begin(step: SpeakerStep, crops: SpeakerCrops, folder: Path) -> None:
+    """Go on from an encoder, with its run's prototypes where these are of as many classes, else with others."""
+    load_encoder(step.encoder, folder)
+    is_model = (folder / "speaker_encoder.safetensors").exists()
+    known = None if is_model else export_weights(folder)["prototypes"]
+    if known is not None and known.shape == step.prototypes.shape:
+        step.prototypes.copy_(known)
+    elif not isinstance(step, DistilledSpeakerStep):
+        prototypes = crops.prototypes(step.encoder.eval())
+        step.prototypes.copy_(prototypes.repeat_interleave(step.sub_centres, 0))
+
+
+def load_encoder(encoder: SpeakerEncoder, folder: Path) -> None:
+    """Weights of a model folder's encoder, or of a training run's."""
+    weights = folder / "speaker_encoder.safetensors"
+    if weights.exists():
+        hub.load_weights(encoder, weights)
+    else:
+        encoder.load_state_dict(export_part(folder, "encoder."))
 
 
 if __name__ == "__main__":

@@ -69,3 +69,26 @@ def test_rooms_are_seeded_and_begin_with_the_direct_sound() -> None:
     assert all(float(room.abs().max()) == pytest.approx(1) and int(room.abs().argmax()) <= 8 for room in rooms)
     torch.testing.assert_close(simulate_rooms(3, RATE, seed=4), rooms)
     assert not torch.equal(rooms[0], rooms[1])
+
+
+def test_a_telephone_keeps_only_the_middle() -> None:
+    telephone = replace(NOTHING, telephone_probability=1.0)
+    made = telephone(tone(20) + tone(1000) + tone(7800), np.random.default_rng(0))
+    assert power(made, 0, 30) < 0.001 * power(made, 900, 1100)
+    assert power(made, 7700, 8001) < 0.12 * power(made, 900, 1100)  # 6500 Hz may be its end
+
+
+def test_clean_crops_get_no_channel() -> None:
+    clean = Augmentation([torch.randn(RATE)], [], RATE, 1.0, 1.0, 1.0, 1.0, clean_probability=1.0)
+    made = clean(tone(), np.random.default_rng(0))
+    torch.testing.assert_close(made, float(made.norm() / tone().norm()) * tone(), atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("gains", [3.0, 12.0])
+def test_the_equaliser_stays_within_its_gains(gains: float) -> None:
+    equalised = replace(NOTHING, equaliser_probability=1.0, equaliser_db=gains)
+    noise = torch.randn(RATE, generator=torch.Generator().manual_seed(0))
+    made = equalised(noise, np.random.default_rng(0))
+    bands = [(low, low + 250) for low in range(0, 8000, 250)]
+    changes = np.array([10 * np.log10(power(made, *band) / power(noise, *band)) for band in bands])
+    assert gains < changes.max() - changes.min() < 2 * gains + 0.5

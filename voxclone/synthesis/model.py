@@ -92,7 +92,8 @@ class VoxClone(Listening):
         config: What the model is.
         device: Where it runs.
         sample_rate: Hz of the speech that it makes.
-        encoder_id: Which speaker encoder it has: 16 hex digits over the weights as fp16. Voices carry it.
+        encoder_id: Which speaker encoder it has: 16 hex digits over the weights as fp16, or those of the encoder whose
+            embeddings this one was trained to keep giving (`SpeakerEncoderConfig.space`). Voices carry it.
         voices: The model's own example voices by name.
         card: The model card, Markdown.
         lexicon: Words and the IPA in which it always says them.

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.mel import MelSpectrogram, voiced_spectrum
@@ -216,6 +215,6 @@ def embed_speaker(
     return np.asarray(total / np.linalg.norm(total), np.float32)
 
 
-def encoder_id(encoder: nn.Module) -> str:
-    """Which speaker encoder it is, see `weights_id`; voices carry it."""
-    return weights_id(encoder)
+def encoder_id(encoder: SpeakerEncoder) -> str:
+    """Whose embeddings it gives: its own `weights_id`, or that of the encoder whose space it keeps. Voices carry it."""
+    return encoder.space or weights_id(encoder)

@@ -69,7 +69,7 @@ def add_noise(waveform: Tensor, snr_db: float, rng: np.random.Generator, pink: b
 
 def reverberate(waveform: Tensor, room: Tensor, wet: float) -> Tensor:
     """Mixed with what a room (R,) makes of it; `wet` 1 is the room alone."""
-    length = len(waveform) + len(room)
+    length = -(-(len(waveform) + len(room)) // 1024) * 1024  # transforms of prime lengths are slow
     spectrum = torch.fft.rfft(waveform, length) * torch.fft.rfft(room.to(waveform), length)
     heard: Tensor = torch.fft.irfft(spectrum, length)
     return (1 - wet) * waveform + wet * heard[: len(waveform)]

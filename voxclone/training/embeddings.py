@@ -35,13 +35,18 @@ def embed_store(
 
 
 def kept_embeddings(
-    path: Path, encoder: SpeakerEncoder, store: FeatureStore, sample_rate: int, keys: Container[str]
+    path: Path,
+    encoder: SpeakerEncoder,
+    store: FeatureStore,
+    sample_rate: int,
+    keys: Container[str],
+    max_seconds: float = 6.0,
 ) -> dict[str, NDArray[np.float32]]:
     """As `embed_store`, kept in an .npz file for the next start of the same run."""
     if path.exists():
         with np.load(path) as file:
             return dict(zip(file["keys"].tolist(), file["embeddings"], strict=True))
-    embeddings = embed_store(encoder, store, sample_rate, keys)
+    embeddings = embed_store(encoder, store, sample_rate, keys, max_seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, keys=np.array(list(embeddings)), embeddings=np.stack(list(embeddings.values())))

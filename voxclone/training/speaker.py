@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,12 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         entries: Those to draw from.
         augmentation: The channel that a crop comes through.
         batch_size: Crops in a batch.
-        crop_seconds: Length of each.
+        crop_seconds: Length of each; of two numbers, a length between them is drawn for each batch.
         sample_rate: Hz.
         speed_probability: How often a crop's speed is changed.
         batches_per_epoch: After how many the trainer counts an epoch.
+        targets: (D,) for each entry's key, if batches are to have that of the recording of each crop as `target`
+            (B, D), whatever its speed.
 
     Raises:
         VoxcloneError: There are fewer speakers than crops in a batch.
@@ -54,15 +56,17 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         entries: Sequence[Entry],
         augmentation: Augmentation,
         batch_size: int,
-        crop_seconds: float,
+        crop_seconds: float | Sequence[float],
         sample_rate: int,
         speed_probability: float = 0.0,
         batches_per_epoch: int = 1000,
+        targets: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> None:
         self.store, self.augmentation, self.batch_size = store, augmentation, batch_size
-        self.crop, self.sample_rate = int(crop_seconds * sample_rate), sample_rate
+        shortest, longest = (crop_seconds, crop_seconds) if isinstance(crop_seconds, int | float) else crop_seconds
+        self.crops, self.sample_rate = (int(shortest * sample_rate), int(longest * sample_rate)), sample_rate
         self.speed_probability = speed_probability
-        self.batches_per_epoch = batches_per_epoch
+        self.batches_per_epoch, self.targets = batches_per_epoch, targets
         by_speaker: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             by_speaker[entry.about["speaker"]].append(entry)
@@ -87,9 +91,15 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
             chosen = rng.choice(len(self.speakers), self.batch_size, replace=False, p=self.weights)
             changed = rng.random(self.batch_size) < self.speed_probability
             speeds = np.where(changed, rng.integers(1, len(SPEEDS), self.batch_size), 0)
-            crops = [self._crop(self.recordings[i], SPEEDS[s], rng) for i, s in zip(chosen, speeds, strict=True)]
+            drawn = [self._draw(self.recordings[i], rng) for i in chosen]
+            length = self._length(rng)
+            read = [self._read(entry, SPEEDS[s], length, rng) for entry, s in zip(drawn, speeds, strict=True)]
+            crops = [self.augmentation(torch.from_numpy(crop), rng) for crop in read]
             classes = chosen + speeds * len(self.speakers)
-            yield {"waveform": torch.stack(crops), "speaker": torch.from_numpy(classes)}
+            batch = {"waveform": torch.stack(crops), "speaker": torch.from_numpy(classes)}
+            if self.targets is not None:
+                batch["target"] = torch.from_numpy(np.stack([self.targets[entry.key] for entry in drawn]))
+            yield batch
 
     @torch.inference_mode()
     def prototypes(self, encoder: SpeakerEncoder, batch_size: int = 32) -> Tensor:
@@ -99,22 +109,28 @@ class SpeakerCrops(IterableDataset[dict[str, Tensor]]):
         classes = [(recordings, speed) for speed in speeds for recordings in self.recordings]
         found = []
         for start in tqdm(range(0, len(classes), batch_size), desc="prototypes", disable=None):
-            crops = [torch.from_numpy(self._read(*each, rng)) for each in classes[start : start + batch_size]]
-            found.append(encoder.embed(torch.stack(crops)))
+            part = classes[start : start + batch_size]
+            crops = [self._read(self._draw(own, rng), speed, self.crops[1], rng) for own, speed in part]
+            found.append(encoder.embed(torch.from_numpy(np.stack(crops))))
         return torch.cat(found)
 
-    def _crop(self, recordings: list[Entry], speed: float, rng: np.random.Generator) -> Tensor:
-        return self.augmentation(torch.from_numpy(self._read(recordings, speed, rng)), rng)
+    def _length(self, rng: np.random.Generator) -> int:
+        """Samples of a batch's crops; whole tenths of a second, as transforms of prime lengths are slow."""
+        shortest, longest = self.crops
+        tenth = self.sample_rate // 10
+        return max(shortest, int(rng.integers(shortest, longest + 1)) // tenth * tenth)
 
-    def _read(self, recordings: list[Entry], speed: float, rng: np.random.Generator) -> NDArray[np.float32]:
-        entry = recordings[rng.integers(len(recordings))]
-        count, wanted = entry.rows["waveform"][1], math.ceil(self.crop * speed)
+    def _draw(self, recordings: list[Entry], rng: np.random.Generator) -> Entry:
+        return recordings[rng.integers(len(recordings))]
+
+    def _read(self, entry: Entry, speed: float, crop: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        count, wanted = entry.rows["waveform"][1], math.ceil(crop * speed)
         length = min(count, wanted)
         start = int(rng.integers(count - length + 1))
         samples = self.store.read(entry, "waveform", start, length).astype(np.float32) / np.float32(32768)
         if speed != 1.0:
             samples = resample(samples, round(self.sample_rate * speed), self.sample_rate)
-        return np.tile(samples, math.ceil(self.crop / len(samples)))[: self.crop]
+        return np.tile(samples, math.ceil(crop / len(samples)))[:crop]
 
 
 class SpeakerStep(TrainingStep):
@@ -156,21 +172,24 @@ class SpeakerStep(TrainingStep):
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch of waveform (B, S) and speaker (B,)."""
+        return self.classify(self.encoder.embed(batch["waveform"]), batch["speaker"])
+
+    def classify(self, embedding: Tensor, speaker: Tensor) -> dict[str, Tensor]:
+        """Named losses of embeddings (B, D) of unit length; counts as an update, for the growth of the margin."""
         self.updates += 1
         grown = min(1.0, float(self.updates) / max(1, self.margin_updates))
-        embedding = self.encoder.embed(batch["waveform"])
         with torch.autocast(embedding.device.type, enabled=False):
             cosine = embedding @ functional.normalize(self.prototypes.float(), dim=1).T
             cosine = cosine.view(len(cosine), -1, self.sub_centres).amax(2)
-            target = functional.one_hot(batch["speaker"], cosine.shape[1]).bool()
+            target = functional.one_hot(speaker, cosine.shape[1]).bool()
             shift = torch.where(target, grown * self.margin, 0.0)
             if self.top_k:
                 nearest = cosine.detach().masked_fill(target, -2.0).topk(self.top_k, dim=1).indices
                 shift = shift.scatter(1, nearest, -grown * self.top_k_margin)
             angle = torch.acos(cosine.clamp(-1 + 1e-6, 1 - 1e-6))
             logits = torch.where(shift == 0, cosine, torch.cos((angle + shift).clamp(0, math.pi)))
-            loss = functional.cross_entropy(self.scale * logits, batch["speaker"])
-        accuracy = (cosine.argmax(1) == batch["speaker"]).float().mean()
+            loss = functional.cross_entropy(self.scale * logits, speaker)
+        accuracy = (cosine.argmax(1) == speaker).float().mean()
         return {"total": loss, "accuracy": accuracy.detach()}
 
     def validate(self, report: Report, step: int) -> None:
@@ -181,27 +200,50 @@ class SpeakerStep(TrainingStep):
 
 
 class VerificationTrials:
-    """All pairs of held-out recordings within each corpus, cropped to a length."""
+    """All pairs of held-out recordings within each corpus, cropped to a length.
 
-    def __init__(self, store: FeatureStore, entries: Sequence[Entry], seconds: float, sample_rate: int) -> None:
-        length = int(seconds * sample_rate)
+    Args:
+        store: Recordings (S,) at `sample_rate`.
+        entries: Those to compare; shorter ones are left out.
+        seconds: Length of the middle part that is compared.
+        sample_rate: Hz.
+        channel: Sends each through a channel of its own, always the same one; None leaves them as they are.
+    """
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        entries: Sequence[Entry],
+        seconds: float,
+        sample_rate: int,
+        channel: Augmentation | None = None,
+    ) -> None:
+        length, rng = int(seconds * sample_rate), np.random.default_rng(0)
         self.clips: dict[str, list[tuple[str, Tensor]]] = defaultdict(list)
         for entry in entries:
             samples = store.read(entry, "waveform").astype(np.float32) / 32768
             if len(samples) >= length:
                 middle = (len(samples) - length) // 2
                 clip = torch.from_numpy(samples[middle : middle + length])
+                clip = clip if channel is None else channel(clip, rng)
                 self.clips[entry.about["corpus"]].append((entry.about["speaker"], clip))
 
     @torch.inference_mode()
+    def embed(self, encoder: SpeakerEncoder) -> dict[str, Tensor]:
+        """(N, D) of each corpus's clips, on the CPU."""
+        found = {}
+        for corpus, clips in self.clips.items():
+            waveforms = torch.stack([clip for _, clip in clips]).to(encoder.project.weight.device)
+            found[corpus] = torch.cat([encoder.embed(part) for part in torch.split(waveforms, 32)]).cpu()
+        return found
+
     def error_rates(self, encoder: SpeakerEncoder) -> dict[str, float]:
         """EER in percent by corpus."""
         rates = {}
-        for corpus, clips in self.clips.items():
-            waveforms = torch.stack([clip for _, clip in clips]).to(encoder.project.weight.device)
-            embeddings = torch.cat([encoder.embed(part) for part in torch.split(waveforms, 32)])
+        for corpus, embeddings in self.embed(encoder).items():
+            clips = self.clips[corpus]
             scores: dict[bool, list[Any]] = {True: [], False: []}
-            similarity = (embeddings @ embeddings.T).cpu().numpy()
+            similarity = (embeddings @ embeddings.T).numpy()
             for i, j in itertools.combinations(range(len(clips)), 2):
                 scores[clips[i][0] == clips[j][0]].append(similarity[i, j])
             if scores[True] and scores[False]:
