@@ -183,6 +183,23 @@ def test_the_exported_model_clones_and_speaks(run_folder: Path, corpus: Path) ->
     assert speech.duration_seconds > 0.3 and np.isfinite(speech.samples).all() and np.abs(speech.samples).max() > 0
 
 
+@pytest.mark.parametrize("keeps_space", [True, False])
+def test_voices_go_along_with_an_encoder_that_keeps_their_space(run_folder: Path, keeps_space: bool) -> None:
+    from voxclone import hub
+    from voxclone.voice import Voice
+
+    space = Voice.load(run_folder / "model/voices/ada.voice").encoder_id
+    sizes = CONFIGS["robust"]["model"] | ({"space": space} if keeps_space else {})
+    (run_folder / "kept.json").write_text(json.dumps({"model": sizes}))
+    out = run_folder / f"kept-{keeps_space}"
+    command = [sys.executable, str(REPOSITORY / "recipes/bundle/export.py"), "--base", "model", "--name", "kept"]
+    command += ["--speaker-run", "robust_run", "--speaker-config", "kept.json", "--card", "card.md", "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(command, cwd=run_folder, env=environment, check=True, capture_output=True)
+    assert hub.read_config(out).speaker_encoder.space == (space if keeps_space else None)
+    assert [path.name for path in out.glob("voices/*")] == (["ada.voice"] if keeps_space else [])
+
+
 def test_evaluation_list(tmp_path: Path) -> None:
     """One reference of fitting length for each speaker of the split, and either given sentences or their own texts."""
     header = "path\tcorpus\tspeaker\tgender\tseconds\tsample_rate\tlanguage\tlicence\tsplit\ttext"

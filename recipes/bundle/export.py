@@ -18,6 +18,7 @@ from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
+from voxclone.synthesis.reference import encoder_id
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.alignment import aligner_config
 from voxclone.training.checkpoint import export_part
@@ -102,8 +103,10 @@ def main() -> None:
         raise ConfigError(f"a run was trained with other sizes than its config: {error}") from error
     card = args.card.read_text(encoding="utf8")
     voices = {path.stem: path for path in (args.base / "voices").glob("*.voice")} if args.base else {}
-    if args.speaker_run is not None:
-        voices = {}  # another encoder's
+    if args.base and args.speaker_run is not None:
+        former = trained("speaker_encoder", hub.read_config(args.base), None, args.base)
+        if encoder_id(former) != encoder_id(parts["speaker_encoder"]):
+            voices = {}  # another encoder's
     hub.save_folder(args.out, config, parts, card=card, voices=voices)
     if args.voices:
         model = voxclone.VoxClone.from_pretrained(args.out)

@@ -12,6 +12,7 @@ from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
 from voxclone.config import SpeakerEncoderConfig
 from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.synthesis.reference import encoder_id
 from voxclone.training.augmentation import Augmentation, simulate_rooms
 from voxclone.training.backgrounds import babble, coloured_noise
 from voxclone.training.checkpoint import export_part, export_weights
@@ -79,6 +80,8 @@ def distilled(
         raise SystemExit("--teacher says nothing of crops at other speeds: set speed_probability to 0 in the config")
     teacher = SpeakerEncoder(model).eval()
     load_encoder(teacher, args.teacher)
+    if model.space not in (None, encoder_id(teacher)):
+        raise SystemExit(f"the config's space is {model.space}, and the teacher's encoder_id is {encoder_id(teacher)}")
     entries = [entry for recordings in crops.recordings for entry in recordings]
     keys = {entry.key for entry in entries}
     embeddings = kept_embeddings(
