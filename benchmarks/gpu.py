@@ -175,7 +175,7 @@ class Measurement:
         self.run("stages", [Task(f"stages {each}", staging(each), 15) for each in self.args.vocoders])
 
     def profile(self) -> None:
-        self.run("profile", [Task(f"profile {each}", profiling(each, self.args.sizes[0]), 15) for each in ("V1", "V2")])
+        self.run("profile", [Task(f"profile {each}", profiling(each, self.args.sizes[0]), 15) for each in ("bundle", "V2", "V1")])
 
     def counters(self) -> None:
         self.run("counters", [Task("counters", counting, 25)])

@@ -17,7 +17,7 @@ from voxclone.kernels.packing import packed_together
 MOST_CHANNELS = 128
 WHOLE_BLOCKS = 64  # channels up to which a block is one launch
 SHARED_BYTES = 227 * 1024
-PARTS = {16: (3, 10, 4), 32: (3, 6, 4), 64: (3, 3, 4), 128: (2, 2, 4)}  # by width: groups, parts of a group, stages
+PARTS = {16: (2, 8, 4), 32: (4, 4, 4), 64: (3, 3, 4), 128: (4, 1, 4)}  # by width: groups, parts of a group, stages
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ class Tile(NamedTuple):
 
 def tile_for(channels_in: int, channels_out: int) -> Tile:
     """Predicted, not measured: no GPU could be had."""
-    columns, depth = block(channels_out, 128), block(channels_in, 64)
-    return Tile(128, columns, depth, 8 if columns == 128 else 4, 3)
+    columns, depth = block(channels_out, 256), block(channels_in, 64)
+    return Tile(64 if columns == 256 else 128, columns, depth, 4, 3)
 
 
 def block(channels: int, most: int) -> int:

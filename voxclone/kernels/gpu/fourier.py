@@ -18,8 +18,8 @@ from voxclone.kernels.gpu.convolution import Tile, block, pack, reach
 from voxclone.kernels.istft_head import MAX_LOG_MAGNITUDE, TINY
 from voxclone.kernels.packing import packed
 
-SPECTRUM = Tile(64, 32, 32, 4, 2)  # predicted, not measured
-OVERLAP = Tile(64, 64, 32, 4, 2)  # no more columns than hop_length are made
+SPECTRUM = Tile(128, 32, 32, 4, 2)  # predicted, not measured
+OVERLAP = Tile(128, 32, 32, 4, 2)  # no more columns than hop_length are made
 
 
 def turned_spectrum(

@@ -33,7 +33,7 @@ class ChainTile(NamedTuple):
 
 def chain_tile(channels: int) -> ChainTile:
     """Predicted, not measured: no GPU could be had."""
-    return ChainTile(512, 64 if channels > 64 else 128, 8 if channels > 32 else 4, 3)
+    return ChainTile(512, 128, 8, 3)
 
 
 def chain(
