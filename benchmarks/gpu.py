@@ -41,9 +41,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-logging.getLogger("voxclone").setLevel(logging.ERROR)  # that a kernel is compiled
-
 import torch
 from torch import Tensor, nn
 
@@ -70,8 +67,9 @@ FORMS = {
     "eager bfloat16": ("reference", torch.bfloat16, False, False),
     "fused bfloat16": ("fused", torch.bfloat16, False, False),
     "fused bfloat16, graph": ("fused", torch.bfloat16, False, True),
+    "auto bfloat16": ("auto", torch.bfloat16, False, False),
+    "auto bfloat16, graph": ("auto", torch.bfloat16, False, True),
     "fused without blocks": ("fused", torch.bfloat16, False, False),
-    "fused without blocks and stages": ("fused", torch.bfloat16, False, False),
     "eager bfloat16, graph": ("reference", torch.bfloat16, False, True),
     "channels-last bfloat16": ("fused", torch.bfloat16, True, False),
     "fused float32": ("fused", torch.float32, False, False),
@@ -95,6 +93,8 @@ def main() -> None:
     parser.add_argument("--name", help="of a file in benchmarks/results to write")
     args = parser.parse_args()
     begun = time.monotonic()
+    torch.set_num_threads(1)  # of each process
+    logging.getLogger("voxclone").setLevel(logging.ERROR)  # that a kernel is compiled
     measurement = Measurement(args, begun + 60 * args.minutes)
     for part in [each for each in PARTS if each in args.parts]:
         getattr(measurement, part)()
@@ -149,8 +149,11 @@ class Measurement:
         if "sweep" in self.args.parts:
             found = gpu_sweep.candidates(self.args.quick_sweep)
             tasks += [Task(f"check {i}", checking(found[i::24]), 50) for i in range(min(24, len(found)))]
-        exact = [torch.float32]  # last, since it compiles longest
-        tasks += [Task(f"{name} float32", checking_parity(name, self.args.lengths, exact), 60) for name in names()]
+        exact = [torch.float32]  # last, since it compiles longest: a task for each length
+        tasks += [
+            Task(f"{name} float32 {length}", checking_parity(name, [length], exact), 60)
+            for length, name in itertools.product(self.args.lengths, names())
+        ]
         rows = self.run("parity", tasks, self.args.processes, time.monotonic() + 0.55 * (self.end - time.monotonic()))
         parities = [row for row in rows if "op" in row]
         by_op = {name: [row for row in parities if row["op"] == name] for name in names()}
@@ -175,7 +178,8 @@ class Measurement:
         self.run("stages", [Task(f"stages {each}", staging(each), 15) for each in self.args.vocoders])
 
     def profile(self) -> None:
-        self.run("profile", [Task(f"profile {each}", profiling(each, self.args.sizes[0]), 15) for each in ("bundle", "V2", "V1")])
+        vocoders = [each for each in ("bundle", "V2", "V1") if each in self.args.vocoders]
+        self.run("profile", [Task(f"profile {each}", profiling(each, self.args.sizes[0]), 15) for each in vocoders])
 
     def counters(self) -> None:
         self.run("counters", [Task("counters", counting, 25)])
@@ -209,8 +213,16 @@ def key(row: Row) -> tuple[Any, ...]:
     return row["kernel"], row["size"], tuple(row["division"])
 
 
+def each_of(rows: Callable[[], Iterator[Row]]) -> Callable[[Emit], None]:
+    def work(emit: Emit) -> None:
+        for row in rows():
+            emit(row)
+
+    return work
+
+
 def checking_parity(name: str, lengths: list[int], dtypes: list[torch.dtype]) -> Callable[[Emit], None]:
-    return lambda emit: [emit(row) for row in parity(name, torch.device("cuda"), lengths, dtypes)] and None
+    return each_of(lambda: parity(name, torch.device("cuda"), lengths, dtypes))
 
 
 def checking(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
@@ -256,7 +268,7 @@ def timing(vocoder: str, sizes: list[str], count: int) -> Callable[[Emit], None]
 
 
 def staging(vocoder: str) -> Callable[[Emit], None]:
-    return lambda emit: [emit(row) for row in stages(vocoder)] and None
+    return each_of(lambda: stages(vocoder))
 
 
 def sized(size: str) -> tuple[int, float]:
@@ -267,39 +279,37 @@ def sized(size: str) -> tuple[int, float]:
 @torch.inference_mode(False)
 @torch.no_grad()
 def prepared(name: str, seconds: float, batch: int) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
-    """A vocoder on the GPU and its inputs; weights that know whether they were written to, so that they are packed once."""
+    """A vocoder on the GPU and its inputs; its weights know whether they were written to, to be packed once."""
     return prepare(name, None, seconds, batch, torch.device("cuda"))
 
 
 def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
     mode, dtype, innermost, captured = FORMS[name]
-    made = run(vocoder, inputs, mode, dtype)
+    made = run(vocoder, vocoder, inputs, mode, dtype)
     if innermost:
         made = channels_last(made)
     if "without" in name:
-        made = without(made, ["block", "stage"] if "stages" in name else ["block"])
+        made = without_blocks(made)
     return capture_graph(made, ()) if captured else made
 
 
-def without(call: Call, kernels: list[str]) -> Call:
-    """The same where some kernels do not serve."""
+def without_blocks(call: Call) -> Call:
+    """The same with a kernel for each convolution of the residual blocks."""
 
     def patched() -> Tensor:
-        with contextlib.ExitStack() as stack:
-            for kernel in kernels:
-                stack.enter_context(mock.patch(f"voxclone.kernels.gpu.{kernel}.serves", return_value=False))
+        with mock.patch("voxclone.kernels.gpu.block.serves", return_value=False):
             return call()
 
     return patched
 
 
-def run(vocoder: nn.Module, inputs: tuple[Tensor, Tensor], mode: str, dtype: torch.dtype, module: Any = None) -> Call:
-    """A call of the vocoder, or of a module that stands for it, in a mode of the kernels' doors and a dtype."""
+def run(vocoder: nn.Module, module: nn.Module, inputs: tuple[Tensor, Tensor], mode: str, dtype: torch.dtype) -> Call:
+    """A call of a module that is the vocoder or stands for it, in a mode of the kernels' doors and a dtype."""
 
     def call() -> Tensor:
         os.environ["VOXCLONE_KERNELS"] = mode
         vocoder.precision = dtype  # type: ignore[assignment]  # a plain attribute
-        made: Tensor = (module or vocoder)(*inputs)
+        made: Tensor = module(*inputs)
         return made
 
     return call
@@ -332,7 +342,7 @@ def whole(name: str, batch: int, seconds: float, wanted: list[str]) -> Iterator[
             error = float((made - expected).norm() / expected.norm())
             del made
             yield {"form": each, **clock(call), "error": float(f"{error:.1e}")}
-        except Exception as refused:  # a form that this machine lacks is a row of the table too
+        except Exception as refused:  # noqa: BLE001  # a form that this machine lacks is a row of the table too
             yield {"form": each, "refused": f"{type(refused).__name__}: {str(refused)[-400:]}"}
         call = None  # type: ignore[assignment]  # its graph's memory is not the next one's
 
@@ -359,7 +369,8 @@ def compiling(name: str, wanted: str, size: str, turn: Any) -> Callable[[Emit], 
         batch, seconds = sized(size)
         vocoder, inputs = prepared(name, seconds, batch)
         begun = time.monotonic()
-        call = run(vocoder, inputs, "reference", torch.bfloat16, torch.compile(vocoder, mode=COMPILED[wanted]))
+        compiled = torch.compile(vocoder, mode=COMPILED[wanted])
+        call = run(vocoder, compiled, inputs, "reference", torch.bfloat16)  # type: ignore[arg-type]  # it is a module
         call()
         torch.cuda.synchronize()
         took = round(time.monotonic() - begun, 1)
@@ -395,7 +406,7 @@ def stages(name: str, batch: int = 16, seconds: float = 10.0) -> Iterator[Row]:
             os.environ["VOXCLONE_KERNELS"] = mode
             try:
                 row[f"{mode}_ms"] = clock(lambda: fusion(x))["ms"]  # noqa: B023  # called at once
-            except Exception as refused:  # a stage that fails is a row of the table too
+            except Exception as refused:  # noqa: BLE001  # a stage that fails is a row of the table too
                 row[f"{mode}_refused"] = f"{type(refused).__name__}: {str(refused)[-300:]}"
             else:
                 row[f"{mode}_of_roofline"] = round(max(arithmetic, traffic) / row[f"{mode}_ms"], 3)
@@ -418,7 +429,8 @@ def profiling(name: str, size: str) -> Callable[[Emit], None]:
             torch.cuda.synchronize()
         found = sorted(profiler.key_averages(), key=lambda event: -event.device_time_total)
         for event in found[:8]:
-            emit({"vocoder": name, "kernel": event.key[:60], "ms": event.device_time_total / 1e3, "calls": event.count})
+            row: Row = {"vocoder": name, "kernel": event.key[:60], "calls": event.count}
+            emit({**row, "ms": event.device_time_total / 1e3})
 
     return work
 
@@ -433,7 +445,8 @@ COUNTERS = {
     "sm__warps_active.avg.pct_of_peak_sustained_active": "occupancy_percent",
 }
 COUNTED = (
-    "import torch, sys; sys.path.insert(0, 'benchmarks'); from gpu import form, prepared; torch.set_grad_enabled(False);"
+    "import torch, sys; sys.path.insert(0, 'benchmarks'); from gpu import form, prepared; "
+    "torch.set_grad_enabled(False);"
     "given = prepared('V1', 3.0, 4); form('fused bfloat16', *given)(); torch.cuda.synchronize()"
 )
 
@@ -442,7 +455,7 @@ def counting(emit: Emit) -> None:
     """What ncu says of the first launches of each kernel in V1."""
     tool = shutil.which("ncu") or "/usr/local/cuda/bin/ncu"
     command = [tool, "--clock-control", "none", "--csv", "--metrics", ",".join(COUNTERS), "--print-units", "base"]
-    command += ["-k", "regex:conv1d_kernel|residual_block|mean_of_blocks", "--launch-count", "40"]
+    command += ["-k", "regex:conv1d_kernel|residual_block", "--launch-count", "40"]
     done = subprocess.run([*command, sys.executable, "-c", COUNTED], capture_output=True, text=True, timeout=24)
     found: dict[str, Row] = {}
     for line in done.stdout.splitlines():

@@ -44,10 +44,7 @@ def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., 
         arguments = [torch.randn(2, channels, length), weights, biases, list(dilations) * 3, sizes, 1 + paired, SLOPE]
         name = f"multi_receptive_field {channels}{' in pairs' if paired else ''}"
         yield name, multi_receptive_field_door, multi_receptive_field_reference, arguments
-        if channels <= 64:
-            yield f"{name} in a stage", without_block, multi_receptive_field_reference, arguments
-        if channels <= 128:
-            yield f"{name} in Triton", without_stage, multi_receptive_field_reference, arguments
+        yield f"{name} in Triton", without_block, multi_receptive_field_reference, arguments
     weights = [weight(256, 256, each) for each in (3, 7, 11) for _ in range(2)]
     arguments = [torch.randn(2, 256, length), weights, [torch.randn(256) for _ in weights], [3, 1] * 3, [2] * 3]
     yield (
@@ -110,15 +107,9 @@ def converted(argument: Any, change: Callable[..., Tensor]) -> Any:
 
 
 def without_block(*given: Any) -> Tensor:
-    """Residual blocks by the stage in CUDA C++, also where the blocks by warpgroup products would serve."""
+    """Residual blocks by a kernel for each convolution, also where CUDA C++ would serve."""
     with mock.patch("voxclone.kernels.gpu.block.serves", return_value=False):
         return multi_receptive_field_door(*given)
-
-
-def without_stage(*given: Any) -> Tensor:
-    """Residual blocks by the Triton kernels, also where CUDA C++ would serve."""
-    with mock.patch("voxclone.kernels.gpu.stage.serves", return_value=False):
-        return without_block(*given)
 
 
 def names() -> list[str]:
@@ -148,7 +139,7 @@ def parity(
                 made = door(*given)
                 if device.type == "cuda":
                     torch.cuda.synchronize()
-            except Exception as error:  # whatever it is belongs into the table
+            except Exception as error:  # noqa: BLE001  # whatever it is belongs into the table
                 row["refused"] = f"{type(error).__name__}: {str(error)[-600:]}"
             else:
                 bound = 2 * (plain.double() - exact).abs().max() + torch.finfo(dtype).eps * exact.abs().max()

@@ -1,4 +1,4 @@
-"""Parts of a measurement on a GPU, each in a process of its own: what fails, crashes or hangs takes no other with it."""
+"""Parts of a measurement on a GPU, each in a process of its own: what fails or hangs takes no other with it."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _child(task: Task, path: Path) -> None:
 
         try:
             task.work(emit)
-        except BaseException:  # whatever it is belongs into the table
+        except BaseException:  # noqa: BLE001  # whatever it is belongs into the table
             emit({"failed": traceback.format_exc()[-1500:]})
     sys.stdout.flush()
     sys.stderr.flush()

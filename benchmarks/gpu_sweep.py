@@ -1,25 +1,24 @@
 """The GPU kernels by how they divide their work: a part of benchmarks/gpu.py.
 
-Each candidate is a kernel at a size of V1, V2, V3 or the bundle with one division. `check` compiles it and compares what
-it makes with plain PyTorch's in float32, in many processes at once; `clock` times it at 16 x 10 s, alone on the GPU.
+Each candidate is a kernel at a size of V1, V2, V3 or the bundle with one division. `check` compiles it and compares
+what it makes with plain PyTorch's in float32, in many processes at once; `clock` times it at 16 x 10 s, alone.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from voxclone.kernels.conv1d import conv1d_reference
-from voxclone.kernels.gpu import block, fourier, pulses, residual, snake, stage
+from voxclone.kernels.gpu import block, fourier, pulses, snake
 from voxclone.kernels.gpu.convolution import Tile, convolve, pack
 from voxclone.kernels.gpu.nvrtc import Function, machine_code
-from voxclone.kernels.gpu.residual import ChainTile
 from voxclone.kernels.istft_head import istft_head_reference
 from voxclone.kernels.multi_receptive_field import multi_receptive_field_reference
 from voxclone.kernels.pulse_source import pulse_source_reference
@@ -46,7 +45,7 @@ class Candidate(NamedTuple):
 
 def candidates(quick: bool = False) -> list[Candidate]:
     """All of them; `quick` takes the first one of each size."""
-    made = [*blocks(), *convolutions(), *stages(), *chains(), *heads(), *others()]
+    made = [*blocks(), *convolutions(), *heads(), *others()]
     if not quick:
         return made
     return list({(each.kernel, each.size): each for each in reversed(made)}.values())[::-1]
@@ -104,49 +103,13 @@ def convolution(channels: int, columns: int, taps: int, length: int, tile: tuple
         given |= {"residual": rows} if alike else {"tanh": columns == 1}
 
         def expected() -> Tensor:
-            made = conv1d_reference(*floats(x, weight, bias), taps // 2, 1, slope, columns == 1)
+            made = conv1d_reference(x.float(), weight.float(), bias.float(), taps // 2, 1, slope, columns == 1)
             return (made + x.float() if alike else made).transpose(1, 2)
 
         return lambda: convolve(rows, packed, bias, **given), expected
 
     size = f"{channels} to {columns}, {taps} taps{'' if slope != 1 else ', no activation'}"
     return Candidate("convolution", size, tile, length, make)
-
-
-def chains() -> Iterator[Candidate]:
-    wide = [(512, 64, 8, 3), (512, 64, 8, 2), (256, 64, 8, 3), (512, 128, 8, 3), (1024, 64, 8, 3), (256, 64, 4, 3)]
-    middle = [
-        (512, 128, 8, 3),
-        (512, 128, 4, 3),
-        (512, 64, 4, 3),
-        (1024, 128, 8, 3),
-        (256, 128, 8, 3),
-        (512, 128, 8, 2),
-    ]
-    narrow = [(512, 128, 4, 3), (512, 128, 8, 3), (1024, 256, 8, 3), (2048, 128, 8, 3), (1024, 128, 4, 4)]
-    for channels, length, tiles in ((128, 64, wide), (64, 128, middle), (32, 256, narrow), (16, 128, narrow)):
-        for tile in tiles:
-            yield chain(channels, 1, length * FRAMES, tile)
-    for channels, length, tiles in ((64, 128, middle[:3]), (32, 256, narrow[:4]), (16, 128, narrow[:4])):
-        for tile in tiles:
-            yield chain(channels, 3, length * FRAMES, tile)
-
-
-def chain(channels: int, pairs: int, length: int, tile: tuple[int, ...], taps: int = 7) -> Candidate:
-    dilations = DILATIONS[pairs]
-
-    def make(batch: int, length: int) -> Made:
-        x = drawn(batch, channels, length)
-        weights = [drawn_weight(channels, channels, taps) for _ in dilations]
-        biases = [drawn(channels) for _ in dilations]
-        rows, stacked, added = x.transpose(1, 2).contiguous(), torch.stack([*map(pack, weights)]), torch.stack(biases)
-
-        def call() -> Tensor:
-            return residual.chain(rows, stacked, added, dilations, per_residual=2, slope=SLOPE, tile=ChainTile(*tile))
-
-        return call, averaged(x, weights, biases, dilations, [len(dilations)], 2)
-
-    return Candidate(f"chain of {pairs} pairs", f"{channels} channels, {taps} taps", tile, length, make)
 
 
 def blocks() -> Iterator[Candidate]:
@@ -194,69 +157,20 @@ def residual_block(
         )
         rows = x.transpose(1, 2).contiguous()
         out = torch.empty_like(rows)
-        right, added = block.pieces(weights, x.dtype), stage.padded_biases(biases)
+        right, added = block.pieces(weights, x.dtype), block.padded_biases(biases)
         code = machine_code(block.source(shape.width), shape.options(), "90a")
-        function = Function(code, "residual_block", shape.shared_bytes)
+        function = Function(code, "residual_block", shape.shared_bytes, torch.cuda.current_device())
 
         def call() -> Tensor:
             grid, stream = (-(-length // shape.times), batch), torch.cuda.current_stream().cuda_stream
-            function.launch(grid, 128 * division[0], (rows, right, added, out, length, 0, 1.0, shape.plan), stream)
+            given = rows, right, added, out, length, 0, 1.0, shape.plan
+            function.launch(grid, 128 * division[0], given, stream, shape.shared_bytes)
             return out
 
         return call, averaged(x, weights, biases, dilations, [len(dilations)], together)
 
     kind = f"block of {len(dilations)}, {'in pairs' if together == 2 else 'single'}"
     return Candidate(kind, f"{channels} channels, {taps} taps", division, length, make)
-
-
-def stages() -> Iterator[Candidate]:
-    """The whole stage in CUDA C++: times, warps, and rows of 16 that a warp makes at once."""
-    pairs, singles = ((3, 7, 11), (DILATIONS[3],) * 3, 2), ((3, 5, 7), ((1, 2), (2, 6), (3, 12)), 1)
-    tried = {
-        64: [(256, 12), (256, 8), (256, 16), (384, 12), (128, 8), (448, 16)],
-        32: [(512, 10), (512, 16), (256, 8), (384, 8), (1024, 16), (768, 12)],
-        16: [(1024, 12), (1024, 16), (512, 8), (768, 8), (2048, 16), (256, 8)],
-        8: [(1024, 12), (1024, 16), (512, 8), (768, 8), (2048, 16), (256, 8)],
-    }
-    lengths = {64: 128, 32: 256, 16: 128, 8: 256}
-    for channels, divisions in tried.items():
-        for times, warps in divisions:
-            yield whole_stage(channels, *pairs, lengths[channels] * FRAMES, times, warps)
-    for channels, times, warps in ((64, 256, 12), (64, 512, 16), (32, 512, 10), (32, 1024, 16)):
-        yield whole_stage(channels, *singles, (64 if channels == 64 else 256) * FRAMES, times, warps)
-
-
-def whole_stage(
-    channels: int,
-    taps: tuple[int, ...],
-    dilations: tuple[tuple[int, ...], ...],
-    per_residual: int,
-    length: int,
-    times: int,
-    warps: int,
-) -> Candidate:
-    shape = stage.Shape(channels, taps, dilations, per_residual, SLOPE, True, times=times, warps=warps)
-
-    def make(batch: int, length: int) -> Made:
-        x, count = drawn(batch, channels, length), len(dilations[0])
-        weights = [drawn_weight(channels, channels, each) for each in taps for _ in range(count)]
-        biases = [drawn(channels) for _ in weights]
-        rows = x.transpose(1, 2).contiguous()
-        flat = [each for block in dilations for each in block]
-        expected = averaged(x, weights, biases, flat, [count] * len(taps), per_residual)
-        right, added, out = stage.fragments(weights, x.dtype), stage.padded_biases(biases), torch.empty_like(rows)
-        code = machine_code(stage.source(), shape.options(), 90)
-        function = Function(code, "mean_of_blocks", shape.shared_bytes)
-
-        def call() -> Tensor:
-            grid, stream = (-(-length // times), batch), torch.cuda.current_stream().cuda_stream
-            function.launch(grid, 32 * warps, (rows, right, added, out, length), stream)
-            return out
-
-        return call, expected
-
-    kind = "pairs" if per_residual == 2 else "singles"
-    return Candidate(f"stage of {kind}", f"{channels} channels", (times, warps), length, make)
 
 
 def heads() -> Iterator[Candidate]:
@@ -280,9 +194,10 @@ def head(first: tuple[int, ...], second: tuple[int, ...], part: str) -> Candidat
             return fourier.turned_spectrum(rows, weight, bias, carrier, window, 32, SLOPE, Tile(*first))
 
         def expected() -> Tensor:
+            given = weight.float(), bias.float(), carrier, window, 32, SLOPE
             if part == "overlap":
-                return istft_head_reference(*floats(x, weight, bias), carrier, window, 32, SLOPE)
-            return fourier.turned_spectrum(*floats(rows, weight, bias), carrier, window, 32, SLOPE)
+                return istft_head_reference(x.float(), *given)
+            return fourier.turned_spectrum(rows.float(), *given)
 
         return call, expected
 
@@ -290,23 +205,23 @@ def head(first: tuple[int, ...], second: tuple[int, ...], part: str) -> Candidat
 
 
 def others() -> Iterator[Candidate]:
-    for times, block, warps in ((1018, 512, 4), (506, 512, 4), (2042, 1024, 4), (2042, 1024, 8), (1018, 1024, 8)):
-        yield waves(times, block, warps)
+    for times, step, warps in ((1018, 512, 4), (506, 512, 4), (2042, 1024, 4), (2042, 1024, 8), (1018, 1024, 8)):
+        yield waves(times, step, warps)
     for samples, warps in ((1024, 4), (512, 4), (2048, 8), (256, 4)):
         yield source(samples, warps)
 
 
-def waves(times: int, block: int, warps: int) -> Candidate:
+def waves(times: int, step: int, warps: int) -> Candidate:
     def make(batch: int, length: int) -> Made:
         x = drawn(batch, 64, length)
         alpha, beta, low_pass = torch.rand(64).cuda() + 0.5, torch.rand(64).cuda() + 0.5, half_band_filter(12).cuda()
 
         def call() -> Tensor:
-            return snake.snake(x, alpha, beta, low_pass, times=times, block=block, warps=warps)
+            return snake.snake(x, alpha, beta, low_pass, times=times, block=step, warps=warps)
 
         return call, lambda: anti_aliased_snake_reference(x.float(), alpha, beta, low_pass)
 
-    return Candidate("snake", "64 channels", (times, block, warps), 128 * FRAMES, make)
+    return Candidate("snake", "64 channels", (times, step, warps), 128 * FRAMES, make)
 
 
 def source(samples: int, warps: int) -> Candidate:
@@ -333,15 +248,11 @@ def averaged(
     x: Tensor, weights: list[Tensor], biases: list[Tensor], dilations: Sequence[int], sizes: list[int], together: int
 ) -> Callable[[], Tensor]:
     def expected() -> Tensor:
-        given = floats(x), [each.float() for each in weights], [each.float() for each in biases]
-        made = multi_receptive_field_reference(given[0][0], *given[1:], dilations, sizes, together, SLOPE)
+        given = x.float(), [each.float() for each in weights], [each.float() for each in biases]
+        made = multi_receptive_field_reference(*given, dilations, sizes, together, SLOPE)
         return made.transpose(1, 2)
 
     return expected
-
-
-def floats(*tensors: Tensor) -> tuple[Tensor, ...]:
-    return tuple(each.float() for each in tensors)
 
 
 def drawn(*shape: int) -> Tensor:
@@ -349,7 +260,8 @@ def drawn(*shape: int) -> Tensor:
 
 
 def drawn_weight(channels: int, inputs: int, taps: int) -> Tensor:
-    return drawn(channels, inputs, taps) * (0.5 / (inputs * taps) ** 0.5)
+    made: Tensor = drawn(channels, inputs, taps) * (0.5 / (inputs * taps) ** 0.5)
+    return made
 
 
 @torch.inference_mode()
@@ -362,7 +274,7 @@ def check(each: Candidate) -> dict[str, Any]:
         call, expected = each.make(2, min(each.length, 5000))
         made, wanted = call().float(), expected()
         error = float((made - wanted).norm() / wanted.norm())
-    except Exception as failed:  # whatever it is belongs into the table
+    except Exception as failed:  # noqa: BLE001  # whatever it is belongs into the table
         return {**each.row(), "failed": f"{type(failed).__name__}: {str(failed)[-300:]}"}
     return {**each.row(), "error": float(f"{error:.1e}"), "seconds": round(time.monotonic() - begun, 1)}
 
@@ -374,13 +286,14 @@ def clock(each: Candidate, rounds: int = 7) -> dict[str, Any]:
         call, _ = each.make(BATCH, each.length)
         for _ in range(2):
             call()
-        events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(rounds)]
+        event = functools.partial(torch.cuda.Event, enable_timing=True)
+        events = [(event(), event()) for _ in range(rounds)]
         for start, end in events:
             start.record()
             call()
             end.record()
         torch.cuda.synchronize()
-    except Exception as failed:  # whatever it is belongs into the table
+    except Exception as failed:  # noqa: BLE001  # whatever it is belongs into the table
         return {**each.row(), "failed": f"{type(failed).__name__}: {str(failed)[-300:]}"}
     times = sorted(start.elapsed_time(end) for start, end in events)
     return {**each.row(), "ms": round(times[rounds // 2], 4)}

@@ -105,12 +105,11 @@ def on_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str], st
         if (found := built.get((*options, source))) is not None:
             return found
         folder = tmp_path_factory.mktemp("host")
-        run = "run_block_on_host.h" if "residual_block" in source else "run_on_host.h"
-        parts = [f'#include "{here / "cuda_on_host.h"}"', source, f'#include "{here / run}"']
-        (folder / "stage.cpp").write_text("\n".join(parts), encoding="utf-8")
-        command = ["g++", "-O1", "-w", "-shared", "-fPIC", "-std=c++17", *options, "stage.cpp", "-o", "stage.so"]
+        parts = [f'#include "{here / "cuda_on_host.h"}"', source, f'#include "{here / "run_on_host.h"}"']
+        (folder / "block.cpp").write_text("\n".join(parts), encoding="utf-8")
+        command = ["g++", "-O1", "-w", "-shared", "-fPIC", "-std=c++17", *options, "block.cpp", "-o", "block.so"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return built.setdefault((*options, source), ctypes.CDLL(str(folder / "stage.so")))
+        return built.setdefault((*options, source), ctypes.CDLL(str(folder / "block.so")))
 
     return build

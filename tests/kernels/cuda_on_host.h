@@ -1,8 +1,7 @@
 // Runs a CUDA kernel's source on the CPU: what stands before its first line when g++ compiles it as C++.
 //
-// Each thread is a fiber. A warp's 32 run until all of them wait for each other, as at a tensor-core instruction, whose
-// registers they exchange as the PTX manual lays them out; warps run one after another from barrier to barrier. Shared
-// memory begins as NaN, ends in a guard, and counts the bank conflicts of its matrix loads.
+// Each thread is a fiber; warps run one after another from barrier to barrier, forwards or backwards. Copies and products
+// happen at once, their registers as the PTX manual lays them out. Shared memory begins as NaN and ends in a guard.
 
 #include <csetjmp>
 #include <cstddef>
@@ -33,7 +32,7 @@ static Place threadIdx, blockIdx;
 
 namespace host {
 
-enum Waits { RUNNING, FOR_WARP, FOR_BLOCK, DONE };
+enum Waits { RUNNING, FOR_BLOCK, DONE };
 
 struct Fiber {
     ucontext_t context;
@@ -43,23 +42,11 @@ struct Fiber {
     bool started;
 };
 
-struct Warp {
-    const uint4* rows[32];
-    float left[32][8], right[32][4];
-};
-
 static std::vector<Fiber> fibers;
-static std::vector<Warp> warps;
 static ucontext_t origin;
 static jmp_buf scheduler;
 static int current;
-static long conflicts;
 static void (*entry)();
-
-static void wait(Waits kind) {
-    fibers[current].waits = kind;
-    if (_setjmp(fibers[current].where) == 0) _longjmp(scheduler, 1);
-}
 
 static void begin() {
     entry();
@@ -83,21 +70,17 @@ static void resume(int thread) {
     setcontext(&fiber.context);
 }
 
-// Until the warp is at a barrier of the block, or done; false where its lanes part at an instruction of all of them.
+// Until the warp is at a barrier, or done; false where its lanes part.
 static bool run_warp(int warp) {
-    for (;;) {
-        int count[4] = {};
-        for (int lane = 0; lane < 32; ++lane) resume(32 * warp + lane);
-        for (int lane = 0; lane < 32; ++lane) ++count[fibers[32 * warp + lane].waits];
-        if (count[FOR_BLOCK] == 32 || count[DONE] == 32) return true;
-        if (count[FOR_WARP] != 32) return false;
-    }
+    int count[3] = {};
+    for (int lane = 0; lane < 32; ++lane) resume(32 * warp + lane);
+    for (int lane = 0; lane < 32; ++lane) ++count[fibers[32 * warp + lane].waits];
+    return count[FOR_BLOCK] == 32 || count[DONE] == 32;
 }
 
 static bool run_block(int threads, bool backwards) {
     const int number = threads / 32;
     fibers.resize(threads);
-    warps.resize(number);
     for (Fiber& fiber : fibers) {
         fiber.stack.resize(1 << 16);
         fiber.started = false;
@@ -149,48 +132,11 @@ static inline Pair pair_of(float first, float second) {
     return host::bits(first) | (Pair)host::bits(second) << 16;
 }
 
-static inline void __syncthreads() { host::wait(host::FOR_BLOCK); }
-
-static void load_matrices(Pair (&made)[4], const uint4* row) {
-    const int lane = threadIdx.x % 32, number = threadIdx.x / 32;
-    host::warps[number].rows[lane] = row;
-    host::wait(host::FOR_WARP);
-    const host::Warp& warp = host::warps[number];
-    if (lane % 8 == 0)
-        for (int one = lane; one < lane + 8; ++one)
-            for (int other = lane; other < one; ++other)
-                host::conflicts += warp.rows[one] != warp.rows[other] &&
-                                   ((uintptr_t)warp.rows[one] / 16 - (uintptr_t)warp.rows[other] / 16) % 8 == 0;
-    for (int matrix = 0; matrix < 4; ++matrix)
-        std::memcpy(&made[matrix], (const char*)warp.rows[8 * matrix + lane / 4] + 4 * (lane % 4), 4);
-    host::wait(host::FOR_WARP);
+static inline void __syncthreads() {
+    host::fibers[host::current].waits = host::FOR_BLOCK;
+    if (_setjmp(host::fibers[host::current].where) == 0) _longjmp(host::scheduler, 1);
 }
 
-static void multiply(float (&sums)[4], const Pair (&a)[4], Pair b0, Pair b1) {
-    const int lane = threadIdx.x % 32, number = threadIdx.x / 32;
-    host::Warp& warp = host::warps[number];
-    for (int each = 0; each < 4; ++each) {
-        warp.left[lane][2 * each] = first_of(a[each]);
-        warp.left[lane][2 * each + 1] = second_of(a[each]);
-    }
-    const Pair right[2] = {b0, b1};
-    for (int each = 0; each < 2; ++each) {
-        warp.right[lane][2 * each] = first_of(right[each]);
-        warp.right[lane][2 * each + 1] = second_of(right[each]);
-    }
-    host::wait(host::FOR_WARP);
-    for (int each = 0; each < 4; ++each) {
-        const int row = lane / 4 + 8 * (each / 2), column = 2 * (lane % 4) + each % 2;
-        double sum = 0;
-        for (int k = 0; k < 16; ++k)
-            sum += (double)warp.left[4 * (row % 8) + k % 8 / 2][2 * (row / 8 + 2 * (k / 8)) + k % 2] *
-                   warp.right[4 * column + k % 8 / 2][2 * (k / 8) + k % 2];
-        sums[each] += (float)sum;
-    }
-    host::wait(host::FOR_WARP);
-}
-
-#ifdef STAGES  // block.cu: copies and products happen at once
 static inline void copy_later(uint4* place, const uint4* read) { *place = *read; }
 static inline void commit_copies() {}
 static inline void wait_for_copies() {}
@@ -212,4 +158,3 @@ static void multiply_rows(float (&sums)[WIDTH / 8][4], const uint4* left, const 
             sums[chunk][each] += (float)sum;
         }
 }
-#endif

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from voxclone.kernels.gpu import block
 from voxclone.kernels.gpu.block import Shape
-from voxclone.kernels.gpu.stage import padded_biases
 from voxclone.kernels.multi_receptive_field import multi_receptive_field_reference
 
 Case = tuple[Tensor, Tensor, Tensor]
@@ -41,7 +40,7 @@ def run(on_host: Host, shape: Shape, length: int, backwards: bool = False, old: 
     """What the kernel, a piece of it replaced, makes of random values and adds to others."""
     source = block.source(shape.width)
     assert old in source
-    library = on_host(shape.options(), source.replace(old, new) if old else source)
+    library = on_host(shape.options(), source.replace(old, new or old, 1))
     dtype = torch.bfloat16 if shape.bfloat16 else torch.float16
     channels, count = shape.channels, len(shape.dilations)
     x, total = torch.randn(2, channels, length).to(dtype), torch.randn(2, channels, length).to(dtype)
@@ -50,7 +49,7 @@ def run(on_host: Host, shape: Shape, length: int, backwards: bool = False, old: 
     ]
     biases = [torch.randn(channels).to(dtype) for _ in range(count)]
     rows, made = x.transpose(1, 2).contiguous(), total.transpose(1, 2).clone(memory_format=torch.contiguous_format)
-    right, added = block.pieces(weights, dtype), padded_biases(biases)
+    right, added = block.pieces(weights, dtype), block.padded_biases(biases)
     pointers = [ctypes.c_void_p(each.data_ptr()) for each in (rows, right, added, made)]
     status = library.run(*pointers, length, 1, ctypes.c_float(0.5), (ctypes.c_int * 11)(*shape.plan), 2, int(backwards))
     if status:
@@ -83,3 +82,66 @@ def test_no_thread_waits_for_an_earlier_one(shape: Shape, on_host: Host) -> None
         torch.manual_seed(0)
         made.append(run(on_host, replace(shape, division=(2, 1, 4)), 200, backwards)[0])
     assert torch.equal(*made) and bool(made[0].isfinite().all())
+
+
+MUTATIONS = {
+    "one tap": ("(tap - taps / 2) * dilation", "((tap < 3 ? tap : 2) - taps / 2) * dilation"),
+    "dilation": ("const int dilation = plan.dilations[index];", "const int dilation = 1;"),
+    "start": ("const bool inside = time >= 0", "const bool inside = time >= -1"),
+    "end": ("time < length;\n                if (row", "time < length - 1;\n                if (row"),
+    "read beyond the end": ("if (time >= 0 && time < length && 8", "if (time >= 0 && time < length + 1 && 8"),
+    "halo": ("edge += dilation * (taps / 2);", "edge += dilation * (taps / 2) + (index == 0);"),
+    "slope": ("value < 0 ? value * SLOPE", "value < 0 ? value * 0.2f"),
+    "residual": ("if (adds) {", "if (false) {"),
+    "activation undone": ("value * (1.0f / SLOPE)", "value"),
+    "activation at first": ("activated(read.w)}", "read.w}"),
+    "activation between": ("if (!ends) one", "if (false) one"),
+    "sum": ("if (sums) before", "if (false) before"),
+    "scale": ("pair_of(scale * (", "pair_of(1.0f * ("),
+    "pieces of weights": ("piece % STAGES * PIECE;\n                begin", "0;\n                begin"),
+    "biases of the next": ("biases += WIDTH;", ";"),
+    "half of the rows": ("16 * warp + 8 * half", "16 * warp"),
+    "parts": ("first + 64 * part + 16", "first + 16"),
+    "item": ("x += (size_t)blockIdx.y", "x += (size_t)0"),
+    "barrier in the ring": ("__syncthreads();\n                fetch", "fetch"),
+    "barrier before the last": ("    __syncthreads();\n#pragma unroll 4", "#pragma unroll 4"),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutant_is_caught(name: str, on_host: Host, rounds_as_well: Check) -> None:
+    shape = replace(PAIRS, division=(2, 2, 4))
+    fair = [rounds_as_well(run(on_host, shape, 300, backwards, *MUTATIONS[name])) for backwards in (False, True)]
+    assert not all(fair)
+
+
+def test_parted_threads_and_writes_beyond_are_noticed(on_host: Host) -> None:
+    for old, new in (
+        ("if (row >= span - edge) continue;", "if (lane == 3) __syncthreads();"),
+        ("each < (span + 7) / 8 * 8 * CHUNKS", "each < 2 * (span + 7) / 8 * 8 * CHUNKS + 9000"),
+    ):
+        assert bool(run(on_host, PAIRS, 60, False, old, new)[0].isnan().all())
+
+
+def test_what_it_serves() -> None:
+    kernels = [torch.zeros(8, 8, 3)] * 2
+    found = block.shapes_of(torch.zeros(1, 8, 5, dtype=torch.bfloat16), kernels, [1, 3], [1, 1], 1, SLOPE)
+    shapes = [Shape(8, 3, (each,), 1, SLOPE, True) for each in (1, 3)]
+    assert found == [(shapes[0], slice(0, 1)), (shapes[1], slice(1, 2))]
+    assert shapes[0].width == 16
+    for x, weights, slope in (
+        (torch.zeros(1, 8, 5), kernels, SLOPE),  # float32
+        (torch.zeros(1, 12, 5, dtype=torch.float16), [torch.zeros(12, 12, 3)] * 2, SLOPE),
+        (torch.zeros(1, 136, 5, dtype=torch.float16), [torch.zeros(136, 136, 3)] * 2, SLOPE),
+        (torch.zeros(1, 8, 5, dtype=torch.float16), [torch.zeros(8, 8, 3), torch.zeros(8, 8, 5)], SLOPE),
+        (torch.zeros(1, 8, 5, dtype=torch.float16), kernels, 0.0),  # a leaky ReLU that cannot be undone
+    ):
+        assert block.shapes_of(x, weights, [1, 3], [2], 1, slope) is None
+
+
+@pytest.mark.parametrize("channels", [8, 16, 32, 64, 120, 128])
+def test_the_blocks_of_every_generator_fit(channels: int) -> None:
+    pairs = (1, 1, 3, 1, 5, 1) if channels <= block.WHOLE_BLOCKS else (5, 1)
+    for dilations, together, taps in ((pairs, 2, 11), ((3, 12), 1, 7)):
+        dilations = dilations if together == 2 or channels <= block.WHOLE_BLOCKS else dilations[1:]
+        assert block.fits(Shape(channels, taps, dilations, together, SLOPE, True))

@@ -8,16 +8,21 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple, cast
 
 import pytest
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from voxclone import VoxClone
 from voxclone.config import VocoderConfig
 from voxclone.errors import KernelError
-from voxclone.kernels.dispatch import fused_serves, in_autocast
+from voxclone.kernels import dispatch
+from voxclone.kernels.dispatch import fused_serves, in_autocast, references_on_gpu
 from voxclone.kernels.precision import LIGHT, at_inference, inference_precision
 from voxclone.models.vocoder import HIFIGAN_V2, HIFIGAN_V3, build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
@@ -36,33 +41,92 @@ LIGHT_SOURCE = VocoderConfig(
 def test_auto_takes_the_fused_form_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOXCLONE_KERNELS", raising=False)
     weight = torch.randn(4, 4, 3, requires_grad=True)
-    assert fused_serves(X)
-    assert not fused_serves(X, weight)
+    assert fused_serves("conv1d", X)
+    assert not fused_serves("conv1d", X, weight)
     with torch.no_grad():
-        assert fused_serves(X, weight)
-    assert not fused_serves(X.double())
-    assert not fused_serves(X.half())
-    assert not fused_serves(X.to("meta"))
+        assert fused_serves("conv1d", X, weight)
+    assert not fused_serves("conv1d", X.double())
+    assert not fused_serves("conv1d", X.half())
+    assert not fused_serves("conv1d", X.to("meta"))
 
 
 def test_reference_never(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOXCLONE_KERNELS", "reference")
-    assert not fused_serves(X)
+    assert not fused_serves("conv1d", X)
 
 
 def test_fused_or_the_reason_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOXCLONE_KERNELS", "fused")
-    assert fused_serves(X, torch.randn(4, 4, 3, requires_grad=True))
+    assert fused_serves("conv1d", X, torch.randn(4, 4, 3, requires_grad=True))
     with pytest.raises(KernelError, match="float64"):
-        fused_serves(X.double())
+        fused_serves("conv1d", X.double())
     with pytest.raises(KernelError, match="not for meta"):
-        fused_serves(X.to("meta"))
+        fused_serves("conv1d", X.to("meta"))
 
 
 def test_an_unknown_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOXCLONE_KERNELS", "fast")
     with pytest.raises(KernelError, match="'fast'; it must be one of auto, reference, fused"):
-        fused_serves(X)
+        fused_serves("conv1d", X)
+
+
+class OnGpu(NamedTuple):
+    """Stands for a tensor on a GPU."""
+
+    dtype: torch.dtype
+    device: torch.device = torch.device("cuda", 0)
+    is_cuda: bool = True
+    requires_grad: bool = False
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """Says of which compute capability the GPU is."""
+    monkeypatch.delenv("VOXCLONE_KERNELS", raising=False)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(dispatch, "_HAS_TRITON", True)
+
+    def be(major: int, minor: int) -> None:
+        properties = SimpleNamespace(major=major, minor=minor)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+
+    return be
+
+
+def test_auto_on_a_gpu_takes_what_was_measured_faster_there(
+    gpu: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half, single = cast(Tensor, OnGpu(torch.bfloat16)), cast(Tensor, OnGpu(torch.float32))
+    gpu(9, 0)
+    assert fused_serves("conv1d", half) and fused_serves("multi_receptive_field", half)
+    assert fused_serves("pulse_source", single) and fused_serves("conv1d to one channel", single)
+    assert not fused_serves("conv1d", single) and not fused_serves("istft_head", half)
+    with references_on_gpu():
+        assert not fused_serves("conv1d", half) and fused_serves("conv1d", X)
+        monkeypatch.setenv("VOXCLONE_KERNELS", "fused")
+        assert fused_serves("conv1d", half)
+    assert fused_serves("istft_head", single)
+    monkeypatch.delenv("VOXCLONE_KERNELS")
+    wanted = cast(Tensor, OnGpu(torch.bfloat16, requires_grad=True))
+    assert not fused_serves("conv1d", half, wanted)
+    assert inference_precision(half.device, 2 * LIGHT) == torch.bfloat16
+    assert inference_precision(half.device, LIGHT) == torch.float32
+
+
+@pytest.mark.parametrize("capability", [(7, 5), (8, 0), (10, 0)])
+def test_auto_on_a_gpu_that_was_not_measured_takes_the_reference(
+    capability: tuple[int, int], gpu: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = cast(Tensor, OnGpu(torch.bfloat16))
+    gpu(*capability)
+    assert not fused_serves("conv1d", half)
+    assert inference_precision(half.device, math.inf) == torch.float32
+    monkeypatch.setenv("VOXCLONE_KERNELS", "fused")
+    if capability >= (8, 0):
+        assert fused_serves("conv1d", half)
+        return
+    with pytest.raises(KernelError, match=r"compute capability 8\.0 or newer"):
+        fused_serves("conv1d", half)
 
 
 def test_export_takes_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,20 +134,20 @@ def test_export_takes_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Asks(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x + 1 if fused_serves(x) else x
+            return x + 1 if fused_serves("conv1d", x) else x
 
     program = torch.export.export(Asks(), (X,))
     torch.testing.assert_close(program.module()(X), X)
-    assert fused_serves(X)
+    assert fused_serves("conv1d", X)
 
 
 def test_autocast_sets_the_dtype() -> None:
     assert in_autocast(X).dtype == torch.float32
     with torch.autocast("cpu", torch.bfloat16):
         assert in_autocast(X).dtype == torch.bfloat16
-        assert fused_serves(X)
+        assert fused_serves("conv1d", X)
     with torch.autocast("cpu", torch.float16):
-        assert not fused_serves(X)
+        assert not fused_serves("conv1d", X)
 
 
 def test_precision_is_for_inference_alone() -> None:

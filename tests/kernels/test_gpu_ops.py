@@ -1,4 +1,4 @@
-"""What each op calls on a GPU, called on the CPU: the Triton kernels interpreted, the CUDA C++ stage emulated."""
+"""What each op calls on a GPU, called on the CPU: the Triton kernels interpreted, the CUDA C++ block emulated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 pytest.importorskip("triton")
 
 from voxclone.kernels import conv1d, conv_transpose1d, istft_head, multi_receptive_field, pulse_source, snake
-from voxclone.kernels.gpu import block, nvrtc, stage
+from voxclone.kernels.gpu import block, nvrtc
 from voxclone.layers.snake import half_band_filter
 
 SLOPE = 0.1
@@ -87,35 +87,38 @@ class Emulated:
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
 
-    def launch(self, grid: tuple[int, int], threads: int, arguments: Sequence[Any], stream: int) -> None:
-        *tensors, length = arguments
-        assert grid == (-(-length // 48), 2) and threads == 64 and stream == 77
+    def launch(
+        self, grid: tuple[int, int], threads: int, arguments: Sequence[Any], stream: int, shared_bytes: int
+    ) -> None:
+        *tensors, length, sums, scale, plan = arguments
+        assert (threads, stream) == (256, 77) and 0 < shared_bytes <= block.SHARED_BYTES
         pointers = [ctypes.c_void_p(each.data_ptr()) for each in tensors]
-        assert self.library.run(*pointers, length, grid[1], 0, ctypes.byref(ctypes.c_long())) == 0
+        numbers = length, sums, ctypes.c_float(scale), (ctypes.c_int * len(plan))(*plan)
+        assert grid == (-(-length // plan[2]), 2)
+        assert self.library.run(*pointers, *numbers, grid[1], 0) == 0
 
 
-def test_the_stage_is_called_where_it_serves(
+def test_blocks_are_called_where_they_serve(
     monkeypatch: pytest.MonkeyPatch, on_host: Callable[[list[str], str], ctypes.CDLL]
 ) -> None:
     torch.manual_seed(0)
-    monkeypatch.setattr(block, "serves", lambda device: False)
-    monkeypatch.setattr(stage, "TIMES", {16: (48, 2)})
+    monkeypatch.setattr(block, "PARTS", {16: (2, 1, 4)})
     monkeypatch.setattr(nvrtc, "find", lambda: "somewhere")
     monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=77))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    shapes = []
+    made_of = []
 
-    def function(shape: stage.Shape, capability: tuple[int, int], device: torch.device) -> Emulated:
-        shapes.append(shape)
-        return Emulated(on_host(shape.options(), stage.source()))
+    def function(options: tuple[str, ...], width: int, device: torch.device) -> Emulated:
+        made_of.append(options)
+        return Emulated(on_host(list(options), block.source(width)))
 
-    monkeypatch.setattr(stage, "_function", function)
+    monkeypatch.setattr(block, "_function", function)
     given = blocks(16, torch.bfloat16)
     made = multi_receptive_field._on_gpu(*given)
-    assert [shape.channels for shape in shapes] == [16]
+    assert len(made_of) == 2  # a launch for each block
     expected = multi_receptive_field.multi_receptive_field_reference(*given)
     torch.testing.assert_close(made.float(), expected.float(), atol=0.05, rtol=0.05)
     monkeypatch.setattr(nvrtc, "find", lambda: None)
     other = multi_receptive_field._on_gpu(*blocks(16, torch.float16))
-    assert len(shapes) == 1 and other.shape == made.shape
+    assert len(made_of) == 2 and other.shape == made.shape

@@ -160,6 +160,20 @@ def test_length_and_range(tiny: SourceISTFT, frames: int, given: bool) -> None:
     assert made.any()
 
 
+def test_imaginary_parts_of_the_outer_bins_are_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    spectrum, window = torch.randn(2, 17, 9, dtype=torch.complex64), torch.hann_window(32)
+    expected = inverse_stft(spectrum, window, 8)
+    transform = torch.fft.irfft
+
+    def as_on_a_gpu(spectrum: Tensor, *given: int, dim: int) -> Tensor:
+        """cuFFT's, which is not told to leave them out: they come into every sample."""
+        outer = spectrum.imag.select(dim, 0) + spectrum.imag.select(dim, -1)
+        return transform(spectrum, *given, dim=dim) + outer.unsqueeze(dim)
+
+    monkeypatch.setattr(torch.fft, "irfft", as_on_a_gpu)
+    assert torch.equal(inverse_stft(spectrum, window, 8), expected)
+
+
 def test_loud_weights_stay_in_range(tiny: SourceISTFT) -> None:
     with torch.no_grad():
         tiny.conv_post.bias += 100

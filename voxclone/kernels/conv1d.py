@@ -38,7 +38,8 @@ def conv1d(
     Returns:
         (B, C', T + 2 padding - dilation (K - 1)). Of the fused form the channels are innermost in memory.
     """
-    if fused_serves(x, weight, *() if bias is None else (bias,)):
+    op = "conv1d" if weight.shape[0] > 1 else "conv1d to one channel"
+    if fused_serves(op, x, weight, *() if bias is None else (bias,)):
         fused = conv1d_on_cpu if runs_directly(x) else _fused
         made: Tensor = fused(in_autocast(x), weight, bias, padding, dilation, slope, tanh)
         return made

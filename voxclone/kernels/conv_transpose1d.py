@@ -27,7 +27,7 @@ def conv_transpose1d(
     Returns:
         (B, C', (T - 1) stride + K - 2 padding). Of the fused form the channels are innermost in memory.
     """
-    if fused_serves(x, weight, *() if bias is None else (bias,)):
+    if fused_serves("conv_transpose1d", x, weight, *() if bias is None else (bias,)):
         fused = _on_cpu if runs_directly(x) else _fused
         made: Tensor = fused(in_autocast(x), weight, bias, stride, padding, slope)
         return made

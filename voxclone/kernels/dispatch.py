@@ -1,14 +1,16 @@
 """Which form of an op serves a call: its reference, or its fused form.
 
 The environment variable VOXCLONE_KERNELS says how to choose, read at every call: "auto" (the default) takes the fused
-form wherever it serves, "reference" never, "fused" always, and says why where it cannot.
+form where it is faster, "reference" never, "fused" always, and says why where it cannot.
 """
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -21,13 +23,33 @@ DTYPES = {
     "cpu": (torch.float32, torch.bfloat16),  # float16 convolutions have no fast form on a CPU
     "cuda": (torch.float32, torch.float16, torch.bfloat16),
 }
+_HALF = (torch.bfloat16, torch.float16)
+# By a GPU's compute capability: the ops whose fused form is faster, and in which dtypes, as an H200 measured it
+# (benchmarks/results/gpu.json; docs/kernels.md says how). What is not here was slower there, or has not been compared.
+FASTER: dict[tuple[int, int], dict[str, tuple[torch.dtype, ...]]] = {
+    (9, 0): {
+        "conv1d": _HALF,
+        "conv1d to one channel": (*_HALF, torch.float32),  # HiFi-GAN's last, as its versions were measured
+        "conv_transpose1d": _HALF,
+        "multi_receptive_field": _HALF,
+        "anti_aliased_snake": _HALF,
+        "pulse_source": (torch.float32,),
+    }
+}
+_HAS_TRITON = importlib.util.find_spec("triton") is not None
+_references_on_gpu = ContextVar("_references_on_gpu", default=False)
 
 
-def fused_serves(x: Tensor, *weights: Tensor) -> bool:
+def fused_serves(op: str, x: Tensor, *weights: Tensor) -> bool:
     """Whether the fused form of an op takes this call.
 
-    Where a gradient is wanted, "auto" takes the reference, so that training computes as it always did; and on a GPU,
-    until the Triton kernels have been run and measured on one.
+    Where a gradient is wanted, "auto" takes the reference, so that training computes as it always did; on a GPU, too,
+    but for what `FASTER` lists.
+
+    Args:
+        op: As `FASTER` calls it.
+        x: What it computes with.
+        weights: What else a gradient could be wanted for.
 
     Raises:
         KernelError: The variable has an unknown value, or is "fused" and the fused form cannot serve.
@@ -42,9 +64,28 @@ def fused_serves(x: Tensor, *weights: Tensor) -> bool:
         if reason is not None:
             raise KernelError(f"{VARIABLE} is 'fused', but {reason}; set it to 'auto' to have the reference serve")
         return True
-    if reason is not None or x.is_cuda:
+    if reason is not None or (torch.is_grad_enabled() and any(each.requires_grad for each in (x, *weights))):
         return False
-    return not (torch.is_grad_enabled() and any(each.requires_grad for each in (x, *weights)))
+    return not x.is_cuda or (_chooses_on_gpu() and _dtype(x) in faster_on(x.device).get(op, ()))
+
+
+def faster_on(device: torch.device) -> dict[str, tuple[torch.dtype, ...]]:
+    """The ops that "auto" takes in their fused form on a GPU, with the dtypes."""
+    return {} if _why_not_on_gpu(device) is not None else FASTER.get(_capability(device), {})
+
+
+@contextlib.contextmanager
+def references_on_gpu() -> Iterator[None]:
+    """Within it "auto" takes the references on a GPU."""
+    token = _references_on_gpu.set(True)
+    try:
+        yield
+    finally:
+        _references_on_gpu.reset(token)
+
+
+def _chooses_on_gpu() -> bool:
+    return torch.compiler.is_compiling() or not _references_on_gpu.get()  # a compiler does not know the variable
 
 
 def runs_directly(x: Tensor) -> bool:
@@ -60,8 +101,7 @@ def runs_directly(x: Tensor) -> bool:
 
 def in_autocast(x: Tensor) -> Tensor:
     """`x` in the dtype of torch.autocast, where that is on."""
-    kind = x.device.type
-    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+    return x.to(_dtype(x))
 
 
 def _why_not(x: Tensor) -> str | None:
@@ -71,9 +111,8 @@ def _why_not(x: Tensor) -> str | None:
     kind = x.device.type
     if kind not in DTYPES:
         return f"there are fused forms for {' and '.join(DTYPES)}, not for {kind}"
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-    if dtype not in DTYPES[kind]:
-        return f"the fused forms for {kind} compute in {', '.join(map(str, DTYPES[kind]))}, not in {dtype}"
+    if _dtype(x) not in DTYPES[kind]:
+        return f"the fused forms for {kind} compute in {', '.join(map(str, DTYPES[kind]))}, not in {_dtype(x)}"
     return _why_not_on_gpu(x.device) if kind == "cuda" else None
 
 
@@ -84,10 +123,20 @@ def is_exporting() -> bool:
     return bool(exporting() or tracing or torch.onnx.is_in_onnx_export())
 
 
-@functools.cache
 def _why_not_on_gpu(device: torch.device) -> str | None:
-    if importlib.util.find_spec("triton") is None:
+    if not _HAS_TRITON:
         return "the fused forms for cuda are written in Triton, which is not installed: pip install triton"
-    if torch.version.cuda is None or torch.cuda.get_device_capability(device) < (8, 0):
+    if torch.version.cuda is None or _capability(device) < (8, 0):
         return "the fused forms for cuda need an NVIDIA GPU of compute capability 8.0 or newer"
     return None
+
+
+def _capability(device: torch.device) -> tuple[int, int]:
+    properties = torch.cuda.get_device_properties(device)  # which torch.compile takes for a constant
+    return properties.major, properties.minor
+
+
+def _dtype(x: Tensor) -> torch.dtype:
+    """That an op computes in: torch.autocast's where that is on."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype

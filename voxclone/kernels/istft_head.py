@@ -34,7 +34,7 @@ def istft_head(
     Returns:
         (B, J * hop_length) in [-1, 1].
     """
-    if fused_serves(x, weight, bias, carrier):
+    if fused_serves("istft_head", x, weight, bias, carrier):
         fused = _on_cpu if runs_directly(x) else _fused
         made: Tensor = fused(in_autocast(x), weight, bias, carrier, window, hop_length, slope)
         return made
@@ -57,8 +57,10 @@ def stft(waveform: Tensor, window: Tensor, hop_length: int) -> Tensor:
 
 
 def inverse_stft(spectrum: Tensor, window: Tensor, hop_length: int) -> Tensor:
-    """Complex (B, bins, J) to (B, J * hop_length), by overlap-add."""
+    """Complex (B, bins, J) to (B, J * hop_length), by overlap-add; the first and last bins are taken as real."""
     n_fft = len(window)
+    edges = spectrum[:, :1].real, spectrum[:, -1:].real  # as cuFFT needs them: it adds in what a CPU's irfft ignores
+    spectrum = torch.cat([edges[0], spectrum[:, 1:-1], edges[1]], 1)
     frames = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None]
     length = (frames.shape[2] - 1) * hop_length + n_fft
     summed = _overlap_add(frames, hop_length, length)

@@ -52,7 +52,7 @@ def multi_receptive_field(x: Tensor, blocks: Sequence[ResidualBlock], *, per_res
     biases = [bias for block in blocks for bias in block.biases]
     dilations = [dilation for block in blocks for dilation in block.dilations]
     sizes = [len(block.weights) for block in blocks]
-    if fused_serves(x, *weights, *biases):
+    if fused_serves("multi_receptive_field", x, *weights, *biases):
         fused = _on_cpu if runs_directly(x) else _fused
         made: Tensor = fused(in_autocast(x), weights, biases, dilations, sizes, per_residual, slope)
         return made
@@ -127,15 +127,12 @@ def _on_gpu(
     per_residual: int,
     slope: float,
 ) -> Tensor:
-    from voxclone.kernels.gpu import block, residual, stage
+    from voxclone.kernels.gpu import block, residual
 
     rows = x.transpose(1, 2).contiguous()
     launches = block.shapes_of(x, weights, dilations, sizes, per_residual, slope)
     if launches is not None and block.serves(x.device):
         return block.mean_of_blocks(launches, rows, weights, biases, sizes).transpose(1, 2)
-    shape = stage.shape_of(x, weights, dilations, sizes, per_residual, slope)
-    if shape is not None and stage.serves(shape, x.device):
-        return stage.mean_of_blocks(shape, rows, weights, biases).transpose(1, 2)
     return residual.mean_of_blocks(rows, weights, biases, dilations, sizes, per_residual, slope).transpose(1, 2)
 
 

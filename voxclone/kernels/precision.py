@@ -7,13 +7,13 @@ import os
 import torch
 from torch import Tensor
 
-from voxclone.kernels.dispatch import is_exporting
+from voxclone.kernels.dispatch import faster_on, is_exporting
 
 LIGHT = 1e9  # multiply-adds for a second of speech: up to here float32 takes 0.02 of real time on one core
 
 
 def inference_precision(device: torch.device, multiply_adds: float) -> torch.dtype:
-    """bfloat16 for a heavy vocoder on a CPU that multiplies in it, else float32.
+    """bfloat16 for a heavy vocoder on a CPU that multiplies in it, and on a GPU whose fused kernels do; else float32.
 
     Chunks of a stream, and texts of a batch, equal those spoken whole and alone to 1e-4 in float32 alone: a difference
     in the last bit of what goes in may be a step of bfloat16. Without the instructions bfloat16 is 2 to 5 times slower
@@ -23,9 +23,10 @@ def inference_precision(device: torch.device, multiply_adds: float) -> torch.dty
         device: Where the vocoder runs.
         multiply_adds: Of its convolutions for a second of speech.
     """
-    if device.type == "cpu" and multiply_adds > LIGHT and _multiplies_in_bfloat16():
-        return torch.bfloat16
-    return torch.float32
+    if multiply_adds <= LIGHT:
+        return torch.float32
+    gains = bool(faster_on(device)) if device.type == "cuda" else device.type == "cpu" and _multiplies_in_bfloat16()
+    return torch.bfloat16 if gains else torch.float32
 
 
 def at_inference(x: Tensor, precision: torch.dtype | None) -> Tensor:

@@ -31,7 +31,7 @@ def pulse_source(
     Returns:
         (B, 3, T * hop_length): pulses, see `impulse_train`, noise, mixture.
     """
-    if fused_serves(f0, noise, phase):
+    if fused_serves("pulse_source", f0, noise, phase):
         fused = pulse_source_reference if runs_directly(f0) else _fused
         made: Tensor = fused(f0, noise, phase, hop_length, sample_rate, voiced_noise)
         return made

@@ -25,7 +25,7 @@ def anti_aliased_snake(x: Tensor, alpha: Tensor, beta: Tensor, low_pass: Tensor)
     Returns:
         (B, C, T).
     """
-    if fused_serves(x, alpha, beta):
+    if fused_serves("anti_aliased_snake", x, alpha, beta):
         fused = anti_aliased_snake_reference if runs_directly(x) else _fused
         made: Tensor = fused(in_autocast(x), alpha, beta, low_pass)
         return made

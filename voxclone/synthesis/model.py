@@ -156,9 +156,9 @@ class VoxClone(Listening):
             device: A torch device; "auto" is CUDA where there is one, else the CPU.
             dtype: In which acoustic model and vocoder compute (torch.autocast); None is float32, except that a
                 heavy vocoder's convolutions (HiFi-GAN V1 to V3; not the bundled one's) take bfloat16 on a CPU that
-                has instructions for it: twice as fast, and not heard (docs/kernels.md), but chunks then equal the
-                whole only to some 3e-3. The weights and all of cloning are float32, so that a voice is the same
-                whatever made it.
+                has instructions for it and on a GPU of compute capability 9.0: 2 to 5 times as fast, and not heard
+                (docs/kernels.md), but chunks then equal the whole only to some 3e-3. The weights and all of cloning
+                are float32, so that a voice is the same whatever made it.
             cache_dir: Where Hub downloads are kept; None is the Hub's own cache.
             token: Hub access token for private and gated repositories.
             local_files_only: Use what the cache holds and no network.
@@ -500,7 +500,7 @@ class VoxClone(Listening):
         """The same model, its weights shared, its vocoder by CUDA graphs: for the least time to the first sound.
 
         What it says differs from this model's by rounding. A length of utterance is captured when it comes a second
-        time. It has not been run on a GPU yet.
+        time.
 
         Raises:
             ConfigError: The model is not on a CUDA device.

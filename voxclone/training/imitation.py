@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from voxclone.audio.mel import MelSpectrogram, mel_filterbank
 from voxclone.config import AudioConfig
+from voxclone.kernels.istft_head import inverse_stft
 from voxclone.models.pilot import BAND_HERTZ
 
 RHYTHM_N_FFT = 128  # samples
@@ -32,16 +33,16 @@ class GriffinLim(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """(B, S) natural to (B, S) remade, S a multiple of the hop length."""
         with torch.autocast(waveform.device.type, enabled=False):
-            mel = self.mel_spectrogram(waveform.float())
+            mel, hop = self.mel_spectrogram(waveform.float()), self.audio.hop_length
             magnitude = (self.inverse @ mel.exp()).clamp(min=1e-6)
             spectrum = torch.polar(magnitude, 2 * torch.pi * torch.rand_like(magnitude))
             last = torch.zeros_like(spectrum)
             for _ in range(self.iterations):
-                rebuilt = self._stft(self._istft(spectrum, waveform.shape[1]))[..., : mel.shape[2]]
+                rebuilt = self._stft(inverse_stft(spectrum, self.window, hop))[..., : mel.shape[2]]
                 ahead = rebuilt + self.momentum * (rebuilt - last)
                 last = rebuilt
                 spectrum = magnitude * ahead / ahead.abs().clamp(min=1e-8)
-            return self._istft(spectrum, waveform.shape[1])
+            return inverse_stft(spectrum, self.window, hop)
 
     def _stft(self, waveform: Tensor) -> Tensor:
         audio = self.audio
@@ -50,17 +51,6 @@ class GriffinLim(nn.Module):
         return torch.stft(
             padded, audio.n_fft, audio.hop_length, audio.win_length, self.window, center=False, return_complex=True
         )
-
-    def _istft(self, spectrum: Tensor, length: int) -> Tensor:
-        """Weighted overlap-add of frames that are centred on half hops."""
-        audio = self.audio
-        frames = torch.fft.irfft(spectrum, audio.n_fft, dim=1) * self.window[:, None]
-        edge, total = (audio.n_fft - audio.hop_length) // 2, (spectrum.shape[2] - 1) * audio.hop_length + audio.n_fft
-        fold = {"output_size": (1, total), "kernel_size": (1, audio.n_fft), "stride": (1, audio.hop_length)}
-        summed = nn.functional.fold(frames, **fold)[:, 0, 0]
-        weight = self.window.square()[None, :, None].expand(1, -1, spectrum.shape[2])
-        summed = summed / nn.functional.fold(weight.contiguous(), **fold)[:, 0, 0].clamp(min=1e-3)
-        return summed[:, edge : edge + length]
 
 
 class CopySynthesis(nn.Module):

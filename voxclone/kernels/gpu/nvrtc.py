@@ -22,7 +22,7 @@ import torch
 
 from voxclone.errors import KernelError
 
-NAMES = ("*/lib/libnvrtc.so.[0-9]*", "*/bin/nvrtc64_*_0.dll")  # in the folder of NVIDIA's wheels
+NAMES = ("*/lib/libnvrtc.so.1[2-9]*", "*/bin/nvrtc64_1[2-9]*_0.dll")  # in NVIDIA's wheels; 12 is the first for sm_90a
 MOST_SHARED_BYTES = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 _log = logging.getLogger("voxclone")
@@ -131,20 +131,24 @@ def _keep(path: Path, code: bytes) -> None:
 
 
 class Function:
-    """A kernel on one GPU, by CUDA's driver.
+    """A kernel on one GPU, by CUDA's driver, in the context that torch has there: for a thread without one, too.
 
     Args:
         code: A cubin for it.
         name: Of the function in it.
-        shared_bytes: That a thread block is given.
+        shared_bytes: That a thread block may be given.
+        device: The GPU's index.
         driver: CUDA's driver; None is the system's.
     """
 
-    def __init__(self, code: bytes, name: str, shared_bytes: int, driver: Any = None) -> None:
+    def __init__(self, code: bytes, name: str, shared_bytes: int, device: int, driver: Any = None) -> None:
         self._driver = driver or ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
-        self._shared_bytes, self._code = shared_bytes, code  # kept as long as what was loaded of it
-        self._function = ctypes.c_void_p()
-        module = ctypes.c_void_p()
+        self._code = code  # kept as long as what was loaded of it
+        self._context, self._function = ctypes.c_void_p(), ctypes.c_void_p()
+        number, module = ctypes.c_int(), ctypes.c_void_p()
+        self._check("cuDeviceGet", ctypes.byref(number), device)
+        self._check("cuDevicePrimaryCtxRetain", ctypes.byref(self._context), number)
+        self._check("cuCtxSetCurrent", self._context)
         self._check("cuModuleLoadData", ctypes.byref(module), code)
         self._check("cuModuleGetFunction", ctypes.byref(self._function), module, name.encode())
         self._check("cuFuncSetAttribute", self._function, MOST_SHARED_BYTES, shared_bytes)
@@ -155,24 +159,25 @@ class Function:
         threads: int,
         arguments: Sequence[torch.Tensor | float | tuple[int, ...]],
         stream: int,
-        shared_bytes: int | None = None,
+        shared_bytes: int,
     ) -> None:
-        """Start it on a stream of the current device, for tensors (by where they lie), 32-bit integers and floats.
+        """Start it on a stream of its GPU, for tensors (by where they lie), 32-bit integers and floats.
 
         Args:
             grid: Thread blocks.
             threads: Of each.
             arguments: A tuple is a structure of integers.
             stream: That it waits for.
-            shared_bytes: Of a thread block, if less than the function has.
+            shared_bytes: Of a thread block.
 
         Raises:
             KernelError: The driver refuses.
         """
         held = [_argument(each) for each in arguments]
         listed = (ctypes.c_void_p * len(held))(*[ctypes.addressof(each) for each in held])
-        place, shared = ctypes.c_void_p(stream), self._shared_bytes if shared_bytes is None else shared_bytes
-        self._check("cuLaunchKernel", self._function, *grid, 1, threads, 1, 1, shared, place, listed, None)
+        place = ctypes.c_void_p(stream)
+        self._check("cuCtxSetCurrent", self._context)
+        self._check("cuLaunchKernel", self._function, *grid, 1, threads, 1, 1, shared_bytes, place, listed, None)
 
     def _check(self, name: str, *arguments: Any) -> None:
         if status := getattr(self._driver, name)(*arguments):

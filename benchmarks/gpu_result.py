@@ -1,0 +1,128 @@
+"""One result file and one picture of several runs of benchmarks/gpu.py on a machine that is lent for minutes.
+
+    python benchmarks/gpu_result.py runs/gpu/1@c636874 runs/gpu/3@c636874 runs/gpu/6@471a8bc
+
+A run is the folder that it wrote and the commit of the code that ran, which the machine has no history to tell. Rows
+are as they were written, each with its run's number; parities and checks are counted, their worst kept. A run without a
+row of its environment is of the same machine. Where a run wrote is left out of its command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from environment import RESULTS
+
+Row = dict[str, Any]
+PARTS = ("times", "stages", "profile", "sweep")
+SHOWN = ("eager float32", "eager bfloat16", "channels-last bfloat16", "fused bfloat16", "fused bfloat16, graph")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", help="folder@commit; what runs later comes later")
+    args = parser.parse_args()
+    runs, rows = [], []
+    for run in args.runs:
+        folder, commit = run.rsplit("@", 1)
+        number, found = Path(folder).name, read(Path(folder))
+        runs.append({"run": number, "commit": commit, "environment": environment(Path(folder), found)})
+        rows += [{"run": number, **row} for row in found]
+    last = next(run["environment"] for run in reversed(runs) if run["environment"] is not None)
+    result: Row = {"environment": last | {"commit": runs[-1]["commit"]}}
+    result |= {"assembled": shlex.join(["python", "benchmarks/gpu_result.py", *args.runs]), "runs": runs}
+    result |= {"parity": list(parities(rows)), "checks": checks(rows)}
+    result |= {part: [without(row, "part", "task") for row in rows if is_of(row, part)] for part in PARTS}
+    result["not_reached"] = [reason(row) for row in rows if "failed" in row or "left_out" in row]
+    path = RESULTS / "gpu.json"
+    path.write_text(written(result), encoding="utf-8")
+    draw(result["times"])
+    print(path)
+
+
+def read(folder: Path) -> list[Row]:
+    return [json.loads(line) for line in (folder / "gpu.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def environment(folder: Path, rows: list[Row]) -> Row | None:
+    """What a run wrote of it, as a row or with its result."""
+    path = folder / "gpu.json"
+    tables = [json.loads(path.read_text(encoding="utf-8"))] if path.exists() else rows
+    found = next((each["environment"] for each in tables if "environment" in each), None)
+    return None if found is None else found | {"command": re.sub(r" --out \S+", "", found["command"])}
+
+
+def is_of(row: Row, part: str) -> bool:
+    return row["part"] == part and "failed" not in row and "left_out" not in row
+
+
+def without(row: Row, *keys: str) -> Row:
+    return {key: value for key, value in row.items() if key not in keys}
+
+
+def reason(row: Row) -> Row:
+    said = str(row.get("failed", row.get("left_out"))).strip().splitlines()[-1]
+    return {"run": row["run"], "part": row["part"], "task": row["task"], "why": said}
+
+
+def parities(rows: list[Row]) -> Iterator[Row]:
+    """A row for each op and dtype: of how many lengths, how many hold, and the worst error in parts of its bound."""
+    found = [row for row in rows if "holds" in row]
+    for op, dtype in dict.fromkeys((row["op"], row["dtype"]) for row in found):
+        alike = [row for row in found if (row["op"], row["dtype"]) == (op, dtype)]
+        worst = max(row["error"] / row["bound"] for row in alike)
+        held = sum(row["holds"] for row in alike)
+        yield {"op": op, "dtype": dtype, "lengths": len(alike), "hold": held, "worst_of_bound": round(worst, 3)}
+
+
+def checks(rows: list[Row]) -> dict[str, Row]:
+    """By kernel: how many divisions of all its sizes were compared with plain PyTorch, and the worst error's norm."""
+    found = [row for row in rows if row["task"].startswith("check") and "error" in row]
+    kernels = dict.fromkeys((row["kernel"] if row["kernel"] != "head" else f"head, {row['size']}") for row in found)
+    errors = {
+        each: [row["error"] for row in found if each in (row["kernel"], f"head, {row['size']}")] for each in kernels
+    }
+    return {each: {"divisions": len(values), "worst_error": max(values)} for each, values in errors.items()}
+
+
+def written(result: Row) -> str:
+    """JSON with a line for each row of a table."""
+    parts = []
+    for key, value in result.items():
+        if isinstance(value, list):
+            lines = ",\n".join(f"    {json.dumps(row)}" for row in value)
+            parts.append(f'  "{key}": [\n{lines}\n  ]')
+        else:
+            parts.append(f'  "{key}": {json.dumps(value, indent=2)}'.replace("\n", "\n  "))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def draw(times: list[Row]) -> None:
+    """Milliseconds of 16 x 10 s, of the last run that has a form."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 4, figsize=(12, 3.2))
+    for axis, vocoder in zip(axes, ("V1", "V2", "V3", "bundle"), strict=True):
+        latest = {row["form"]: row["ms"] for row in times if (row["vocoder"], row["size"]) == (vocoder, "16x10")}
+        bars = axis.barh(range(len(SHOWN)), [latest.get(form, 0.0) for form in SHOWN], color="tab:blue")
+        axis.bar_label(bars, [f"{latest[form]:.1f}" if form in latest else "not timed" for form in SHOWN], fontsize=8)
+        axis.axvline(latest["arithmetic floor"], color="tab:red", linewidth=1)
+        axis.set(title=vocoder, xlim=(0, 1.25 * latest["eager float32"]))
+        axis.set_yticks(range(len(SHOWN)), SHOWN if axis is axes[0] else [""] * len(SHOWN), fontsize=8)
+        axis.invert_yaxis()
+    figure.supxlabel("milliseconds for 16 x 10 s; red: the arithmetic alone at 790 TFLOP/s", fontsize=9)
+    figure.tight_layout()
+    figure.savefig(RESULTS / "gpu.png", dpi=110)
+
+
+if __name__ == "__main__":
+    main()
