@@ -21,7 +21,7 @@ from voxclone.finetuning.base import BaseModel, load_base
 from voxclone.finetuning.dataset import SpeakerData, prepare
 from voxclone.finetuning.frames import Frames, frames_batch
 from voxclone.finetuning.material import Material
-from voxclone.finetuning.plans import PLANS, Plan, choose_depth
+from voxclone.finetuning.plans import AUTO, PLANS, Plan
 from voxclone.finetuning.report import write_report
 from voxclone.finetuning.segments import SpeechDetector
 from voxclone.finetuning.sources import read_sources
@@ -92,8 +92,8 @@ def finetune(
         model: The base model, as for `VoxClone.from_pretrained`.
         revision: Likewise.
         depth: "embedding" trains the voice's own numbers; "norms" the decoder's conditional layer norms, a file below
-            100 kB; "lora" adds low-rank factors of its large weights; "full" trains all of the decoder. "auto" takes
-            "lora" from a minute of speech on, else "norms".
+            100 kB; "lora" adds low-rank factors of its large weights; "full" trains all of the decoder. "auto" is
+            "lora".
         speaker: Which one, where the recordings name several.
         transcriber: Folder of a faster-whisper model, for recordings without text.
         minutes: The most that training takes.
@@ -128,7 +128,7 @@ def finetune(
     )
     data = prepare(material, work, base, name)
     speech_minutes = data.minutes(base.config.audio)
-    chosen = choose_depth(speech_minutes) if depth == "auto" else depth
+    chosen = AUTO if depth == "auto" else depth
     run = work / f"{chosen}-{data.digest}"  # another one where recordings were added
     measured = data.measured_voice(base)
     step = train(data, base, measured, chosen, run, PLANS[chosen], minutes)

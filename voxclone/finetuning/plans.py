@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from voxclone.finetuning.adaptation import Depth
 from voxclone.training.step import TrainerConfig
 
-LORA_MINUTES = 1.0  # of speech, from which on "auto" goes as deep as LoRA
+AUTO: Depth = "lora"  # with ten sentences already (docs/decisions.md)
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,3 @@ PLANS: dict[Depth, Plan] = {
     "lora": Plan(max_steps=200, learning_rate=1e-3, validate_every=20, discriminator_rate=4.0, patience=3),
     "full": Plan(max_steps=120, learning_rate=2e-4, validate_every=20, discriminator_rate=20.0, patience=3),
 }
-
-
-def choose_depth(speech_minutes: float) -> Depth:
-    """How deep to go with that much speech."""
-    return "norms" if speech_minutes < LORA_MINUTES else "lora"
