@@ -18,7 +18,7 @@ from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.models.watermark import WatermarkDetector
 from voxclone.training.augmentation import simulate_rooms
-from voxclone.training.channel import Channel
+from voxclone.training.channel import WEIGHTS, Channel
 from voxclone.training.checkpoint import export_part
 from voxclone.training.detector import (
     DetectorSegments,
@@ -37,6 +37,7 @@ from voxclone.training.watermark import CollaborativeMark
 
 HOP = AudioConfig().hop_length
 SEARCHED_SPEED = 0.13  # as far as calibrate.py has speeds tried
+EFFECTS = WEIGHTS | {"speed": 5.0, "tempo": 2.0}  # what a search leaves of them is forgotten first
 
 
 def folder_vocoder(folder: Path) -> nn.Module:
@@ -130,7 +131,7 @@ def main() -> None:
         unmarked.append(pool("twin", lambda: remade(twin, natural[: count // 2])))
 
     rooms = simulate_rooms(settings["rooms"], audio.sample_rate, seed=1)
-    channel = Channel(audio.sample_rate, rooms, searched_speed=SEARCHED_SPEED)
+    channel = Channel(audio.sample_rate, rooms, EFFECTS, searched_speed=SEARCHED_SPEED)
     mark = CollaborativeMark(WatermarkConfig(), channel, [Drawn(segments) for segments in unmarked])
     if args.detector_run:
         mark.detector.load_state_dict(export_part(args.detector_run, "mark.detector."))
