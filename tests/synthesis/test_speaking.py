@@ -93,9 +93,19 @@ def test_they_are_forgotten_with_the_voice(acoustic: AcousticModel) -> None:
 
 def test_a_fine_tuned_voice_reads_as_it_was_taught(acoustic: AcousticModel, monkeypatch: pytest.MonkeyPatch) -> None:
     models = AcousticModels(acoustic, "tiny")
-    changes = {"head.bias": torch.ones_like(acoustic.head.bias)}
+    predictor = "prosody_predictor.project.bias"
+    changes = {predictor: torch.zeros_like(acoustic.get_parameter(predictor))}
     tuned = voice(0, Adapter(changes, models.base_id, "tiny", "norms"))
     read = count_habits(acoustic, monkeypatch)
     speaking = models.speaking(tuned)
     speaking.plan(IDS, LENGTHS, None)
     assert read == [] and speaking.acoustic is not acoustic
+
+
+def test_a_voice_whose_sound_alone_was_tuned_reads_as_its_clone(acoustic: AcousticModel) -> None:
+    models = AcousticModels(acoustic, "tiny")
+    changes = {"head.bias": torch.ones_like(acoustic.head.bias)}
+    tuned = models.speaking(voice(0, Adapter(changes, models.base_id, "tiny", "norms")))
+    assert tuned.acoustic is not acoustic
+    found, expected = (each.plan(IDS, LENGTHS, None).predicted for each in (tuned, models.speaking(voice(0))))
+    assert torch.equal(found.durations, expected.durations) and torch.equal(found.f0, expected.f0)

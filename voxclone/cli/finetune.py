@@ -40,7 +40,7 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
     parser.add_argument("--revision", help="of the Hub repository")
     parser.add_argument(
-        "--depth", choices=DEPTHS, default="auto", help="how much is trained (default: by minutes of speech)"
+        "--depth", choices=DEPTHS, default="auto", help="how much is trained (default: lora)"
     )
     parser.add_argument("--speaker", help="which one, where the recordings name several")
     parser.add_argument(

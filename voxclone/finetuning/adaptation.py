@@ -1,9 +1,9 @@
-"""Fine-tuning an acoustic model on one voice, at three depths, with early stopping."""
+"""What fine-tuning trains: a voice's own numbers, or the acoustic model's decoder against discriminators."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from accelerate.utils import send_to_device
@@ -12,19 +12,32 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from voxclone.config import AcousticConfig
+from voxclone.finetuning.best import Best
 from voxclone.finetuning.detail import course_and_detail_loss
+from voxclone.layers.masks import length_mask
 from voxclone.layers.norm import ConditionalLayerNorm
-from voxclone.models.acoustic.manner import manner
+from voxclone.models.acoustic.model import DECODER_PARTS
 from voxclone.models.adapter import DOWN, UP, Adapter
-from voxclone.training.acoustic import AcousticStep
-from voxclone.training.calibration import calibrate
+from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
+from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.trainer import Report
 
 Depth = Literal["embedding", "norms", "lora", "full"]
 DEPTHS: tuple[Depth, ...] = ("embedding", "norms", "lora", "full")
 RANK = 8  # of LoRA's factors
-PREDICTORS = ("prosody_predictor.", "duration_predictor.")
 EMBEDDING_STEP = 3.0  # the embedding's learning rate against the spectrum's; its values are a tenth of the spectrum's
+
+
+class Adaptation(Protocol):
+    """What `pipeline.train` gives: a step that has been trained."""
+
+    best: Best
+
+    def learned_voice(self) -> dict[str, Tensor]:
+        """speaker_embedding (D,) of unit length and spectrum (n_mels,), on the CPU."""
+
+    def adapter(self, base_id: str, base_name: str) -> Adapter | None:
+        """What was learned of the model, in fp16; None if nothing."""
 
 
 class LowRank(nn.Module):
@@ -41,188 +54,183 @@ class LowRank(nn.Module):
         return weight + (self.up @ self.down).view(weight.shape)
 
 
-class AdaptationStep(AcousticStep):
-    """The acoustic model's own losses on one speaker, but for the mel's (see `course_and_detail_loss`).
-
-    What is trained depends on the depth. "embedding": the voice's embedding and spectrum, and nothing of the model.
-    "norms": shift and scale of every conditional norm and the speaker's vector, after AdaSpeech (arXiv:2103.00993,
-    section 2.3); for one speaker they are the biases of the layers that make them. "lora": these, and low-rank factors
-    of the large weights. "full": all.
-
-    The weights of the best validation are kept; `is_done` where the last `patience` validations were no better.
+class VoiceStep(AcousticStep):
+    """Depth "embedding": the voice's embedding and spectrum by the model's own losses, and nothing of the model.
 
     Args:
         config: The base model's.
         base: Its state dict.
-        voice: What to begin with, see `SpeakerData.measured_voice`.
-        depth: What to train.
-        held_out: Batches of sentences to validate on, at least one.
-        patience: Validations without a better one that end the run.
+        voice: What to begin with, and the f0_median and manner that stay.
+        held_out: Batches of `voiced_batch` to validate on, at least one.
+        patience: See `Best`.
     """
-
-    f0_median: Tensor  # Hz, 0-dim
-    manner: Tensor  # (MANNER_DIMS,)
-    first_loss: Tensor  # on the held-out sentences, before training
-    best_loss: Tensor
-    best_update: Tensor  # after which it was found; 0: before training
-    since_best: Tensor
 
     def __init__(
         self,
         config: AcousticConfig,
         base: Mapping[str, Tensor],
         voice: Mapping[str, Tensor],
-        depth: Depth,
         held_out: Sequence[dict[str, Tensor]],
-        patience: int = 5,
+        patience: int,
     ) -> None:
         super().__init__(config, held_out)
         self.model.load_state_dict(dict(base))
-        self.depth, self.patience = depth, patience
-        self._start = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         self.speaker_embedding = nn.Parameter(voice["speaker_embedding"].clone() / EMBEDDING_STEP)
         self.spectrum = nn.Parameter(voice["spectrum"].clone())
-        self.register_buffer("f0_median", voice["f0_median"].clone())
-        self.measures = {name: _known(voice[name]) for name in ("f0_spread", "phoneme_seconds")}
-        self.register_buffer("manner", manner(self.measures["phoneme_seconds"], self.measures["f0_spread"]))
-        self._trained = self._choose(depth)
-        self.register_buffer("first_loss", torch.tensor(float("inf")))
-        self.register_buffer("best_loss", torch.tensor(float("inf")))
-        self.register_buffer("best_update", torch.tensor(0))
-        self.register_buffer("since_best", torch.tensor(0))
-        for index, parameter in enumerate(self._trained.values()):
-            self.register_buffer(f"best_{index}", parameter.detach().clone())
-
-    def _choose(self, depth: Depth) -> dict[str, nn.Parameter]:
-        if depth == "embedding":
-            return {"speaker_embedding": self.speaker_embedding, "spectrum": self.spectrum}
-        if depth == "full":
-            return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
-        chosen = {name: self.model.get_parameter(name) for name in _norm_names(self.model)}
-        if depth == "lora":
-            for name, module in _large_layers(self.model).items():
-                factors = LowRank(module.weight, RANK)
-                chosen |= {f"{name}.weight{UP}": factors.up, f"{name}.weight{DOWN}": factors.down}
-                parametrize.register_parametrization(module, "weight", factors)
-        return chosen
+        self._stays = {name: voice[name] for name in ("f0_median", "manner")}
+        self._trained = {"speaker_embedding": self.speaker_embedding, "spectrum": self.spectrum}
+        self.best = Best(self._trained, patience)
 
     def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
-        """Those of the depth."""
+        """The voice's."""
         return self._trained.values()
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `voiced_batch`, in the one voice."""
-        return super().forward(batch | self._voice(len(batch["mel"])), phase)
+        own = self._trained | send_to_device(self._stays, self.spectrum.device)
+        own["speaker_embedding"] = functional.normalize(self.speaker_embedding, dim=0)
+        items = len(batch["mel"])
+        return super().forward(batch | {name: each.expand(items, *each.shape) for name, each in own.items()}, phase)
 
     def _mel_loss(self, made: Tensor, natural: Tensor, frame_mask: Tensor) -> Tensor:
         return course_and_detail_loss(made, natural, frame_mask)
 
-    def _voice(self, items: int) -> dict[str, Tensor]:
-        embedding = functional.normalize(self.speaker_embedding, dim=0)
-        return {
-            "speaker_embedding": embedding.expand(items, -1),
-            "spectrum": self.spectrum.expand(items, -1),
-            "f0_median": self.f0_median.expand(items),
-            "manner": self.manner.expand(items, -1),
-        }
-
-    @torch.inference_mode()
-    def begin(self) -> None:
-        """Take the loss before training as the one to beat; a checkpoint that is loaded later brings its own."""
-        self.eval()
-        loss = self._held_out_losses()["total"]
-        self.first_loss.fill_(loss)
-        self.best_loss.fill_(loss)
-
     def validate(self, report: Report, step: int) -> None:
-        """Losses on the held-out sentences; keeps the weights where their total is the lowest yet."""
-        losses = {f"valid_{name}": loss for name, loss in self._held_out_losses().items()}
-        for name, loss in losses.items():
-            report.scalar(name, loss)
-        report.row(losses)
-        if losses["valid_total"] < float(self.best_loss):
-            self.best_loss.fill_(losses["valid_total"])
-            self.best_update.fill_(step)
-            self.since_best.zero_()
-            for index, parameter in enumerate(self._trained.values()):
-                self.get_buffer(f"best_{index}").copy_(parameter)
-        else:
-            self.since_best += 1
+        """Losses on the held-out sentences; the weights are kept where their total is the lowest yet."""
+        _report(self.held_out_losses(), self.best, report, step)
 
-    def _held_out_losses(self) -> dict[str, float]:
-        """Means over frames."""
+    def held_out_losses(self) -> dict[str, float]:
+        """Means over frames, as they are now."""
         held_out = send_to_device(list(self.held_out), self.spectrum.device)
         found = [(self(batch, "model"), int(batch["mel_lengths"].sum())) for batch in held_out]
         frames = sum(count for _, count in found)
         return {name: sum(float(each[name]) * count for each, count in found) / frames for name in found[0][0]}
 
     def is_done(self) -> bool:
-        """Whether the held-out sentences have not been spoken better for a while."""
-        return int(self.since_best) >= self.patience
-
-    def best(self) -> dict[str, Tensor]:
-        """What was trained, at its best, by name, on the CPU."""
-        return {name: self.get_buffer(f"best_{index}").cpu().clone() for index, name in enumerate(self._trained)}
+        """Whether the best is some validations old."""
+        return self.best.is_done()
 
     def learned_voice(self) -> dict[str, Tensor]:
-        """speaker_embedding (D,) of unit length and spectrum (n_mels,): the given ones but in depth "embedding"."""
-        found = {"speaker_embedding": self.speaker_embedding.detach(), "spectrum": self.spectrum.detach()}
-        if self.depth == "embedding":
-            found = self.best()
-        return {
-            "speaker_embedding": functional.normalize(found["speaker_embedding"].cpu(), dim=0),
-            "spectrum": found["spectrum"].cpu().clone(),
-        }
+        """speaker_embedding (D,) of unit length and spectrum (n_mels,), at their best."""
+        found = self.best.weights()
+        return found | {"speaker_embedding": functional.normalize(found["speaker_embedding"], dim=0)}
 
-    def adapter(self, base_id: str, base_name: str) -> Adapter | None:
-        """What was learned of the model, in fp16; None in depth "embedding"."""
-        if self.depth == "embedding":
-            return None
+    def adapter(self, base_id: str, base_name: str) -> None:
+        """Nothing of the model was learned."""
+        return None
+
+
+class DecoderStep(AdversarialAcousticStep):
+    """The decoder on one speaker, against discriminators that begin anew, with `course_and_detail_loss`.
+
+    "norms" trains what shifts and scales its conditional norms, after AdaSpeech (arXiv:2103.00993, section 2.3): for
+    one speaker the biases of the layers that make them. "lora" trains these, and low-rank factors of its large weights;
+    "full" all of it. How the voice speaks, its durations and prosody, stays the clone's.
+
+    Args:
+        config: The base model's.
+        base: Its state dict.
+        depth: What to train.
+        voice: Of `Frames`; it stays.
+        held_out: Batches of `frames_batch` to validate on, at least one.
+        discriminator_rate: The discriminators' learning rate as a multiple of the decoder's.
+        patience: See `Best`.
+    """
+
+    judges_weight = 0.5
+
+    def __init__(
+        self,
+        config: AcousticConfig,
+        base: Mapping[str, Tensor],
+        depth: Depth,
+        voice: Mapping[str, Tensor],
+        held_out: Sequence[dict[str, Tensor]],
+        discriminator_rate: float,
+        patience: int,
+    ) -> None:
+        super().__init__(config, held_out)
+        self.model.load_state_dict(dict(base))
+        self.depth, self._voice, self.discriminator_rate = depth, voice, discriminator_rate
+        self._trained = self._choose(depth)
+        self._start = {name: value.detach().clone() for name, value in self._trained.items()}
+        self.best = Best(self._trained, patience)
+
+    def _choose(self, depth: Depth) -> dict[str, nn.Parameter]:
+        parts = {name: module for name, module in self.model.named_modules() if name.split(".")[0] in DECODER_PARTS}
+        if depth == "full":
+            return {name: value for name, value in self.model.named_parameters() if name.split(".")[0] in DECODER_PARTS}
+        norms = [name for name, module in parts.items() if isinstance(module, ConditionalLayerNorm)]
+        chosen = {name: self.model.get_parameter(name) for name in [f"{n}.affine.bias" for n in norms] + ["head.bias"]}
+        if depth == "lora":
+            for name, module in parts.items():
+                if _is_large(name, module):
+                    factors = LowRank(module.weight, RANK)
+                    chosen |= {f"{name}.weight{UP}": factors.up, f"{name}.weight{DOWN}": factors.down}
+                    parametrize.register_parametrization(module, "weight", factors)
+        return chosen
+
+    def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
+        """The discriminators', or those of the depth."""
+        return self.judges.parameters() if phase == "discriminator" else self._trained.values()
+
+    def rate_of(self, phase: str) -> float:
+        """The discriminators' is `discriminator_rate`."""
+        return self.discriminator_rate if phase == "discriminator" else 1.0
+
+    def _frames(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        return batch["frames"], batch["mel_lengths"], batch["condition"]
+
+    def _mel_loss(self, made: Tensor, natural: Tensor, frame_mask: Tensor) -> Tensor:
+        return course_and_detail_loss(made, natural, frame_mask)
+
+    def validate(self, report: Report, step: int) -> None:
+        """Losses on the held-out sentences; the weights are kept where their total is the lowest yet."""
+        _report(self.held_out_losses(), self.best, report, step)
+
+    def held_out_losses(self) -> dict[str, float]:
+        """Regression losses, means over frames, as they are now."""
+        sums: dict[str, float] = {}
+        batches = send_to_device(list(self.held_out), self.model.embedding.weight.device)
+        frames = sum(int(batch["mel_lengths"].sum()) for batch in batches)
+        for batch in batches:
+            mask = length_mask(batch["mel_lengths"], batch["frames"].shape[1])
+            mel, f0, voicing = self.model.decode(batch["frames"], mask, batch["condition"], batch["spectrum"])
+            losses = {"mel": self._mel_loss(mel, batch["mel"], mask)}
+            losses |= pitch_losses(f0, voicing, batch["f0"], batch["f0_median"], mask)
+            losses["total"] = torch.stack([LOSS_WEIGHTS[name] * value for name, value in losses.items()]).sum()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * int(mask.sum()) / frames
+        return sums
+
+    def is_done(self) -> bool:
+        """Whether the best is some validations old."""
+        return self.best.is_done()
+
+    def learned_voice(self) -> dict[str, Tensor]:
+        """The given speaker_embedding (D,) and spectrum (n_mels,)."""
+        return {name: self._voice[name].clone() for name in ("speaker_embedding", "spectrum")}
+
+    def adapter(self, base_id: str, base_name: str) -> Adapter:
+        """What was learned, in fp16."""
         changes = {
             name: (value if name.endswith((UP, DOWN)) else value - self._start[name].cpu()).half()
-            for name, value in self.best().items()
+            for name, value in self.best.weights().items()
         }
-        return Adapter(changes | self._spread_changes(), base_id, base_name, self.depth)
-
-    @torch.inference_mode()
-    def _spread_changes(self) -> dict[str, Tensor]:
-        """What the prosody's spread is changed by: one speaker is predicted better, and needs less stretch, if any."""
-        spread = self.model.spread
-        if spread is None:
-            return {}
-        self.eval()
-        for parameter, best in zip(self._trained.values(), self.best().values(), strict=True):
-            parameter.copy_(best)
-        held_out = send_to_device(list(self.held_out), self.spectrum.device)
-        batches = [batch | self._voice(len(batch["mel"])) for batch in held_out]
-        found = calibrate(self.model, spread.average, batches)
-        changes = {}
-        for name, was, value in zip(("stretch", "residual"), (spread.stretch, spread.residual), found, strict=True):
-            changes[f"spread.{name}"] = (torch.minimum(was, value) - was).cpu().half()
-        return changes
+        return Adapter(changes, base_id, base_name, self.depth)
 
 
-def _known(value: Tensor) -> float | None:
-    return None if value.isnan() else float(value)
+def _report(losses: dict[str, float], best: Best, report: Report, step: int) -> None:
+    named = {f"valid_{name}": loss for name, loss in losses.items()}
+    for name, loss in named.items():
+        report.scalar(name, loss)
+    report.row(named)
+    best.offer(losses["total"], step)
 
 
-def _norm_names(model: nn.Module) -> list[str]:
-    """Biases that make each conditional norm's scale and shift, that of the speaker's vector, and that of the mel."""
-    norms = [name for name, module in model.named_modules() if isinstance(module, ConditionalLayerNorm)]
-    return [f"{name}.affine.bias" for name in norms] + ["speaker.2.bias", "head.bias"]
-
-
-def _large_layers(model: nn.Module) -> dict[str, nn.Linear | nn.Conv1d]:
-    """Layers whose weights are worth factors.
-
-    Those that see the voice alone are covered by their biases. Predictors of prosody would learn the few sentences by
-    heart: of them the norms must do.
-    """
-    found = {}
-    for name, module in model.named_modules():
-        left_out = name.startswith(("speaker.", "rate_reader.", *PREDICTORS)) or name.endswith(".affine")
-        if isinstance(module, (nn.Linear, nn.Conv1d)) and not left_out:
-            grouped = isinstance(module, nn.Conv1d) and module.groups > 1
-            if not grouped and min(module.weight.shape[:2]) >= 2 * RANK:
-                found[name] = module
-    return found
+def _is_large(name: str, module: nn.Module) -> bool:
+    """Whether a layer's weights are worth factors; those that see the voice alone are covered by their biases."""
+    if not isinstance(module, (nn.Linear, nn.Conv1d)) or name.endswith(".affine"):
+        return False
+    grouped = isinstance(module, nn.Conv1d) and module.groups > 1
+    return not grouped and min(module.weight.shape[:2]) >= 2 * RANK

@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Literal
 
-from torch.utils.data import DataLoader
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from voxclone.errors import ConfigError, ConsentError, VoxcloneError
-from voxclone.finetuning.adaptation import DEPTHS, AdaptationStep, Depth
+from voxclone.finetuning.adaptation import DEPTHS, Adaptation, DecoderStep, Depth, VoiceStep
 from voxclone.finetuning.base import BaseModel, load_base
 from voxclone.finetuning.dataset import SpeakerData, prepare
+from voxclone.finetuning.frames import Frames, frames_batch
 from voxclone.finetuning.material import Material
-from voxclone.finetuning.plans import PLANS, Plan, choose_depth
+from voxclone.finetuning.plans import AUTO, PLANS, Plan
 from voxclone.finetuning.report import write_report
 from voxclone.finetuning.segments import SpeechDetector
 from voxclone.finetuning.sources import read_sources
 from voxclone.finetuning.transcribe import Transcriber
+from voxclone.models.acoustic.manner import manner
 from voxclone.safety.consent import Consent
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis import VoxClone
@@ -33,6 +38,8 @@ from voxclone.voice import Voice
 
 ADAPTING = "adapting"  # the use that the speaker must have agreed to
 HELD_OUT_BATCH = 8
+BATCH_FRAMES = 3000  # at most, of whole utterances
+BATCH_SPANS = 16  # of which discriminators judge
 
 
 @dataclass(frozen=True)
@@ -84,9 +91,9 @@ def finetune(
             recordings that carry the model's mark are refused.
         model: The base model, as for `VoxClone.from_pretrained`.
         revision: Likewise.
-        depth: "embedding" trains the voice's own numbers; "norms" the conditional layer norms as well, a file below
-            100 kB; "lora" adds low-rank factors of all large weights; "full" trains the whole acoustic model. "auto"
-            takes "lora" from a minute of speech on, else "norms".
+        depth: "embedding" trains the voice's own numbers; "norms" the decoder's conditional layer norms, a file below
+            100 kB; "lora" adds low-rank factors of its large weights; "full" trains all of the decoder. "auto" is
+            "lora".
         speaker: Which one, where the recordings name several.
         transcriber: Folder of a faster-whisper model, for recordings without text.
         minutes: The most that training takes.
@@ -121,20 +128,21 @@ def finetune(
     )
     data = prepare(material, work, base, name)
     speech_minutes = data.minutes(base.config.audio)
-    chosen = choose_depth(speech_minutes) if depth == "auto" else depth
+    chosen = AUTO if depth == "auto" else depth
     run = work / f"{chosen}-{data.digest}"  # another one where recordings were added
-    step = train(data, base, chosen, run, PLANS[chosen], minutes)
+    measured = data.measured_voice(base)
+    step = train(data, base, measured, chosen, run, PLANS[chosen], minutes)
     learned = step.learned_voice()
     voice = Voice(
         name,
         learned["speaker_embedding"].numpy(),
         learned["spectrum"].numpy(),
-        float(step.f0_median),
+        float(measured["f0_median"]),
         (consent,),
         encoder_id(base.speaker_encoder),
         step.adapter(base.acoustic_id, base.config.name),
-        f0_spread=step.measures["f0_spread"],
-        phoneme_seconds=step.measures["phoneme_seconds"],
+        f0_spread=_known(measured["f0_spread"]),
+        phoneme_seconds=_known(measured["phoneme_seconds"]),
     )
     stem = re.sub(r"[^\w-]+", "-", name.lower()).strip("-") or "voice"
     path = folder / f"{stem}.voice"
@@ -142,8 +150,8 @@ def finetune(
     about = {
         "name": name, "layout": layout, "recordings": len(clips), "depth": chosen, "base": base.config.name,
         "adapter_numbers": 0 if voice.adapter is None else voice.adapter.size, "file_bytes": path.stat().st_size,
-        "held_out_loss_before": float(step.first_loss), "held_out_loss_after": float(step.best_loss),
-        "best_update": int(step.best_update),
+        "held_out_loss_before": float(step.best.first_loss), "held_out_loss_after": float(step.best.loss),
+        "best_update": int(step.best.update),
         "seconds": round(monotonic() - started, 1),
     }  # fmt: skip
     report = write_report(folder, data, base, speaking, voice, run, about)
@@ -162,26 +170,47 @@ def require_adapting(consent: object, name: str) -> None:
     require_valid((consent,), "cloning", ADAPTING)
 
 
-def train(data: SpeakerData, base: BaseModel, depth: Depth, folder: Path, plan: Plan, minutes: float) -> AdaptationStep:
+def train(
+    data: SpeakerData,
+    base: BaseModel,
+    measured: Mapping[str, Tensor],
+    depth: Depth,
+    folder: Path,
+    plan: Plan,
+    minutes: float,
+) -> Adaptation:
     """Adapt the model in `folder`, going on from a checkpoint there; the step then holds the best weights it had.
 
     Raises:
         VoxcloneError: SIGTERM ended it before its time.
     """
-    train_set = VoicedSpeech(data.store, data.durations, data.train, data.embeddings)
-    held_out = VoicedSpeech(data.store, data.durations, data.held_out, data.embeddings)
-    items = [held_out[index] for index in range(len(held_out))]
-    batches = [voiced_batch(items[at : at + HELD_OUT_BATCH]) for at in range(0, len(items), HELD_OUT_BATCH)]
-    step = AdaptationStep(
-        base.config.acoustic, base.acoustic.state_dict(), data.measured_voice(base), depth, batches, plan.patience
-    )
-    lengths = [entry.rows["mel"][1] for entry in train_set.entries]
-    loader = DataLoader(train_set, batch_sampler=LengthBuckets(lengths, plan.batch_frames), collate_fn=voiced_batch)
+    said = [VoicedSpeech(data.store, data.durations, own, data.embeddings) for own in (data.train, data.held_out)]
+    voice = {name: measured[name] for name in ("speaker_embedding", "spectrum", "f0_median")}
+    voice["manner"] = manner(_known(measured["phoneme_seconds"]), _known(measured["f0_spread"]))
+    config, weights = base.config.acoustic, base.acoustic.state_dict()
+    step: VoiceStep | DecoderStep
+    if depth == "embedding":
+        items = [said[1][index] for index in range(len(said[1]))]
+        batches = [voiced_batch(items[at : at + HELD_OUT_BATCH]) for at in range(0, len(items), HELD_OUT_BATCH)]
+        step = VoiceStep(config, weights, voice, batches, plan.patience)
+        lengths = [entry.rows["mel"][1] for entry in said[0].entries]
+        loader = DataLoader(said[0], batch_sampler=LengthBuckets(lengths, BATCH_FRAMES), collate_fn=voiced_batch)
+    else:
+        told, aside = (Frames(base.acoustic, each, voice) for each in said)
+        batches = [frames_batch([aside[at]]) for at in range(len(aside))]
+        step = DecoderStep(config, weights, depth, voice, batches, plan.discriminator_rate, plan.patience)
+        draws = WeightedRandomSampler(told.lengths, BATCH_SPANS * plan.validate_every)
+        loader = DataLoader(told, BATCH_SPANS, sampler=draws, collate_fn=frames_batch)
     trainer = Trainer(step, loader, folder, plan.trainer(minutes))
-    step.begin()
+    with torch.inference_mode():
+        step.best.begin(step.eval().held_out_losses()["total"])
     if not trainer.fit():
         raise VoxcloneError(f"stopped after {trainer.step} updates; the same command goes on from there")
     return step
+
+
+def _known(value: Tensor) -> float | None:
+    return None if value.isnan() else float(value)
 
 
 def _claim(work: Path, about: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from voxclone.finetuning.adaptation import Depth
 from voxclone.training.step import TrainerConfig
 
-LORA_MINUTES = 1.0  # of speech, from which on "auto" goes as deep as LoRA
+AUTO: Depth = "lora"  # with ten sentences already (docs/decisions.md)
 
 
 @dataclass(frozen=True)
@@ -15,14 +15,14 @@ class Plan:
     """Numbers of one depth.
 
     Attributes:
-        batch_frames: Most frames in a batch.
+        discriminator_rate: The discriminators' learning rate as a multiple of this one.
         patience: Validations without a better one that end the run.
     """
 
     max_steps: int
     learning_rate: float
     validate_every: int
-    batch_frames: int = 3000
+    discriminator_rate: float = 1.0
     patience: int = 4
 
     def trainer(self, minutes: float) -> TrainerConfig:
@@ -44,12 +44,7 @@ class Plan:
 
 PLANS: dict[Depth, Plan] = {
     "embedding": Plan(max_steps=60, learning_rate=1e-2, validate_every=10),
-    "norms": Plan(max_steps=300, learning_rate=3e-3, validate_every=20),
-    "lora": Plan(max_steps=200, learning_rate=1e-3, validate_every=20, patience=3),
-    "full": Plan(max_steps=120, learning_rate=2e-4, validate_every=20, patience=3),
+    "norms": Plan(max_steps=200, learning_rate=3e-3, validate_every=20, discriminator_rate=1.3, patience=3),
+    "lora": Plan(max_steps=200, learning_rate=1e-3, validate_every=20, discriminator_rate=4.0, patience=3),
+    "full": Plan(max_steps=120, learning_rate=2e-4, validate_every=20, discriminator_rate=20.0, patience=3),
 }
-
-
-def choose_depth(speech_minutes: float) -> Depth:
-    """How deep to go with that much speech."""
-    return "norms" if speech_minutes < LORA_MINUTES else "lora"

@@ -68,6 +68,11 @@ class Adapter:
         """How many numbers it holds."""
         return sum(tensor.numel() for tensor in self.tensors.values())
 
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        """The parts of the model that it changes, as its attributes are named."""
+        return frozenset(name.split(".")[0] for name in self.tensors)
+
     def changes(self) -> dict[str, Tensor]:
         """Parameter name to what is added to it, float32; a product of factors (O, I) is not yet in its shape.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from voxclone.errors import ModelError, VoiceError
 from voxclone.models.acoustic import AcousticModel, Plan
 from voxclone.models.acoustic.manner import manner
+from voxclone.models.acoustic.model import DECODER_PARTS
 from voxclone.models.adapter import Adapter, adapt
 from voxclone.models.identity import acoustic_id
 from voxclone.voice import Voice
@@ -32,8 +33,8 @@ class SpeakingModel:
         self._f0_median = torch.tensor([voice.f0_median], device=self.device)
         self._spectrum = torch.tensor(voice.spectrum, device=self.device)[None]
         self._manner = manner(voice.phoneme_seconds, voice.f0_spread).to(self.device)[None]
-        # Fine-tuning has taught the predictors the speaker's own manner.
-        self._in_manner = bool(acoustic.config.manner) and voice.adapter is None
+        taught = voice.adapter is not None and not voice.adapter.parts <= DECODER_PARTS  # the speaker's own manner
+        self._in_manner = bool(acoustic.config.manner) and not taught
 
     @cached_property
     def _habits(self) -> Tensor:

@@ -211,8 +211,6 @@ class AcousticStep(TrainingStep):
         frames, _ = model.expand(encodings, target, durations)
         frame_mask = length_mask(batch["mel_lengths"], frames.shape[1])
         made, relative_f0, voicing = model.decode(frames, frame_mask, condition, batch["spectrum"])
-        voiced = (f0 > 0) & frame_mask
-        octaves = torch.log2(torch.where(f0 > 0, f0, median[:, None]) / median[:, None])
         weight = mask.float() / mask.sum()
         heard = (target[:, :, 1] > 0).float() * mask
         losses = {
@@ -221,9 +219,7 @@ class AcousticStep(TrainingStep):
             "pitch": ((prosody[:, :, 0] - target[:, :, 0]).float().square() * heard).sum() / heard.sum().clamp(min=1),
             "voiced_share": ((prosody[:, :, 1] - target[:, :, 1]).float().square() * weight).sum(),
             "energy": ((prosody[:, :, 2] - target[:, :, 2]).float().square() * weight).sum(),
-            "f0": ((relative_f0 - octaves).abs() * voiced).sum() / voiced.sum().clamp(min=1),
-            "voicing": F.binary_cross_entropy_with_logits(voicing[frame_mask], voiced[frame_mask].float()),
-        }
+        } | pitch_losses(relative_f0, voicing, f0, median, frame_mask)
         losses["total"] = torch.stack([LOSS_WEIGHTS[name] * value for name, value in losses.items()]).sum()
         return losses
 
@@ -276,6 +272,27 @@ class AcousticStep(TrainingStep):
         length = max(made.mel.shape[2], batch["mel"].shape[2])
         padded = [F.pad(mel, (0, length - mel.shape[2]), value=-11.5) for mel in (batch["mel"], made.mel)]
         report.figure("mels", compare_mels(*padded))
+
+
+def pitch_losses(
+    relative_f0: Tensor, voicing: Tensor, f0: Tensor, f0_median: Tensor, frame_mask: Tensor
+) -> dict[str, Tensor]:
+    """How far the decoder's pitch is from the natural one: "f0" in octaves over voiced frames, and "voicing".
+
+    Args:
+        relative_f0: (B, T) octaves from the median, as `AcousticModel.decode` makes it.
+        voicing: (B, T) logits.
+        f0: (B, T) Hz, natural, 0 = unvoiced.
+        f0_median: (B,) Hz.
+        frame_mask: (B, T), True = real.
+    """
+    median = f0_median[:, None]
+    voiced = (f0 > 0) & frame_mask
+    octaves = torch.log2(torch.where(f0 > 0, f0, median) / median)
+    return {
+        "f0": ((relative_f0 - octaves).abs() * voiced).sum() / voiced.sum().clamp(min=1),
+        "voicing": F.binary_cross_entropy_with_logits(voicing[frame_mask], voiced[frame_mask].float()),
+    }
 
 
 def teacher_forced(model: AcousticModel, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from voxclone.config import AcousticConfig
 from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic.model import MEL_MIDDLE, MEL_SPREAD
 from voxclone.models.acoustic.variance import phoneme_prosody
-from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep
+from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
 from voxclone.training.gan_losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from voxclone.training.mel_discriminators import WINDOWS, MelDiscriminators
 
@@ -24,7 +24,8 @@ MARGIN = 16  # frames beside a judged span that are decoded with it, so that its
 class AdversarialAcousticStep(AcousticStep):
     """Decoder and discriminators in turn, on a span of each utterance; encoder and predictors stay as they are.
 
-    The feature matching loss is scaled to the regression loss, as the paper has it (section 2.3).
+    The feature matching loss is scaled to the regression loss, as the paper has it (section 2.3). The decoder speaks
+    once for both: its spans are kept from its own phase for the discriminators'.
 
     Args:
         config: The acoustic model.
@@ -32,12 +33,16 @@ class AdversarialAcousticStep(AcousticStep):
         channels: Width of the discriminators.
     """
 
-    phases = ("discriminator", "generator")
+    phases: tuple[str, ...] = ("generator", "discriminator")
+    judges_weight = 1.0  # of what the discriminators ask for, beside the regression losses
 
     def __init__(self, config: AcousticConfig, held_out: Sequence[dict[str, Tensor]], channels: int = 16) -> None:
         super().__init__(config, held_out)
         self.judges = MelDiscriminators(config.speaker_embedding_dim, channels)
         self.span = max(WINDOWS) + 2 * MARGIN
+        self._spoken: tuple[Tensor, Tensor] | None = (
+            None  # natural, then made spans of the generator's phase, and whose
+        )
 
     def train(self, mode: bool = True) -> Self:
         """Without dropout in the parts that are not trained."""
@@ -58,21 +63,21 @@ class AdversarialAcousticStep(AcousticStep):
         return DISCRIMINATOR_RATE if phase == "discriminator" else 1.0
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
-        """Named losses for a batch from `voiced_batch`; "model" gives the regression losses over whole utterances."""
+        """Named losses for a batch from `voiced_batch`; "model" gives the regression losses over whole utterances.
+
+        "discriminator" judges what "generator" made last.
+        """
         if phase == "model":
             return super().forward(batch, phase)
-        self.store_calibration()
-        with torch.set_grad_enabled(phase == "generator"):
-            made, natural, losses = self._make(batch)
-        speaker = batch["speaker_embedding"]
-        both = torch.cat([natural, made])
-        scores, maps = self.judges(both, speaker.repeat(2, 1))
-        count = len(natural)
-        made_scores = [score[count:] for score in scores]
         if phase == "discriminator":
-            total = discriminator_loss([score[:count] for score in scores], made_scores) / len(scores)
-            return {"total": total}
-        losses["adversarial"] = adversarial_loss(made_scores) / len(scores)
+            return self._discriminate()
+        self.store_calibration()
+        made, natural, losses = self._make(batch)
+        both, speaker = torch.cat([natural, made]), batch["speaker_embedding"].repeat(2, 1)
+        self._spoken = both.detach(), speaker
+        scores, maps = self.judges(both, speaker)
+        count = len(natural)
+        losses["adversarial"] = adversarial_loss([score[count:] for score in scores]) / len(scores)
         matching = feature_matching_loss(
             [[m[:count] for m in layers] for layers in maps], [[m[count:] for m in layers] for layers in maps]
         )
@@ -80,38 +85,45 @@ class AdversarialAcousticStep(AcousticStep):
         losses["matching"] = matching
         scale = (regression / matching.clamp(min=1e-6)).detach()
         prosody = LOSS_WEIGHTS["f0"] * losses["f0"] + LOSS_WEIGHTS["voicing"] * losses["voicing"]
-        losses["total"] = regression + scale * matching + losses["adversarial"] + prosody
+        losses["total"] = regression + self.judges_weight * (scale * matching + losses["adversarial"]) + prosody
         return losses
 
-    def _make(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """A made and a natural span (B, n_mels, max(WINDOWS)) of each utterance, normalised, and regression losses."""
-        model, durations = self.model, batch["durations"]
-        f0, median = batch["f0"], batch["f0_median"]
+    def _discriminate(self) -> dict[str, Tensor]:
+        if self._spoken is None:
+            raise RuntimeError("this phase needs the generator's on the same batch before it")
+        scores, _ = self.judges(*self._spoken)
+        halves = [score.chunk(2) for score in scores]
+        total = discriminator_loss([natural for natural, _ in halves], [made for _, made in halves])
+        return {"total": total / len(scores)}
+
+    def _frames(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Frame encodings (B, T, D), their lengths (B,), and what the decoder's norms are told (B, C)."""
+        model, median = self.model, batch["f0_median"]
         quality = batch["quality"] if model.config.quality_dims else None
         condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality, batch.get("manner"))
         with torch.no_grad():
             encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
-        target = phoneme_prosody(batch["mel"], f0, durations, median)
-        frames, lengths = model.expand(encodings, target, durations)
-        step = model.config.frames_per_step
+        target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], median)
+        return *model.expand(encodings, target, batch["durations"]), condition
+
+    def _make(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """A made and a natural span (B, n_mels, max(WINDOWS)) of each utterance, normalised, and regression losses."""
+        f0, median = batch["f0"], batch["f0_median"]
+        frames, lengths, condition = self._frames(batch)
+        step = self.model.config.frames_per_step
         places = (lengths - self.span).clamp(min=0)
         starts = (torch.rand(len(places), device=places.device) * (places + 1)).long() // step * step
         frames, mask = _spans(frames, starts, self.span), length_mask(lengths - starts, self.span)
-        made, relative_f0, voicing = model.decode(frames, mask, condition, batch["spectrum"])
+        made, relative_f0, voicing = self.model.decode(frames, mask, condition, batch["spectrum"])
         natural = _spans(batch["mel"].transpose(1, 2), starts, self.span).transpose(1, 2)
         own_f0 = _spans(f0[:, :, None], starts, self.span)[:, :, 0]
         inner = slice(MARGIN, self.span - MARGIN)
         kept = mask[:, inner]
-        voiced = (own_f0[:, inner] > 0) & kept
-        octaves = torch.log2(torch.where(own_f0 > 0, own_f0, median[:, None]) / median[:, None])[:, inner]
-        made, natural = ((mel[:, :, inner] - MEL_MIDDLE) / MEL_SPREAD for mel in (made, natural))
+        made, natural = made[:, :, inner], natural[:, :, inner]
+        losses = {"mel": self._mel_loss(made, natural, kept)}
+        losses |= pitch_losses(relative_f0[:, inner], voicing[:, inner], own_f0[:, inner], median, kept)
         made = torch.where(kept[:, None], made, natural)
-        losses = {
-            "mel": ((made - natural).abs().mean(1) * kept).sum() / kept.sum().clamp(min=1),
-            "f0": ((relative_f0[:, inner] - octaves).abs() * voiced).sum() / voiced.sum().clamp(min=1),
-            "voicing": F.binary_cross_entropy_with_logits(voicing[:, inner][kept], voiced[kept].float()),
-        }
-        return made, natural, losses
+        return (made - MEL_MIDDLE) / MEL_SPREAD, (natural - MEL_MIDDLE) / MEL_SPREAD, losses
 
 
 def _spans(frames: Tensor, starts: Tensor, length: int) -> Tensor:

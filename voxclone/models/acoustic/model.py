@@ -30,6 +30,7 @@ from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
 MEL_FLOOR = math.log(1e-5)
 F0_MIDDLE = 160.0  # Hz
+DECODER_PARTS = frozenset(("entry", "decoder", "head"))  # of the model: they make the sound, and leave prosody alone
 MAX_LOG_DURATION = 5.5  # of one phoneme, in log frames: 2.8 s
 
 
