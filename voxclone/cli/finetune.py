@@ -39,9 +39,7 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="whose voice it is (default: the name of the folder --out)")
     parser.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
     parser.add_argument("--revision", help="of the Hub repository")
-    parser.add_argument(
-        "--depth", choices=DEPTHS, default="auto", help="how much is trained (default: lora)"
-    )
+    parser.add_argument("--depth", choices=DEPTHS, default="auto", help="how much is trained (default: lora)")
     parser.add_argument("--speaker", help="which one, where the recordings name several")
     parser.add_argument(
         "--spoken-by", metavar="VOICE", help="where voxclone spoke the recordings: the voice file, of the same speaker"
