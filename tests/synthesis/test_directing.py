@@ -137,6 +137,12 @@ def test_marks_and_written_pieces(tiny_model: VoxClone, ada: Voice) -> None:
     assert (amount.start_seconds, amount.end_seconds) == (speech.words[3].start_seconds, speech.words[7].end_seconds)
 
 
+def test_an_address_longer_than_a_chunk_is_written_in_each(tiny_model: VoxClone, ada: Voice) -> None:
+    speech = tiny_model.generate("https://a.b/c?d" * 12 + " [pause 1s] now.", ada, markup="inline")
+    assert len(speech.written) > 2 and speech.written[-1].text == "now."
+    assert all("a.b" in piece.text for piece in speech.written[:-1])
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -127,6 +127,10 @@ class Director:
     def _written(self, piece: TrackedText, origins: Sequence[int]) -> tuple[Written, ...]:
         """What stands between white space in the text, as spoken words; what is spoken as one word stays together."""
         tokens = list(_WRITTEN.finditer(self.script.text, piece.origins[0], piece.origins[-1]))
+        if not tokens:  # a chunk out of the middle of something long that is written as one word, such as an address
+            tokens = [match for match in [_WRITTEN.search(self.script.text, piece.origins[0])] if match]
+        if not tokens:
+            return ()
         starts = [token.start() for token in tokens]
         owners = [max(bisect_right(starts, origin) - 1, 0) for origin in origins]
         written: list[Written] = []
