@@ -138,9 +138,9 @@ def test_marks_and_written_pieces(tiny_model: VoxClone, ada: Voice) -> None:
 
 
 def test_an_address_longer_than_a_chunk_is_written_in_each(tiny_model: VoxClone, ada: Voice) -> None:
-    speech = tiny_model.generate("https://a.b/c?d" * 12 + " [pause 1s] now.", ada, markup="inline")
-    assert len(speech.written) > 2 and speech.written[-1].text == "now."
-    assert all("a.b" in piece.text for piece in speech.written[:-1])
+    address = "https://a.b/ps://a.b/c?d" + "https://a.b/c?d" * 11 + "https://a.b/"
+    speech = tiny_model.generate(address, ada, markup="inline")
+    assert len(speech.written) > 2 and all(piece.text in address for piece in speech.written)
 
 
 @pytest.mark.parametrize(
