@@ -80,8 +80,11 @@ def main() -> None:
     if args.start_from:
         step.vocoder.load_state_dict(export_part(args.start_from, "vocoder."))
         judges = export_part(args.start_from, "judges.")
-        if isinstance(step, AdversarialStep) and shapes(judges) == shapes(step.judges.state_dict()):
-            step.judges.load_state_dict(judges)  # of another width they begin anew
+        if isinstance(step, AdversarialStep):
+            if shapes(judges) == shapes(step.judges.state_dict()):
+                step.judges.load_state_dict(judges)
+            else:
+                print(f"the discriminators begin anew: {args.start_from} has none of these widths")
     detector_run = args.detector_run or args.start_from
     detector = export_part(detector_run, DETECTOR) if detector_run else {}
     if detector and isinstance(step, MarkedStep):

