@@ -2,7 +2,7 @@
 
 Fourteen speakers of a manifest, from whom one clip each is cloned, read the texts of their own other clips, so that
 every system says the same sentences. Each pass adds its part to the result file, and files that were spoken are kept,
-so that a pass can be run by itself: speak, words, naturalness, likeness, prosody, hard, page.
+so that a pass can be run by itself: speak, words, naturalness, opinions, likeness, prosody, hard, page.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from quality_page import draw_page
 from quality_prosody import compare
 from quality_set import Reader, choose_readers, write_cloned, write_espeak, write_natural
 from voxclone import hub
+from voxclone.evaluation.judges.naturalness import open_naturalness
 
-PASSES = ("speak", "words", "naturalness", "likeness", "prosody", "hard", "page")
+PASSES = ("speak", "words", "naturalness", "opinions", "likeness", "prosody", "hard", "page")
+PREDICTORS = ("nisqa", "dnsmos")  # as `voxclone evaluate` opens them
 HARD_SENTENCES = Path(__file__).with_name("hard_sentences.txt")
 
 
@@ -61,6 +63,17 @@ def naturalness(args: argparse.Namespace, readers: list[Reader], judges: Judges)
     }
     by_copy = {system: round(own["mean"] / table["copy"]["mean"], 3) for system, own in table.items()}
     return {"ldnet_mos": table, "ldnet_mos_by_copy": by_copy}
+
+
+def opinions(args: argparse.Namespace, readers: list[Reader]) -> dict[str, Any]:
+    """Two more predictors of naturalness, which were trained on other listeners and other damage than LDNet."""
+    predictors = {name: open_naturalness(name) for name in PREDICTORS}
+    return {
+        f"{name}_mos": {
+            system: mean_with_interval(predictor.score(files(readers, args.work / system))) for system in systems(args)
+        }
+        for name, predictor in predictors.items()
+    }
 
 
 def likeness(args: argparse.Namespace, readers: list[Reader], judges: Judges) -> dict[str, Any]:
@@ -116,6 +129,8 @@ def main() -> None:
             result |= words(args, readers, judges)
         elif name == "naturalness":
             result |= naturalness(args, readers, judges)
+        elif name == "opinions":
+            result |= opinions(args, readers)
         elif name == "likeness":
             result |= likeness(args, readers, judges)
         elif name == "prosody":
