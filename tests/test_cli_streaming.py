@@ -52,6 +52,25 @@ def test_a_pipe_is_read_and_raw_samples_written(
     np.testing.assert_allclose(pcm(pipe.getvalue()), spoken, atol=2e-3)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wait [pause 1s] for *it*.",
+        '<?xml version="1.0"?>\n<speak>Wait <break time="1s"/>for <emphasis>it</emphasis>.</speak>',
+    ],
+)
+def test_a_pipes_markup_is_followed(
+    model: list[str], tiny_model: VoxClone, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    pipe = Pipe()
+    monkeypatch.setattr(sys, "stdin", Pipe(text.encode()))
+    monkeypatch.setattr(sys, "stdout", pipe)
+    assert main(["say", "-", *model]) == 0
+    spoken = tiny_model.generate(text, tiny_model.voices["ada"])
+    assert [word.text for word in spoken.words] == ["Wait", "for", "it"]
+    np.testing.assert_allclose(pcm(pipe.getvalue()), spoken.samples, atol=2e-3)
+
+
 class Device:
     """A sound device that keeps what it is given."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from voxclone import ConfigError, Speech, TextError, Voice, VoxClone
 
@@ -78,6 +80,46 @@ def test_what_stopped_goes_on(tiny_model: VoxClone, ada: Voice, tmp_path: Path, 
     calls.clear()
     tiny_model.narrate(BOOK, tiny_model.voices["bob"], tmp_path, **options)
     assert len(calls) == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a forked process is what is killed")
+@pytest.mark.parametrize("before", [True, False])
+def test_killed_at_any_moment_it_goes_on(tiny_model: VoxClone, ada: Voice, tmp_path: Path, before: bool) -> None:
+    """Killed before or after each file is put in its place: audio, sidecar, times and index of each part."""
+    options: dict[str, Any] = {"suffix": ".wav", "part_minutes": 0.2, "speed": 4.0}
+    whole = tiny_model.narrate(BOOK, ada, tmp_path / "whole", **options)
+    names = {path.name for path in whole.folder.iterdir()}
+    replace, folder = os.replace, tmp_path / "killed"
+    status, kills = 9, 0
+    while status == 9:
+        child = os.fork()
+        if not child:
+            torch.set_num_threads(1)
+            left = kills % 3  # at the first, second or third file of what this process makes
+
+            def dying(source: Any, target: Any) -> None:
+                nonlocal left
+                if before and left == 0:
+                    os._exit(9)
+                replace(source, target)
+                if left == 0:
+                    os._exit(9)
+                left -= 1
+
+            os.replace = dying  # type: ignore[assignment]
+            try:
+                tiny_model.narrate(BOOK, ada, folder, **options)
+            finally:
+                os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        kills += 1
+        if kills > 40 or (before and kills == 9):  # killed before its first file is there, it never comes further
+            break
+    narration = tiny_model.narrate(BOOK, ada, folder, **options)
+    assert (narration.chapters, narration.parts) == (whole.chapters, whole.parts)
+    assert {path.name for path in folder.iterdir()} == names
+    for part in whole.parts:
+        np.testing.assert_array_equal(*(soundfile.read(each / part.file)[0] for each in (whole.folder, folder)))
 
 
 def test_a_file_of_text_is_read(tiny_model: VoxClone, ada: Voice, tmp_path: Path) -> None:

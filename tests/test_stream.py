@@ -154,6 +154,21 @@ def test_between_its_passages_are_the_pauses_that_belong_there(model: VoxClone, 
     assert spoken[:end].any()
 
 
+def test_markup_that_arrives_is_followed(model: VoxClone, ada: Voice) -> None:
+    text = "The boats went *out*. [pause 700ms] Nobody [read](/ɹˈɛd/) the [long list](duration=2s). They came back."
+    whole = model.generate(text, ada)
+    for size in (3, 40):
+        stream = model.stream(iter([text[at : at + size] for at in range(0, len(text), size)]), ada)
+        chunks = list(stream)
+        assert [word.text for word in stream.words] == [word.text for word in whole.words]
+        pauses = [words[4].start_seconds - words[3].end_seconds for words in (stream.words, whole.words)]
+        assert pauses[0] == pytest.approx(pauses[1], abs=1e-6)
+        assert stream.words[8].end_seconds - stream.words[7].start_seconds == pytest.approx(2.0, abs=256 / 22050)
+        assert len(joined(chunks)) == round(stream.duration_seconds * 22050)
+    with pytest.raises(ConfigError, match="a piece of the text is bytes"):
+        list(model.stream(iter([b"One."]), ada))  # type: ignore[list-item]
+
+
 def test_nothing_to_speak_is_an_error_with_its_place(model: VoxClone, ada: Voice) -> None:
     for text in ("", " ", iter([]), iter(["...", "  "])):
         with pytest.raises(TextError):

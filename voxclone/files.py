@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from pathlib import Path
 
@@ -21,3 +22,10 @@ def replace_file(path: Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error  # of the same subclass
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process left in a folder that was killed while it wrote a file there."""
+    for path in folder.iterdir():
+        if re.fullmatch(r"\.[0-9a-f]{32}\.(partial|sidecar)", path.name):
+            path.unlink(missing_ok=True)

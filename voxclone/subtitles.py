@@ -16,7 +16,9 @@ _TAG = re.compile(r"<[^<>\n]{0,100}>|\{\\[^{}\n]{0,100}\}")  # <i>, <00:01.000>,
 
 
 def read_subtitles(path: str | os.PathLike[str]) -> list[Segment]:
-    """The cues of an .srt or .vtt file: text without tags, in one line, and times.
+    """The cues of an .srt or .vtt file that say something: text without tags, in one line, and times.
+
+    A cue of nothing but marks, such as "..." or "♪", is silence.
 
     Raises:
         TextError: The file cannot be read, has no cue, or a cue ends before it begins.
@@ -37,7 +39,7 @@ def read_subtitles(path: str | os.PathLike[str]) -> list[Segment]:
         if end <= start:
             raise TextError(f"{path}: the cue at {lines[at].strip()!r} ends before it begins")
         text = " ".join(html.unescape(_TAG.sub("", " ".join(lines[at + 1 :]))).split())
-        if text:
+        if any(map(str.isalnum, text)):
             cues.append(Segment(text, start, end))
     if not cues:
         raise TextError(f"{path} has no subtitles: a cue is needed, such as '00:00:01,000 --> 00:00:02,500' and a text")

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 import struct
 import sys
 import zlib
@@ -19,9 +20,13 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxclone import ConsentError, EvaluationError, VoxClone
+from voxclone.audio.io import write_audio
+from voxclone.audio.tags import read_tags
 from voxclone.cli import main
 from voxclone.evaluation import Item, Report, evaluate
 from voxclone.evaluation.picture import spectrogram_png
+from voxclone.safety.inspection import inspect_file
+from voxclone.safety.labels import sidecar_path
 
 pytest.importorskip("jiwer", reason="the evaluate extra is not installed")
 
@@ -171,6 +176,40 @@ def test_another_systems_files(items: list[Item], tmp_path: Path) -> None:
     assert found.mean("word error rate").interval == (0.5, 0.5, 0.5, 1)
     assert found.mean("speaker similarity").absent == "not asked for"
     assert found.mean("distance of median f0 from the reference's, semitones").interval == (0, 0, 0, 1)
+
+
+def test_copies_say_what_their_sources_say(tiny_model: VoxClone, items: list[Item], tmp_path: Path) -> None:
+    """What voxclone made stays labelled, with what was true of it; what it did not make gets no label."""
+    made = tmp_path / "made"
+    made.mkdir()
+    speech, other = (tiny_model.generate(text, tiny_model.voices["ada"]) for text in ("The second text.", "No, no."))
+    reference = made / "ada.flac"
+    speech.save(reference)
+    speech.save(made / "wav.wav")
+    speech.save(made / "mp3.mp3")
+    write_audio(made / "tags.wav", other.samples, other.sample_rate, tags=read_tags(made / "wav.wav"))
+    write_audio(made / "edited.wav", speech.samples / 2, speech.sample_rate, tags=read_tags(made / "wav.wav"))
+    write_audio(made / "stripped.wav", speech.samples, speech.sample_rate)
+    shutil.copy(sidecar_path(made / "wav.wav"), sidecar_path(made / "stripped.wav"))
+    soundfile.write(made / "foreign.wav", *soundfile.read(items[1].reference))
+    write_audio(made / "damaged.wav", speech.samples, 22050, tags={"comment": '{"voxclone_label":7}'})
+    names = ("wav", "mp3", "tags", "edited", "stripped", "foreign", "damaged")
+    listed = [Item(name, reference, "The second text.", "ada") for name in names]
+    audio = tmp_path / "out" / "audio"
+    audio.mkdir(parents=True)
+    shutil.copy(sidecar_path(made / "wav.wav"), sidecar_path(audio / "foreign.wav"))  # left by an earlier evaluation
+    found = evaluate(None, listed, tmp_path / "out", consent=BASIS, recogniser="none", made=made, **JUDGES)
+    assert [each.name for each in found.utterances if each.failure] == ["damaged"]
+    assert "label" in str(found.utterances[-1].failure)
+    inspected = {name: inspect_file(audio / f"{name}.wav") for name in names[:-1]}
+    assert {name: each.verdict for name, each in inspected.items()} == {
+        "wav": "consistent", "mp3": inspect_file(made / "mp3.mp3").verdict, "tags": "transplanted", "edited": "edited",
+        "stripped": "edited", "foreign": "nothing",
+    }  # fmt: skip
+    for name, each in inspected.items():
+        assert each.provenance == (None if name == "foreign" else speech.provenance)
+        assert sidecar_path(audio / f"{name}.wav").exists() == (name != "foreign")
+    assert inspect_file(audio / "reference-00000.wav").verdict == "consistent"
 
 
 def test_a_damaged_reference_fails_alone(tiny_model: VoxClone, items: list[Item], tmp_path: Path) -> None:

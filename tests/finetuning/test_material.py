@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from voxclone import VoxClone
+from voxclone.audio.io import read_audio
+from voxclone.finetuning.clips import Clip, decode
 from voxclone.finetuning.material import Material
 from voxclone.finetuning.sources import read_sources
+from voxclone.safety.labels import read_label, save_labelled
 
 
 class WholeFile:
@@ -88,3 +92,15 @@ def test_an_unreadable_file_is_tried_again(folder: Path) -> None:
     assert [each.dropped for each in cut(folder).utterances] == ["", "unreadable", "no text"]
     (folder / "1.wav").write_bytes(good)
     assert cut(folder).utterances[1].dropped == ""
+
+
+def test_what_a_model_spoke_stays_labelled_when_it_is_cut(folder: Path, tiny_model: VoxClone) -> None:
+    """As where `spoken_by` lets speech of the speaker's own voice in."""
+    told = tiny_model.generate("Rain fell on the hills.", tiny_model.voices["ada"]).provenance
+    save_labelled(folder / "3.wav", *read_audio(folder / "0.wav"), told)
+    (folder / "3.txt").write_text("Rain fell on the hills.")
+    labels = {each.key: read_label(path) for path, each in cut(folder, Transcriber()).used()}
+    assert set(labels) == {"0.wav", "1.wav", "2.wav", "3.wav"}
+    assert {key: label.provenance for key, label in labels.items() if label} == {"3.wav": told}
+    (spoken,) = decode([Clip("x", (folder / "3.wav").read_bytes(), "Rain fell on the hills.")])
+    assert spoken.label == read_label(folder / "3.wav")

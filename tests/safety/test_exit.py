@@ -163,12 +163,10 @@ def writes_no_audio(kind: type, names: set[str]) -> set[str]:
 # What of the package writes or plays audio, and why that is no way past the exit.
 WRITERS = {
     "audio/io.py": "write_audio itself",
-    "safety/labels.py": "save_labelled, the one writer of synthetic speech",
+    "safety/labels.py": "save_labelled, the one writer of synthetic speech, and copy_labelled, which keeps its label",
     "speech.py": "the notebook's player, with provenance in its tags",
     "cli/play.py": "plays and pipes what a stream let out, which is Speech",
-    "finetuning/material.py": "a speaker's own recordings, cut",
     "finetuning/report.py": "a speaker's own recordings, for the page",
-    "evaluation/run.py": "copies of references and of files that other systems made",
 }
 WRITING = {"write_audio", "RawOutputStream", "RawStream", "OutputStream", "playrec"}
 # Every command: what speaks, and what does not.

@@ -38,6 +38,9 @@ def test_cues_are_read(tmp_path: Path) -> None:
         "WEBVTT\n\nNOTE x\n\nid\n00:01.500 --> 00:03.000 align:start\nHello <c>there</c>.\n"
     )
     assert read_subtitles(tmp_path / "a.vtt") == cues[:1]
+    silent = "\n3\n00:00:05,000 --> 00:00:06,000\n...\n\n4\n00:00:07,000 --> 00:00:08,000\n<i>♪</i>\n"
+    (tmp_path / "b.srt").write_text(SRT + silent, encoding="utf-8")
+    assert read_subtitles(tmp_path / "b.srt") == cues
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,8 @@ def test_cues_that_cannot_be_spoken(tiny_model: VoxClone, ada: Voice) -> None:
         tiny_model.dub([Segment("Far too many words", 1.0, 1.05)], ada)
     with pytest.raises(ConfigError, match=r"'b', must begin at or after 2\.000 s"):
         tiny_model.dub([Segment("a", 0.0, 2.0), Segment("b", 1.0, 3.0)], ada)
+    with pytest.raises(TextError, match=r"the subtitle at 2\.000 to 3\.000 s, '日': .*日"):
+        tiny_model.dub([Segment("a", 0.0, 2.0), Segment("日", 2.0, 3.0)], ada)
     with pytest.raises(ConfigError, match="no subtitle"):
         tiny_model.dub([], ada)
     with pytest.raises(ConfigError, match="slowest"):

@@ -7,27 +7,28 @@ import random
 
 import pytest
 
-from voxclone.text.arriving import ArrivingText
+from voxclone import TextError
+from voxclone.text.arriving import Arrived, ArrivingText
+from voxclone.text.markup import Markup, parse, unfinished
 from voxclone.text.normalize import normalize
-from voxclone.text.sentences import Passage
 
 
-def told(pieces: list[str], max_chars: int = 200) -> list[Passage]:
-    arriving = ArrivingText(max_chars, normalize)
+def told(pieces: list[str], max_chars: int = 200, markup: Markup = "plain") -> list[Arrived]:
+    arriving = ArrivingText(max_chars, normalize, markup)
     found = [passage for piece in pieces for passage in arriving.add(piece)]
     return [*found, *arriving.finish()]
 
 
-def texts(pieces: list[str], max_chars: int = 200) -> list[str]:
-    return [passage.text for passage in told(pieces, max_chars)]
+def texts(pieces: list[str], max_chars: int = 200, markup: Markup = "plain") -> list[str]:
+    return [passage.text for passage in told(pieces, max_chars, markup)]
 
 
 def test_a_sentence_is_told_when_the_next_word_is_there() -> None:
-    arriving = ArrivingText(200, normalize)
+    arriving = ArrivingText(200, normalize, "plain")
     assert not list(arriving.add("The lamp is lit. "))
     assert not list(arriving.add("Nobo"))
-    assert list(arriving.add("dy ")) == [Passage("The lamp is lit. ", 0, "sentence")]
-    assert list(arriving.add("saw it.\n\n")) == [Passage("Nobody saw it.\n\n", 17, "paragraph")]
+    assert list(arriving.add("dy ")) == [Arrived("The lamp is lit. ", 0, "sentence", True)]
+    assert list(arriving.add("saw it.\n\n")) == [Arrived("Nobody saw it.\n\n", 17, "paragraph", False)]
     assert list(arriving.finish()) == []
 
 
@@ -68,7 +69,7 @@ def test_a_sentence_without_marks_is_cut_between_words() -> None:
 def test_what_cannot_be_spoken_is_no_passage() -> None:
     assert texts(["... ", "--- ", "One there. ", "* * *", "\n\n"]) == ["... --- One there. * * *\n\n"]
     assert texts(["One.\n\n", "* * *\n"]) == ["One.\n\n"]
-    assert told([]) == [Passage("", 0, "paragraph")]  # for the reader to refuse
+    assert told([]) == [Arrived("", 0, "paragraph", False)]  # for the reader to refuse
     assert texts(["..."]) == ["..."]
 
 
@@ -87,3 +88,58 @@ def test_nothing_is_lost_however_it_arrives(seed: int) -> None:
     assert not any(map(str.isalnum, text[len(joined) :]))
     assert all(text[passage.start :].startswith(passage.text) for passage in found)
     assert all(any(map(str.isalnum, passage.text)) for passage in found)
+
+
+MARKED = (
+    "It was *never* there. [pause 300ms] He [read](/ɹˈɛd/) it, and then [went. On](speed=0.7 pitch=+2) he *ran* away; "
+    "so\\[ that [1] was it. **All of it** is here. [pause 1s]\n\n[pause] The *end* is [near, I say](duration=2s)."
+)
+
+
+def test_markup_is_not_cut_and_gives_what_the_whole_gives() -> None:
+    whole = parse(MARKED)
+    for size in (1, 2, 5, 17, 400):
+        arriving = ArrivingText(60, normalize, "auto")
+        pieces = [MARKED[at : at + size] for at in range(0, len(MARKED), size)]
+        found = [passage for piece in pieces for passage in arriving.add(piece)] + list(arriving.finish())
+        assert len(found) >= 4
+        assert "".join(passage.text for passage in found) == MARKED
+        scripts = [arriving.script(passage) for passage in found]
+        assert "".join(script.text for script in scripts) == whole.text
+        assert [source for script in scripts for source in script.sources[:-1]] == list(whole.sources[:-1])
+        assert [point.value for script in scripts for point in script.pauses] == [0.3, 1.0, 0.5]
+        assert sum(len(script.pronunciations) + len(script.durations) for script in scripts) == 2
+        assert {run.manner for script in scripts for run in script.runs} == {run.manner for run in whole.runs}
+
+
+def test_what_may_become_markup_counts_as_not_there() -> None:
+    for text in ("One. [two", "One. [two]", "One. [two](", "One. [two](pitch=+2", "One. *two", "One. **", "One. *two*"):
+        assert unfinished(text) == 5, text
+    for text in (
+        "One [two] x",
+        "One * two",
+        "2*3",
+        "[a](b) c",
+        "*two* x",
+        "One. [two\n\nx",
+        "*two\nx",
+        f"[{'a' * 1000}",
+    ):
+        assert unfinished(text) == len(text), text
+    assert unfinished("a \\") == 2
+    assert unfinished("a \\[") == 4
+
+
+def test_ssml_is_one_passage_at_its_end() -> None:
+    text = '\n<speak>Hi. <break time="1s"/>You there. <p>All of you.</p></speak>'
+    assert told(list(text), markup="auto") == [Arrived(text, 0, None, False)]
+    assert told([text], markup="ssml") == [Arrived(text, 0, None, False)]
+    assert texts(["<sp", "in. Now. "], markup="auto") == ["<spin. ", "Now. "]
+
+
+def test_wrong_markup_has_its_place_in_the_whole() -> None:
+    arriving = ArrivingText(200, normalize, "auto")
+    assert len(list(arriving.add("The lamp is lit. Nobody is there. "))) == 1
+    with pytest.raises(TextError, match="position 34: pause is '-1s'") as caught:
+        list(arriving.add("[pause -1s] Wait."))
+    assert caught.value.position == 34

@@ -100,3 +100,28 @@ def test_long_text_without_an_end_takes_no_long() -> None:
 def test_nesting_ends() -> None:
     with pytest.raises(TextError, match="nested more than 16 deep"):
         parse("[" * 20 + "a" + "](pitch=1)" * 20)
+
+
+def test_markup_that_overlaps_says_nothing_twice() -> None:
+    for text, said in {
+        "*foo [bar* baz](pitch=+2) end": "foo [bar baz](pitch=+2) end",
+        "a [b *c](pitch=+2) d* e": "a b *c d* e",
+        "[a *b](/x/)* c": "a *b* c",
+    }.items():
+        script = parse(text)
+        assert script.text == said
+        assert list(script.sources) == sorted(script.sources)
+
+
+def test_nested_manners_stay_within_the_bounds_of_one() -> None:
+    text = "x"
+    for _ in range(12):
+        text = f"[{text}](speed=0.25 pitch=+24 pitch_range=4 energy=4)"
+    assert manner_of(parse(text), "x") == Manner(0.25, 24.0, 4.0, 4.0)
+
+
+def test_a_short_text_is_not_days_of_silence() -> None:
+    assert len(parse("a [pause 60s]" * 60).pauses) == 60
+    with pytest.raises(TextError, match="longer than 3600 s together") as caught:
+        parse("a [pause 60s]" * 61)
+    assert caught.value.position == 60 * len("a [pause 60s]") + 2

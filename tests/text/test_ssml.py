@@ -27,6 +27,11 @@ def test_a_document_begins_with_speak() -> None:
     head = '<?xml version="1.0"?>\n<speak version="1.1" xmlns="http://www.w3.org/2001/10/synthesis" xml:lang="en-US">'
     assert parse(f"{head}Hi &amp; bye.</speak>").text == "Hi & bye."
     assert parse("  <speak>Hi</speak>").text == "Hi"
+    assert parse(f"\ufeff\n {head}Hi</speak>").text == "Hi"
+    assert parse("\ufeff<speak>Hi</speak>").text == "Hi"
+    with pytest.raises(TextError, match="at line 3, column 83") as caught:
+        parse(f"\n{head}<audio/></speak>")
+    assert caught.value.position == 1 + len(head)
     assert parse("speak <speak>").text == "speak <speak>"
 
 
@@ -179,3 +184,8 @@ def test_no_entity_is_expanded_and_no_file_read(tmp_path: Path) -> None:
         for head in ("", '<?xml version="1.0"?>\n'):
             with pytest.raises(TextError, match=r"DOCTYPE|undefined entity"):
                 parse(f"{head}{declared}<speak>{used}</speak>")  # "auto" takes it for SSML
+
+
+def test_a_short_document_is_not_days_of_silence() -> None:
+    with pytest.raises(TextError, match=r"longer than 3600 s together.*line 1"):
+        speak('a<break time="60s"/>' * 61)

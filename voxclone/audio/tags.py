@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 
@@ -29,16 +30,17 @@ def write_tags(sound: soundfile.SoundFile, tags: Mapping[str, str]) -> None:
         setattr(sound, name, text)
 
 
-def read_tags(path: str | os.PathLike[str]) -> dict[str, str]:
-    """A file's tags that have a name in `TAGS`.
+def read_tags(path: str | os.PathLike[str] | bytes) -> dict[str, str]:
+    """The tags of a file, or of a whole one's bytes, that have a name in `TAGS`.
 
     Raises:
         AudioError: There is no such file, or it is not audio that can be read.
     """
-    if os.fspath(path).lower().endswith(".m4a"):
+    if not isinstance(path, bytes) and os.fspath(path).lower().endswith(".m4a"):
         return {name: text for name, text in read_m4a_tags(path).items() if name in TAGS and text}
     try:
-        with soundfile.SoundFile(path) as sound:
+        with soundfile.SoundFile(io.BytesIO(path) if isinstance(path, bytes) else path) as sound:
             return {name: text for name, text in sound.copy_metadata().items() if name in TAGS and text}
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: {error}") from error
+        name = "the audio in memory" if isinstance(path, bytes) else path
+        raise AudioError(f"{name}: {error}") from error

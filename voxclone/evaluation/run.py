@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxclone.audio.io import read_audio, write_audio
-from voxclone.errors import AudioError, EvaluationError, TextError, VoxcloneError
+from voxclone.audio.io import read_audio
+from voxclone.errors import AudioError, EvaluationError, ProvenanceError, TextError, VoxcloneError
 from voxclone.evaluation.lists import Item
 from voxclone.evaluation.page import write_page
 from voxclone.evaluation.report import CLONED, RECORDED, Report, Utterance
 from voxclone.evaluation.scores import Panel
 from voxclone.safety import Consent
+from voxclone.safety.labels import copy_labelled, read_label
 from voxclone.synthesis.progress import progress_bar
 from voxclone.version import __version__
 
@@ -146,12 +147,17 @@ def _copy(item: Item, system: str, source: Path, folder: Path) -> Utterance:
     utterance = Utterance(item.name, item.speaker, system, item.text)
     name = item.name if system == CLONED else f"{item.name}.{system}"
     try:
-        write_audio(folder / AUDIO_FOLDER / f"{name}.wav", *read_audio(source))
-    except AudioError as error:
+        _copy_file(source, folder / AUDIO_FOLDER / f"{name}.wav")
+    except (AudioError, ProvenanceError) as error:
         utterance.failure = str(error)
     else:
         utterance.audio = f"{AUDIO_FOLDER}/{name}.wav"
     return utterance
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """As a wav file, which every judge reads; what voxclone made says so in the copy, and nothing else does."""
+    copy_labelled(target, *read_audio(source), read_label(source))
 
 
 def _copy_references(items: Sequence[Item], folder: Path) -> tuple[dict[Path, str], dict[Path, str]]:
@@ -161,8 +167,8 @@ def _copy_references(items: Sequence[Item], folder: Path) -> tuple[dict[Path, st
     for reference in dict.fromkeys(item.reference for item in items):
         name = f"{AUDIO_FOLDER}/reference-{len(copies):05d}.wav"
         try:
-            write_audio(folder / name, *read_audio(reference))
-        except AudioError as error:
+            _copy_file(reference, folder / name)
+        except (AudioError, ProvenanceError) as error:
             name, unreadable[reference] = "", str(error)
         copies[reference] = name
     return copies, unreadable

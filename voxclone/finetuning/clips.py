@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from voxclone.audio.io import read_audio
 from voxclone.audio.m4a import read_m4a
-from voxclone.errors import AudioError, ConfigError, VoxcloneError
+from voxclone.errors import AudioError, ConfigError, ProvenanceError, VoxcloneError
+from voxclone.safety.labels import Label, read_label
 
 LIBSNDFILE_SUFFIXES = frozenset(".wav .flac .mp3 .ogg .opus .aif .aiff .au .caf .w64".split())
 OTHER_SUFFIXES = frozenset(".m4a .aac .mp4 .m4b .wma .webm .mkv .mov .amr".split())  # decoded by PyAV
@@ -63,12 +64,14 @@ def _digest(audio: Path | bytes) -> str:
 
 
 class Decoded(NamedTuple):
-    """A clip with its samples (S,) and their rate in Hz, or with the reason why there are none."""
+    """A clip with its samples (S,) and their rate in Hz, or with the reason why there are none; and what its file says
+    of itself, where a model made it."""
 
     clip: Clip
     samples: NDArray[np.float32]
     sample_rate: int
     fault: VoxcloneError | None = None
+    label: Label | None = None
 
 
 def decode(clips: Iterable[Clip]) -> Iterator[Decoded]:
@@ -77,12 +80,14 @@ def decode(clips: Iterable[Clip]) -> Iterator[Decoded]:
     nothing = np.zeros(0, np.float32)
     samples, rate = nothing, 0
     fault: VoxcloneError | None = None
+    label: Label | None = None
     for clip in clips:
         if clip.audio is not last:
             last, fault = clip.audio, None
             try:
                 samples, rate = _decode_file(clip.audio)
-            except (AudioError, ConfigError) as error:  # the latter names an extra
+                label = read_label(clip.audio)
+            except (AudioError, ConfigError, ProvenanceError) as error:  # the second names an extra
                 fault = error
         if fault is not None:
             yield Decoded(clip, nothing, 0, fault)
@@ -91,7 +96,7 @@ def decode(clips: Iterable[Clip]) -> Iterator[Decoded]:
         part = samples[max(0, round(clip.start_seconds * rate)) : end]
         seconds = len(samples) / rate
         late = AudioError(f"it starts at {clip.start_seconds:.2f} s of a file of {seconds:.2f} s")
-        yield Decoded(clip, part, rate, None if len(part) else late)
+        yield Decoded(clip, part, rate, None if len(part) else late, label)
 
 
 def _decode_file(audio: Path | bytes) -> tuple[NDArray[np.float32], int]:

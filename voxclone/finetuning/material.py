@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from voxclone.audio.io import AudioSource, write_audio
+from voxclone.audio.io import AudioSource
 from voxclone.audio.reference import prepare_reference
 from voxclone.errors import AudioError, ConsentError, TextError, VoxcloneError
 from voxclone.finetuning.clips import Clip, Decoded, decode, fingerprints
 from voxclone.finetuning.segments import MARGIN_SECONDS, SpeechDetector, cut
 from voxclone.finetuning.transcribe import HOW_TO
+from voxclone.safety.labels import copy_labelled
 from voxclone.text.normalize import normalize
 from voxclone.text.phonemes import phonemize
 
@@ -134,7 +135,7 @@ class Material:
             made = list(self._cut(decoded, detector, transcriber, language))
             for number, (utterance, audio) in enumerate(made, len(self._all)):
                 if audio is not None:
-                    write_audio(self._numbered(number), audio, decoded.sample_rate)
+                    copy_labelled(self._numbered(number), audio, decoded.sample_rate, decoded.label)
                 key = _unlike(utterance.key, names)
                 names.add(key)
                 self._all.append(dataclasses.replace(utterance, key=key, origin=origin))
@@ -146,7 +147,7 @@ class Material:
         self, decoded: Decoded, detector: SpeechDetector, transcriber: Transcriber | None, language: str
     ) -> Iterator[tuple[Utterance, NDArray[np.float32] | None]]:
         """A clip's utterances, each with its samples if it is used; at least one."""
-        clip, samples, rate, fault = decoded
+        clip, samples, rate, fault, _ = decoded
         if fault is not None:
             yield Utterance(clip.key, clip.key, 0.0, clip.text, dropped=UNREADABLE, detail=str(fault)), None
             return

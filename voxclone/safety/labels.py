@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,17 +86,24 @@ def tags_of(
     signed: bool = False,
 ) -> dict[str, str]:
     """The tags (`voxclone.audio.tags`) of a file that will hold the samples (S,) in [-1, 1]."""
+    return _tags(_label_of(samples, sample_rate, provenance, suffix, signed))
+
+
+def _label_of(
+    samples: NDArray[np.float32], sample_rate: int, provenance: Provenance, suffix: str, signed: bool
+) -> Label:
     from voxclone.safety.fingerprint import fingerprint, pcm_sha256
 
     own = pcm_sha256(samples) if suffix in LOSSLESS else None
+    return Label(provenance, fingerprint(samples, sample_rate), own, signed="yes" if signed else None)
+
+
+def _tags(label: Label) -> dict[str, str]:
+    told = label.provenance
     return {
-        "software": provenance.generator,
-        "genre": GENRE,
-        "date": provenance.created,
-        "comment": Label(
-            provenance, fingerprint(samples, sample_rate), own, signed="yes" if signed else None
-        ).to_json(),
-    }
+        "software": told.generator, "genre": GENRE, "date": told.created,
+        "comment": dataclasses.replace(label, file_sha256=None).to_json(),
+    }  # fmt: skip
 
 
 def save_labelled(
@@ -117,26 +126,61 @@ def save_labelled(
         AudioError: See `write_audio`.
         ProvenanceError: The manifest could not be signed; nothing is written then.
     """
-    from voxclone.audio.io import write_audio
-
     target = Path(path)
     if not target.name:
         raise AudioError(f"{target} is a folder; a file name is needed")
     suffix = target.suffix.lower()
-    tags = tags_of(samples, sample_rate, provenance, suffix, signer is not None)
+    label = _label_of(samples, sample_rate, provenance, suffix, signer is not None)
+
+    def sign(written: Path) -> None:
+        if signer is not None:
+            sign_file(written, suffix, provenance, signer)
+
+    _write(target, samples, sample_rate, label, sign)
+
+
+def copy_labelled(
+    path: str | os.PathLike[str], samples: NDArray[np.float32], sample_rate: int, label: Label | None
+) -> None:
+    """Write samples of another file, or some of them, with what that file says of itself.
+
+    Its label is put in as it is, with the fingerprint of what was saved first: a copy tells of no more than its source.
+
+    Args:
+        path: See `voxclone.audio.io.write_audio`.
+        samples: (S,), as they were read.
+        sample_rate: Hz.
+        label: The source's, see `read_label`; None for what is not voxclone's, which gets none.
+
+    Raises:
+        AudioError: See `write_audio`.
+    """
+    from voxclone.audio.io import write_audio
+
+    if label is None:
+        write_audio(path, samples, sample_rate)
+        sidecar_path(path).unlink(missing_ok=True)  # of what was there before
+    else:
+        _write(Path(path), samples, sample_rate, label, lambda _: None)
+
+
+def _write(
+    target: Path, samples: NDArray[np.float32], sample_rate: int, label: Label, sign: Callable[[Path], None]
+) -> None:
+    """Write a file and its sidecar, each in one step."""
+    from voxclone.audio.io import write_audio
+
     staged = target.with_name(f".{uuid.uuid4().hex}.sidecar")
 
     def finish(written: Path) -> None:
-        if signer is not None:
-            sign_file(written, suffix, provenance, signer)
+        sign(written)
         with written.open("rb") as file:
             whole = hashlib.file_digest(file, "sha256").hexdigest()
-        staged.write_text(
-            Label(provenance, file_sha256=whole, signed="yes" if signer else None).to_json() + "\n", encoding="utf-8"
-        )
+        beside = Label(label.provenance, file_sha256=whole, signed=label.signed)
+        staged.write_text(beside.to_json() + "\n", encoding="utf-8")
 
     try:
-        write_audio(target, samples, sample_rate, tags=tags, finish=finish)
+        write_audio(target, samples, sample_rate, tags=_tags(label), finish=finish)
         os.replace(staged, sidecar_path(target))
     except OSError as error:
         raise AudioError(f"{sidecar_path(target)} cannot be written: {error}") from error
@@ -149,8 +193,21 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
     return Path(f"{os.fspath(path)}{SIDECAR_SUFFIX}")
 
 
-def read_tagged(path: str | os.PathLike[str]) -> Label | None:
-    """The label in an audio file's tags, None where there is none.
+def read_label(source: Path | bytes) -> Label | None:
+    """What an audio file, or a whole one's bytes, says of itself in its tags, or else a file in the sidecar beside it.
+
+    Raises:
+        ProvenanceError: The label is damaged.
+    """
+    try:
+        found = read_tagged(source)
+    except AudioError:  # of a format whose tags cannot be read
+        found = None
+    return found if found is not None or isinstance(source, bytes) else read_sidecar(source)
+
+
+def read_tagged(path: str | os.PathLike[str] | bytes) -> Label | None:
+    """The label in the tags of an audio file, or of a whole one's bytes; None where there is none.
 
     Raises:
         AudioError: The file is not audio that can be read.

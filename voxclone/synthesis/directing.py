@@ -30,14 +30,18 @@ class Director:
 
     Args:
         script: What the chunks are read from.
+        paused: Whether the speech before it ended with a pause that was asked for.
+        followed: Whether more is spoken behind it.
+
+    Attributes:
+        paused: Whether the last chunk ended with such a pause, and more is spoken behind it.
     """
 
-    def __init__(self, script: Script) -> None:
-        self.script = script
+    def __init__(self, script: Script, *, paused: bool = False, followed: bool = False) -> None:
+        self.script, self.paused, self._followed = script, paused, followed
         self._run_starts = [run.start for run in script.runs]
         self._begun: set[int] = set()  # stretches
         self._done = -1  # position up to which pauses and marks have their place
-        self._paused = False  # the chunk before ended with a pause that was asked for
 
     def direct(self, phonemes: Phonemes, piece: TrackedText) -> Phonemes:
         """A chunk with its direction.
@@ -92,16 +96,16 @@ class Director:
     def _gaps(self, phonemes: Phonemes, symbols: list[str], origins: Sequence[int], end: int) -> list[Gap]:
         """Pauses at the edges of words; a space becomes a comma there, since the model is not silent at a space."""
         words = phonemes.words
-        gaps = [Gap(0, words[0].start, 0.0, HEAD_FRAMES)] if self._paused else []
-        self._paused = False
+        gaps = [Gap(0, words[0].start, 0.0, HEAD_FRAMES)] if self.paused else []
+        self.paused = False
         seconds: dict[int, float] = {}  # before which word
         for pause in self._due("pauses", end):
             at = bisect_left(origins, pause.position)
             seconds[at] = seconds.get(at, 0.0) + float(pause.value)
         for at, wanted in sorted(seconds.items()):
             if at == len(words):
-                self._paused = any(map(str.isalnum, self.script.text[end:]))
-                gaps.append(Gap(words[-1].end, len(symbols), wanted, -HEAD_FRAMES if self._paused else 0))
+                self.paused = self._followed or any(map(str.isalnum, self.script.text[end:]))
+                gaps.append(Gap(words[-1].end, len(symbols), wanted, -HEAD_FRAMES if self.paused else 0))
                 continue
             start = words[at - 1].end if at else 0
             if symbols[start] == SPACE:

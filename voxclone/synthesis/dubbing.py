@@ -67,8 +67,12 @@ class Dubbing(Request):
         try:
             return shape(drafts, dataclasses.replace(self.controls, duration_seconds=wanted))
         except ConfigError as error:
-            when = f"{cue.segment.start_seconds:.3f} to {cue.segment.end_seconds:.3f} s"
-            raise ConfigError(f"the subtitle at {when}, {cue.segment.text[:40]!r}: {error}") from error
+            raise ConfigError(f"{cue_name(cue.segment)}: {error}") from error
+
+
+def cue_name(cue: Segment) -> str:
+    """A cue as errors name it."""
+    return f"the subtitle at {cue.start_seconds:.3f} to {cue.end_seconds:.3f} s, {cue.text[:40]!r}"
 
 
 def check_times(cues: Sequence[Segment]) -> None:
@@ -83,7 +87,7 @@ def check_times(cues: Sequence[Segment]) -> None:
     for cue in cues:
         if not done <= cue.start_seconds < cue.end_seconds:
             raise ConfigError(
-                f"the subtitle at {cue.start_seconds:.3f} to {cue.end_seconds:.3f} s, {cue.text[:40]!r}, must begin at "
-                f"or after {done:.3f} s, where the one before ends, and end later than it begins"
+                f"{cue_name(cue)}, must begin at or after {done:.3f} s, where the one before ends, and end later than "
+                "it begins"
             )
         done = cue.end_seconds

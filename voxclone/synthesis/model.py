@@ -36,7 +36,7 @@ from voxclone.synthesis.alignment import Alignment, align
 from voxclone.synthesis.batching import buckets
 from voxclone.synthesis.compiling import ACOUSTIC_METHODS, VOCODER_METHODS, with_compiled
 from voxclone.synthesis.controls import Controls, check_number
-from voxclone.synthesis.dubbing import Cue, Dubbing, check_times
+from voxclone.synthesis.dubbing import Cue, Dubbing, check_times, cue_name
 from voxclone.synthesis.graphs import capture_graph, with_graphs
 from voxclone.synthesis.listening import Listening
 from voxclone.synthesis.narration import Narration, narrate
@@ -371,7 +371,7 @@ class VoxClone(Listening):
 
         Raises:
             ConfigError: A cue is too short for its text, overlaps the one before, or a control is out of range.
-            TextError: The file holds no subtitles, or as for `generate`.
+            TextError: The file holds no subtitles, or as for `generate`; says of which cue.
             VoiceError: As for `generate`.
         """
         self._check_voice(voice)
@@ -379,7 +379,12 @@ class VoxClone(Listening):
         segments = read_subtitles(subtitles) if isinstance(subtitles, str | os.PathLike) else subtitles
         check_times(segments)
         words, language = self._words(lexicon), self.config.text.language
-        cues = [Cue(each, read(each.text, language, words, normalize, markup)) for each in segments]
+        cues = []
+        for each in segments:
+            try:
+                cues.append(Cue(each, read(each.text, language, words, normalize, markup)))
+            except TextError as error:
+                raise TextError(f"{cue_name(each)}: {error}", error.position) from error
         controls = Controls(speed, pitch, pitch_range, energy)
         request = Dubbing([chunk for cue in cues for chunk in cue.chunks], controls, None, cues, slowest)
         return self._speak([request], voice, None, progress)[0]
@@ -436,7 +441,7 @@ class VoxClone(Listening):
 
         Args:
             text: One text, whose chunks joined equal `generate`'s; or pieces of it as they arrive, such as a language
-                model's tokens, which are spoken at the ends of sentences and clauses and have no markup.
+                model's tokens, which are spoken at the ends of sentences and clauses; SSML when all of it is there.
             voice: As for `generate`, and so are the other arguments.
             chunk_seconds: Longest chunk, 0.1 to 10; a sentence's first is at most 0.3 s.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from voxclone.errors import ConfigError, TextError
-from voxclone.files import replace_file
+from voxclone.files import remove_leftovers, replace_file
 from voxclone.speech import Speech
 from voxclone.synthesis.progress import progress_bar
 from voxclone.text.book import Chapter, Part, chapters, parts
@@ -132,6 +132,7 @@ def narrate(
             unreached = [each for each in done.values() if each.digest not in {w.digest for w in written}]
             _write_index(target, found, written, unreached)
     _write_index(target, found, written, [])
+    remove_leftovers(target)
     return Narration(target, tuple(chapter.title for chapter in found), tuple(written))
 
 

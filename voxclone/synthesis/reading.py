@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from voxclone.errors import TextError
 from voxclone.synthesis.continuity import Link
 from voxclone.synthesis.directing import Director, pronounced_in
+from voxclone.text.arriving import Arrived, ArrivingText
 from voxclone.text.chunks import split_sentences
 from voxclone.text.markup import Markup, parse
+from voxclone.text.normalize import normalize as to_spoken_form
 from voxclone.text.phonemes import Phonemes, phonemize
 from voxclone.text.script import Script
 from voxclone.text.sentences import Passage, PassageEnd, passages
@@ -47,16 +49,34 @@ def read_through(
         yield from _read(passage, script, director, language, lexicon, normalize)
 
 
-def read_passage(
-    passage: Passage, language: str, lexicon: Mapping[str, str] | None, normalize: bool
-) -> Iterator[Phonemes]:
-    """The chunks of one passage of a text that has no markup.
+class ArrivingReader:
+    """As `read_through`, of a text that comes in pieces: its chunks as soon as they can be told.
 
     Raises:
-        TextError: As `read`'s; the position is that in the text that the passage is from.
+        TextError: As `read`'s, when the iteration reaches the fault; the position is that in the whole text.
     """
-    script = Script(passage.text, range(passage.start, passage.start + len(passage.text) + 1))
-    yield from _read(passage._replace(start=0), script, Director(script), language, lexicon, normalize)
+
+    def __init__(self, language: str, lexicon: Mapping[str, str] | None, normalize: bool, markup: Markup) -> None:
+        self._settings = language, lexicon, normalize
+        self._arriving = ArrivingText(MAX_CHUNK_CHARS, to_spoken_form if normalize else str, markup)
+        self._paused = False
+
+    def add(self, piece: str) -> Iterator[Phonemes]:
+        """The chunks that are whole now that this piece has come."""
+        return self._chunks(self._arriving.add(piece))
+
+    def finish(self) -> Iterator[Phonemes]:
+        """The rest, as no more text comes."""
+        return self._chunks(self._arriving.finish())
+
+    def _chunks(self, found: Iterable[Arrived]) -> Iterator[Phonemes]:
+        for arrived in found:
+            script = self._arriving.script(arrived)
+            director = Director(script, paused=self._paused, followed=arrived.followed)
+            whole = _passages(script) if arrived.end is None else [Passage(script.text, 0, arrived.end)]
+            for passage in whole:
+                yield from _read(passage, script, director, *self._settings)
+            self._paused = director.paused
 
 
 def _passages(script: Script) -> Iterator[Passage]:

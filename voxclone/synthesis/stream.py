@@ -23,16 +23,13 @@ from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
 from voxclone.synthesis.controls import Controls
 from voxclone.synthesis.outlet import EARLIER_SECONDS, Origin, release
-from voxclone.synthesis.reading import MAX_CHUNK_CHARS, new_link, read_passage, read_through
+from voxclone.synthesis.reading import ArrivingReader, new_link, read_through
 from voxclone.synthesis.render import Frames, amplified, directed_segments, envelope, make_frames, plan, segments
 from voxclone.synthesis.shaping import shape
 from voxclone.synthesis.speaking import SpeakingModel
-from voxclone.text.arriving import ArrivingText
 from voxclone.text.direction import Direction
 from voxclone.text.markup import Markup
-from voxclone.text.normalize import normalize as to_spoken_form
 from voxclone.text.phonemes import Phonemes
-from voxclone.text.sentences import Passage
 from voxclone.voice import Voice
 
 FIRST_SPAN_FRAMES = 24  # of a sentence, 0.28 s: the less, the sooner it is heard; each span is twice the one before
@@ -114,9 +111,9 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
         self.words: list[Segment] = []
         self.duration_seconds = 0.0
         self._text, self._speaker = text, speaker
-        self._language = speaker.config.text.language
-        self._lexicon, self._normalize, self._markup, self._cast = lexicon, normalize, markup, cast
-        self._arriving = ArrivingText(MAX_CHUNK_CHARS, to_spoken_form if normalize else str)
+        self._settings = speaker.config.text.language, lexicon, normalize, markup
+        self._cast = cast
+        self._arriving = ArrivingReader(*self._settings)
         self._link = new_link()
         self._earlier = np.zeros(0, np.float32)
         self._pause = 0  # frames of silence before the next utterance
@@ -168,13 +165,13 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
 
     def _chunks(self, text: str | Iterable[str]) -> Iterator[Speech]:
         if isinstance(text, str):
-            yield from self._speak(read_through(text, self._language, self._lexicon, self._normalize, self._markup))
+            yield from self._speak(read_through(text, *self._settings))
             return
         for piece in text:
-            yield from self._speak(self._read(self._arriving.add(piece)))
+            yield from self._speak(self._arriving.add(_text(piece)))
             if self._closed.is_set():
                 return
-        yield from self._speak(self._read(self._arriving.finish()))
+        yield from self._speak(self._arriving.finish())
 
     async def _chunks_async(self) -> AsyncIterator[Speech]:
         """The chunks, made in a worker thread; the text is awaited here."""
@@ -183,14 +180,10 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
                 yield chunk
             return
         async for piece in self._text:
-            async for chunk in _in_thread(self._speak(self._read(self._arriving.add(piece)))):
+            async for chunk in _in_thread(self._speak(self._arriving.add(_text(piece)))):
                 yield chunk
-        async for chunk in _in_thread(self._speak(self._read(self._arriving.finish()))):
+        async for chunk in _in_thread(self._speak(self._arriving.finish())):
             yield chunk
-
-    def _read(self, found: Iterable[Passage]) -> Iterator[Phonemes]:
-        for passage in found:
-            yield from read_passage(passage, self._language, self._lexicon, self._normalize)
 
     def _speak(self, readings: Iterable[Phonemes]) -> Iterator[Speech]:
         for phonemes in map(self._link, readings):
@@ -250,6 +243,12 @@ def spans(frames: int, longest: int) -> Iterator[tuple[int, int]]:
             end = frames
         yield start, end
         start, size = end, min(2 * size, longest)
+
+
+def _text(piece: object) -> str:
+    if not isinstance(piece, str):
+        raise ConfigError(f"a piece of the text is {type(piece).__name__}; each must be a str")
+    return piece
 
 
 def _beginning_in(found: Iterable[Segment], start: float, end: float, shift: float) -> tuple[Segment, ...]:

@@ -20,6 +20,8 @@ Markup = Literal["auto", "plain", "inline", "ssml"]
 DEFAULT_PAUSE_SECONDS = 0.5
 MAX_STRETCH_SECONDS = 3600.0
 MAX_DEPTH = 16
+MAX_EMPHASIS_CHARS = 204
+MAX_ARRIVING_CHARS = 1000  # that a bracket may hold where the text comes in pieces
 
 _SPECIAL = re.compile(r"[\[*\\]")
 _PAUSE = re.compile(r"\[pause(?:\s+(?P<time>[^\[\]\s]+))?\s*\]")
@@ -34,7 +36,7 @@ _BOUNDS = {
     "pitch_range": script.PITCH_RANGE,
     "energy": script.ENERGY,
 }
-_SSML_START = re.compile(r"\s*<(?:\?xml\s|!DOCTYPE\s|speak[\s>/])")
+_SSML_START = re.compile(r"[\ufeff\s]*<(?:\?xml\s|!DOCTYPE\s|speak[\s>/])")
 
 
 def parse(text: str, markup: Markup = "auto") -> Script:
@@ -51,21 +53,84 @@ def parse(text: str, markup: Markup = "auto") -> Script:
     """
     from voxclone.text.ssml import parse_ssml
 
-    if markup == "ssml" or (markup == "auto" and _SSML_START.match(text)):
+    if markup == "ssml" or (markup == "auto" and is_ssml(text)):
         return parse_ssml(text)
     if markup == "plain":
         return Script.plain(text)
-    inline = _Inline(text, strict=markup == "inline")
+    return parse_inline(text, strict=markup == "inline")
+
+
+def is_ssml(text: str) -> bool:
+    """Whether a text begins as an SSML document does."""
+    return _SSML_START.match(text) is not None
+
+
+def may_be_ssml(beginning: str) -> bool:
+    """Whether a text that begins so is, or may yet turn out to be, an SSML document."""
+    begun = beginning.lstrip("\ufeff \t\r\n")
+    return is_ssml(beginning) or any(start.startswith(begun) for start in ("<?xml", "<!DOCTYPE", "<speak"))
+
+
+def parse_inline(text: str, strict: bool, start: int = 0) -> Script:
+    """Read a text, or the part of one from `start` on, that may have inline markup.
+
+    Raises:
+        TextError: The markup is wrong; the place is that in the whole text.
+    """
+    inline = _Inline(text, strict, start)
     inline.read(0, len(text))
     return inline.builder.build(len(text))
+
+
+def unfinished(text: str) -> int:
+    """Where something begins that may yet turn out to be inline markup, once more of the text is there; else its end.
+
+    What goes on for more than `MAX_ARRIVING_CHARS` is taken for text.
+    """
+    closing = _closing_brackets(text)
+    ends: set[int] = set()  # of emphases
+    at = 0
+    while special := _SPECIAL.search(text, at):
+        at = special.start()
+        rest = text[at:]
+        if rest[0] == "*":
+            stars = len(rest) - len(rest.lstrip("*"))
+            if at not in ends and stars <= 2:
+                emphasis = _EMPHASIS.match(text, at)
+                if emphasis is not None and emphasis.end() < len(text):
+                    ends.add(emphasis.end("words"))
+                elif emphasis is not None or _may_open_emphasis(text[at - 1 : at], rest[stars:]):
+                    return at
+            at += stars
+        elif (rest[0] == "\\" and len(rest) == 1) or (
+            rest[0] == "[" and len(rest) <= MAX_ARRIVING_CHARS and _may_open_bracket(rest, closing.get(at, at) - at)
+        ):
+            return at
+        else:
+            at += 2 if _ESCAPE.match(text, at) else 1
+    return len(text)
+
+
+def _may_open_emphasis(before: str, after: str) -> bool:
+    if before.isalnum() or before in ("_", "\\") or after[:1].isspace():
+        return False
+    return "\n" not in after and len(after) <= MAX_EMPHASIS_CHARS
+
+
+def _may_open_bracket(rest: str, close: int) -> bool:
+    """Whether more text can make markup of what begins with a bracket, closed at index `close`; 0 is not yet."""
+    if not close:
+        return "\n\n" not in rest
+    after = rest[close + 1 :]
+    return not after or (after[0] == "(" and not re.search(r"[)\n]", after))
 
 
 class _Inline:
     """One text's parse."""
 
-    def __init__(self, text: str, strict: bool) -> None:
-        self.text, self.strict = text, strict
-        self.builder = ScriptBuilder()
+    def __init__(self, text: str, strict: bool, start: int) -> None:
+        self.text, self.strict, self.start = text, strict, start
+        self.builder = ScriptBuilder(start=start)
         self.closing = _closing_brackets(text)
 
     def read(self, start: int, end: int, depth: int = 0) -> None:
@@ -96,26 +161,27 @@ class _Inline:
                 self.read(*emphasis.span("words"), depth + 1)
             return emphasis.end()
         try:
-            return self.bracket(at, depth)
+            return self.bracket(at, end, depth)
         except TextError as error:
             if error.position is not None:
                 raise
-            raise TextError(f"in the bracket at position {at}: {error}", at) from error
+            place = self.start + at
+            raise TextError(f"in the bracket at position {place}: {error}", place) from error
 
-    def bracket(self, at: int, depth: int) -> int:
+    def bracket(self, at: int, end: int, depth: int) -> int:
         """As `markup`, for a bracket."""
-        if pause := _PAUSE.match(self.text, at):
+        if pause := _PAUSE.match(self.text, at, end):
             time = pause["time"]
             if self.strict or time is None or time[-1] == "s":
                 longest = script.MAX_PAUSE_SECONDS
                 self.builder.pause(DEFAULT_PAUSE_SECONDS if time is None else script.seconds_of(time, "pause", longest))
                 return pause.end()
-        if self.strict and _PAUSE_START.match(self.text, at):
+        if self.strict and _PAUSE_START.match(self.text, at, end):
             raise TextError("a pause is written [pause 300ms]")
         close = self.closing.get(at)
-        if close is None:
+        if close is None or close >= end:
             return at
-        target = _TARGET.match(self.text, close + 1)
+        target = _TARGET.match(self.text, close + 1, end)
         if target is None:
             if self.strict and self.text[close + 1 : close + 2] == "(":
                 raise TextError("what follows is no pronunciation, such as (/wɜːd/), and no manner, such as (pitch=+2)")

@@ -11,6 +11,7 @@ from voxclone.errors import TextError
 from voxclone.text.symbols import parse_ipa
 
 MAX_PAUSE_SECONDS = 60.0
+MAX_PAUSES_SECONDS = 3600.0  # of one text: a short text must not become days of silence
 SPEED, PITCH, PITCH_RANGE, ENERGY = (0.25, 4.0), (-24.0, 24.0), (0.0, 4.0), (0.25, 4.0)
 
 
@@ -23,13 +24,17 @@ class Manner(NamedTuple):
     energy: float = 1.0
 
     def within(self, outer: Manner) -> Manner:
-        """This manner inside another one."""
+        """This manner inside another one, however deep: together they stay within the bounds of one."""
         return Manner(
-            self.speed * outer.speed,
-            self.pitch + outer.pitch,
-            self.pitch_range * outer.pitch_range,
-            self.energy * outer.energy,
+            _bounded(self.speed * outer.speed, SPEED),
+            _bounded(self.pitch + outer.pitch, PITCH),
+            _bounded(self.pitch_range * outer.pitch_range, PITCH_RANGE),
+            _bounded(self.energy * outer.energy, ENERGY),
         )
+
+
+def _bounded(value: float, bounds: tuple[float, float]) -> float:
+    return min(max(value, bounds[0]), bounds[1])
 
 
 PLAIN = Manner()
@@ -96,8 +101,9 @@ class Script:
 
 @dataclass
 class ScriptBuilder:
-    """Grows a script from left to right."""
+    """Grows a script from left to right; `start` is where in the text that was given it begins."""
 
+    start: int = 0
     parts: list[str] = field(default_factory=list)
     sources: list[int] = field(default_factory=list)
     runs: list[Run] = field(default_factory=lambda: [Run(0, PLAIN, None)])
@@ -106,6 +112,7 @@ class ScriptBuilder:
     pauses: list[Point] = field(default_factory=list)
     marks: list[Point] = field(default_factory=list)
     boundaries: list[Point] = field(default_factory=list)
+    silence_seconds: float = 0.0
 
     @property
     def position(self) -> int:
@@ -114,9 +121,20 @@ class ScriptBuilder:
     def add(self, text: str, source: int, *, literal: bool = True) -> None:
         """Say a text whose characters were given from `source` on, or all of it there if it is not `literal`."""
         self.parts.append(text)
+        source += self.start
         self.sources += range(source, source + len(text)) if literal else [source] * len(text)
 
     def pause(self, seconds: float) -> None:
+        """Be silent for so long.
+
+        Raises:
+            TextError: All pauses together are too long.
+        """
+        self.silence_seconds += seconds
+        if self.silence_seconds > MAX_PAUSES_SECONDS:
+            raise TextError(
+                f"the pauses up to here are longer than {MAX_PAUSES_SECONDS:g} s together; speak the text in parts"
+            )
         self.pauses.append(Point(self.position, seconds))
 
     def mark(self, name: str) -> None:
@@ -195,7 +213,7 @@ class ScriptBuilder:
         """The script; `end` is the length of what was given."""
         return Script(
             "".join(self.parts),
-            [*self.sources, end],
+            [*self.sources, self.start + end],
             tuple(self.runs),
             tuple(self.pronunciations),
             tuple(self.durations),

@@ -44,6 +44,7 @@ _ATTRIBUTES = {
 _REQUIRED = {"voice": "name", "say-as": "interpret-as", "phoneme": "ph", "sub": "alias", "mark": "name"}
 _TEXT_ONLY = ("say-as", "phoneme", "sub")
 _EMPTY = ("break", "mark")
+_LATE_DECLARATION = re.compile(r"[\ufeff\s]+<\?xml\s[^<>]*\?>|\ufeff")  # which XML takes at the very start alone
 
 
 def parse_ssml(text: str) -> Script:
@@ -72,6 +73,8 @@ class _Reader:
     """One document's parse."""
 
     def __init__(self, text: str) -> None:
+        if late := _LATE_DECLARATION.match(text):
+            text = re.sub(r"\S", " ", late[0]) + text[late.end() :]
         self.content = text.encode("utf-8", "surrogatepass")
         self.length = len(text)
         self.ascii = text.isascii()
