@@ -87,6 +87,9 @@ def test_kaldi_without_segments(kaldi: Path) -> None:
         ("wav.scp", "rec1 gone.wav\n", "not there"),
         ("segments", "u1 rec9 0 1\n", "'u1' is 'rec9 0 1'"),
         ("segments", "u1 rec1 zero 1\n", "start and end in seconds"),
+        ("segments", "u1 rec1 2 1\n", "start and end in seconds"),
+        ("segments", "u1 rec1 nan 1\n", "start and end in seconds"),
+        ("segments", "u1 rec1 0 inf\n", "start and end in seconds"),
     ],
 )
 def test_a_damaged_kaldi_folder(kaldi: Path, file: str, content: str, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from voxclone.errors import VoxcloneError
@@ -35,8 +36,11 @@ def read_kaldi(folder: Path, speaker: str | None) -> list[Clip]:
 
 def _segment(folder: Path, key: str, value: str, paths: dict[str, Path], texts: dict[str, str]) -> Clip:
     try:
-        recording, start, end = value.split()
-        return Clip(key, paths[recording], texts.get(key, ""), float(start), float(end))
+        recording, first, last = value.split()
+        start, end = float(first), float(last)
+        if not 0 <= start < end < math.inf:
+            raise ValueError("the segment has no length")
+        return Clip(key, paths[recording], texts.get(key, ""), start, end)
     except (ValueError, KeyError) as error:
         raise VoxcloneError(
             f"{folder / 'segments'}: {key!r} is {value!r}; needed are a recording of wav.scp, start and end in seconds"
