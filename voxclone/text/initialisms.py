@@ -8,12 +8,12 @@ from voxclone.text.numbers import cardinal, ordinal, year
 from voxclone.text.rule import rule
 
 # Acronyms that are spoken as words.
-_ACRONYMS = frozenset(
+ACRONYMS = frozenset(
     (
         "NASA NATO UNESCO UNICEF OPEC AIDS FEMA NAFTA SCUBA RADAR LASER SONAR COVID SARS MERS SWAT NASDAQ NASCAR PIN "
         "SIM RAM ROM LAN WAN CUDA CAPTCHA OSHA NOAA POTUS SCOTUS FLOTUS YOLO TED ASEAN HIPAA ERISA MIDI CAD GIF WASP "
         "NIMBY DARPA LIDAR ZIP BIOS RAID MENSA ICANN BASIC FORTRAN COBOL LISP SALT START NORAD CENTCOM PAC IKEA LEGO "
-        "VISA"
+        "VISA JSON NVIDIA SCSI"
     ).split()
 )
 # Four letters and more that look like words and are spelled; short ones are spelled unless they are words below.
@@ -44,7 +44,7 @@ _INITIALISMS = frozenset(
     (
         "FBI CIA BBC CNN NBC CBS USA UK EU UN TV DVD CD PC CEO GPS DNA RNA NFL NBA MLB NHL HTML HTTP PDF IBM MTV KGB "
         "NSA IRS FDA GDP CPU GPU USB SUV VIP FAQ UFO LCD LED AI ID IQ HIV NYC LSD BMW ATM BTW CFO CTO COO DIY DOB ETA "
-        "FYI GPT IDK OMG RSVP SSN TBA TBD WTF API URL SQL CSS XML EPA IMF WTO NGO LGBT LLM"
+        "FYI GPT IDK OMG RSVP SSN TBA TBD WTF API URL SQL CSS XML EPA IMF WTO NGO LGBT LLM AWS SSH SDK RGB MRI"
     ).split()
 )  # kept in shouted text, since they are no words
 _REGENTS = (
@@ -101,7 +101,7 @@ def _lower(match: re.Match[str]) -> str:
 def _speak_word(match: re.Match[str]) -> str:
     word, suffix = match["word"], (match["suffix"] or "").lower()
     ending = "'s" if suffix else ""
-    if word in _ACRONYMS:
+    if word in ACRONYMS:
         return word + ("s" if suffix == "s" else ending)
     if word in _SPELLED or word in _INITIALISMS or not _is_word(word):
         return spell(word) + ending
@@ -111,7 +111,7 @@ def _speak_word(match: re.Match[str]) -> str:
 def _speak_behind(match: re.Match[str]) -> str:
     """ChatGPT -> Chat G P T, iOS -> i O S."""
     word, letters, plural_s = match[1], match[2], match[3]
-    if letters in _ACRONYMS or (letters not in _INITIALISMS and _is_word(letters)):
+    if letters in ACRONYMS or (letters not in _INITIALISMS and _is_word(letters)):
         return match[0]
     return f"{word} {spell(letters)}{chr(39) + plural_s if plural_s else ''}"
 
@@ -136,7 +136,7 @@ def _speak_mixed(match: re.Match[str]) -> str:
     """A token of letters and digits: MP3 -> M P 3, iPhone15 -> iPhone 15."""
     pieces = re.findall(r"\d+|[^\W\d_]+", match[0])
     return " ".join(
-        spell(p) if (p.isalpha() and len(p) <= 2) or (p.isupper() and p not in _ACRONYMS) else p for p in pieces
+        spell(p) if (p.isalpha() and len(p) <= 2) or (p.isupper() and p not in ACRONYMS) else p for p in pieces
     )
 
 

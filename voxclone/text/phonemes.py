@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from voxclone.errors import TextError
 from voxclone.text.direction import UNDIRECTED, Direction
+from voxclone.text.heteronyms import VERB, told_apart
+from voxclone.text.initialisms import ACRONYMS
 from voxclone.text.said import said
 from voxclone.text.symbols import END, SPACE, START, VOWELS, parse_ipa
 
@@ -93,8 +95,8 @@ def phonemize(
     if phrase:
         spoken += BACKENDS[language](tuple(phrase))
     sounds = [
-        own.get(word.lower()) or (said(word.lower()) if language == "en-us" else None) or phones
-        for word, phones in zip(words, spoken, strict=True)
+        own.get(word.lower()) or (_said(words, marks, index) if language == "en-us" else None) or phones
+        for index, (word, phones) in enumerate(zip(words, spoken, strict=True))
     ]
     if pronounced:
         words, marks, positions, sounds = _pronounce(text, words, marks, positions, sounds, pronounced)
@@ -108,6 +110,19 @@ def phonemize(
         elif index + 1 < len(words):
             symbols.append(SPACE)
     return Phonemes((*symbols, END), tuple(spans), positions=tuple(positions))
+
+
+def _said(words: Sequence[str], marks: Sequence[str], index: int) -> Word | None:
+    """How an English word is said that espeak-ng would say wrongly; None for the others."""
+    told = told_apart(words, marks, index)
+    if told == VERB:
+        return _after_to(words[index].lower())
+    return said(words[index].lower()) if told is None else tuple(parse_ipa(told))
+
+
+@functools.cache
+def _after_to(word: str) -> Word:
+    return _espeak_phrase(("to", word), "en-us")[1]
 
 
 def _pronounce(
@@ -259,7 +274,8 @@ def _espeak_phrase(words: tuple[str, ...], language: str) -> list[Word]:
     espeak-ng runs some words together ("of the" gives one word) and splits others ("21" gives two), so where the counts
     differ, or a word splits, the phrase's sounds are aligned with those of the words alone.
     """
-    lowered = [word.lower() if len(word) > 1 and not word.isupper() else word for word in words]
+    spelled = [word.isupper() and word not in ACRONYMS for word in words]
+    lowered = [word if spell or len(word) == 1 else word.lower() for word, spell in zip(words, spelled, strict=True)]
     groups = _espeak(" ".join(lowered), language)
     splits = any(_MAY_SPLIT.fullmatch(word) and len(_isolated(word, language)) > 1 for word in lowered)
     if len(groups) != len(words) or not all(groups) or splits:

@@ -1,4 +1,4 @@
-"""How words are said that espeak-ng spells or takes for Roman numerals: shh, brr, Xi."""
+"""How words are said that espeak-ng spells, takes for Roman numerals or does not know: shh, Xi, Nguyen, gnocchi."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ _INTERJECTIONS = {
     "hm": "həm", "hmm": "həm", "mm": "əm", "mhm": "əmhˈəm", "brr": "bɹˈɜː", "grr": "ɡɹˈɜː",
     "aww": "ˈɔː", "ahh": "ˈɑː", "ohh": "ˈoʊ", "ooh": "ˈuː", "ugh": "ˈʌɡ",
 }  # fmt: skip
-_NAMES = {"xi": "ʃˈiː", "li": "lˈiː", "mi": "mˈiː", "vi": "vˈaɪ", "ii": "ˌaɪˈaɪ", "iv": "ˌaɪvˈiː", "ix": "ˌaɪˈɛks"}
+_NAMES = {
+    "xi": "ʃˈiː", "li": "lˈiː", "mi": "mˈiː", "vi": "vˈaɪ", "ii": "ˌaɪˈaɪ", "iv": "ˌaɪvˈiː", "ix": "ˌaɪˈɛks",
+    "xiao": "ʃˈaʊ", "xu": "ʃˈuː", "qin": "tʃˈɪn", "zhang": "dʒˈɑːŋ", "zhao": "dʒˈaʊ", "zhou": "dʒˈoʊ", "nguyen": "wˈɪn",
+    "niamh": "nˈiːv", "joaquin": "wɑːkˈiːn", "chopin": "ʃˈoʊpæn", "goethe": "ɡˈɜːɾə", "oaxaca": "wəhˈɑːkə",
+    "reykjavik": "ɹˈeɪkjəvˌiːk", "versailles": "vɛɹsˈaɪ", "unesco": "juːnˈɛskoʊ", "json": "dʒˈeɪsən",
+    "nvidia": "ɛnvˈɪdiə", "scsi": "skˈʌzi", "gnocchi": "njˈoʊki", "quinoa": "kˈiːnwɑː", "croissant": "kɹəsˈɑːnt",
+    "croissants": "kɹəsˈɑːnts",
+}  # fmt: skip
 
 
 @functools.lru_cache(maxsize=4096)
