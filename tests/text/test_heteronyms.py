@@ -53,7 +53,9 @@ def test_words_that_espeak_ng_does_not_know(text: str, word: str, expected: str)
 
 
 def test_feet_and_inches_in_letters() -> None:
-    assert normalize("He is 6 ft 2 in tall, she 5 ft. 1 in.") == "He is six feet two inches tall, she five feet one inch."
+    assert (
+        normalize("He is 6 ft 2 in tall, she 5 ft. 1 in.") == "He is six feet two inches tall, she five feet one inch."
+    )
     assert normalize("We moved 3 ft in 2 hours.") == "We moved three feet in two hours."
 
 

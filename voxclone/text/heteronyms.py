@@ -1,4 +1,4 @@
-"""Words of two sounds (read, wound, close) where the words beside them tell which, and espeak-ng does not look at these."""
+"""Words of two sounds (read, wound, close), told by words beside them that espeak-ng does not look at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REACH = 12  # words on either side that are looked at
 
 
 class _Sound(NamedTuple):
-    """How a word sounds where what stands before and after it matches, and what stands before does not match `unless`."""
+    """How a word sounds where what is before and after it matches, and what is before does not match `unless`."""
 
     ipa: str
     before: str = ""
@@ -34,9 +34,9 @@ _SHIPS = r"(?:ship|boat|vessel|yacht|ferry|canoe|kayak|Titanic|submarine)"
 
 _VERBS = (
     "abuse attribute close compound conduct conflict console contest contract convert convict coordinate desert digest "
-    "escort estimate export extract finance house increase insert misuse moderate object perfect permit present produce "
-    "project protest rebel recall record refund refuse separate survey suspect tear torment transfer transport upgrade "
-    "use wind"
+    "escort estimate export extract finance house increase insert misuse moderate object perfect permit present "
+    "produce project protest rebel recall record refund refuse separate survey suspect tear torment transfer transport "
+    "upgrade use wind"
 ).split()
 _SOUNDS: dict[str, tuple[_Sound, ...]] = {
     word: (_Sound(VERB, _ASKS, _OBJECT), _Sound(VERB, _AFTER_PLEASE, _OBJECT), _Sound(VERB, r"\bplease $"))
@@ -52,21 +52,22 @@ _SOUNDS |= {
     "bass": (
         _Sound("bˈæs", "", r"(?:fishing|fisher\w*|boat|lake)\b"),
         _Sound("bˈæs", r"\b(?:sea|striped|largemouth|smallmouth|black|grilled|fried) $"),
-        _Sound("bˈæs", r"\b(?:caught|catch|hook(?:ed)?|land(?:ed)?|ate|eat|fish(?:ed|ing)? for) (?:an? |the )?(?:\w+ )?$"),
+        _Sound("bˈæs", r"\b(?:caught|catch|hook(?:ed)?|land(?:ed)?|ate|eat|fish(?:ed|ing)? for) (?:an? )?(?:\w+ )?$"),
     ),
     "bow": (
         _Sound("bˈaʊ", r"\b(?:take|takes|took|taking|taken|make|made|final|deep|low) (?:an? )?$"),
         _Sound("bˈaʊ", "", rf"(?:of|and stern of) (?:the|an?|our|his|her|their) (?:\w+ )?{_SHIPS}\b"),
         _Sound("bˈaʊ", "", r"and stern\b"),
         _Sound("bˈaʊ", rf"\b{_SHIPS}'s $"),
-        _Sound("bˈaʊ", "", r"(?:to|before|down|out)\b", _ARTICLE),
+        _Sound("bˈaʊ", _ASKS, r"(?:to|before|down|out)\b"),
         _Sound(VERB, _ASKS, _OBJECT),
     ),
     "content": (
-        _Sound(VERB, r"\b(?:am|is|are|was|were|be|been|i'm|\w+'re|s?he's|feels?|felt|seems?|seemed|remained|quite|very|not) $",
+        _Sound(VERB,
+               r"\b(?:am|is|are|was|were|be|been|i'm|\w+'re|s?he's|feels?|felt|seem(?:s|ed)?|quite|very|not) $",
                r"(?:$|[.,;:?!]|(?:with|to|in|as|here|now)\b)"),
     ),
-    "dove": (_Sound("dˈoʊv", "", r"(?:in|into|off|under|down|headfirst|deep|deeper)\b", _ARTICLE),),
+    "dove": (_Sound("dˈoʊv", "", r"(?:into|headfirst|deeper)\b", _ARTICLE),),
     "lead": (
         _Sound("lˈɛd", "", r"(?:pipes?|paints?|poisoning|acid|bullets?|ore|shot|weights?|oxide|crystal|free|lined)\b"),
         _Sound("lˈɛd", r"\b(?:made|full|ton|tons|pound|pounds|piece|sheet|traces|levels) of $", r"(?:$|[.,;:?!])"),
@@ -89,7 +90,7 @@ _SOUNDS |= {
     "resume": (_Sound("ɹˈɛzuːmˌeɪ", r"\b(?:an?|my|your|his|her|our|their) (?:new |old |long |good )?$"),),
     "wound": (
         _Sound("wˈaʊnd", r"\b(?:I|he|she|it|we|you|they|who) $"),
-        _Sound("wˈaʊnd", "", r"(?:up|around|round|down|through|its|back|tightly|about)\b", _ARTICLE),
+        _Sound("wˈaʊnd", "", r"(?:up|around|through|its)\b", _ARTICLE),
     ),
 }  # fmt: skip
 

@@ -117,7 +117,7 @@ def _said(words: Sequence[str], marks: Sequence[str], index: int) -> Word | None
     told = told_apart(words, marks, index)
     if told == VERB:
         return _after_to(words[index].lower())
-    return said(words[index].lower()) if told is None else tuple(parse_ipa(told))
+    return said(_plain(words[index]).lower()) if told is None else tuple(parse_ipa(told))
 
 
 @functools.cache

@@ -133,7 +133,11 @@ UNIT_RULES = where_digits(
         lambda m: f"{speak_quantity(m[1])} degree",
     ),
     rule("feet and inches", r"(?<![\w.])(\d{1,2}) ?' ?(\d{1,2}(?:\.\d)?) ?(?:\"|'')", _speak_feet),
-    rule("feet and inches in letters", r"(?<![\w.])(\d{1,2}) ?ft\.? (\d{1,2}(?:\.\d)?) ?in(?:\.(?= [a-z])|\b)", _speak_feet),
+    rule(
+        "feet and inches in letters",
+        r"(?<![\w.])(\d{1,2}) ?ft\.? (\d{1,2}(?:\.\d)?) ?in(?:\.(?= [a-z])|\b)",
+        _speak_feet,
+    ),
     rule("inches", r"(?<![\d.])(\d{1,3}\.\d{1,3})\"(?!\w)", lambda m: f"{speak_quantity(m[1])} inch"),
     rule(
         "whole inches",
