@@ -214,3 +214,15 @@ def test_doctor_works_where_a_library_does_not(broken: str, name: str) -> None:
     assert broken in lines[0]
     assert "ok       versions: " in run.stdout
     assert "problem  test sentence: " in run.stdout
+
+
+def test_a_recording_is_no_voice_file_and_is_not_written_over(
+    model: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write("me.wav", np.zeros(16000), 16000)
+    before = Path("me.wav").read_bytes()
+    assert main(["say", "Hello.", "--voice", "me.wav", *model]) == 2
+    assert "make a voice of it first: voxclone clone me.wav" in capsys.readouterr().err
+    assert main(["clone", "me.wav", "--name", "Me", "--consent", "mine", "-o", "me.wav", *model]) == 2
+    assert "a voice file is named such as me.voice" in capsys.readouterr().err
+    assert Path("me.wav").read_bytes() == before

@@ -62,6 +62,8 @@ def clone(options: argparse.Namespace) -> int:
     from voxclone.safety import Consent
     from voxclone.voice import Voice
 
+    if options.output:
+        _refuse_audio(options.output, "is an audio file's name; a voice file is named such as me.voice, not as")
     spoken_by = Voice.load(options.spoken_by) if options.spoken_by else None
     is_record = options.consent.endswith(".json")
     consent = read_record(options.consent) if is_record else Consent.attest(options.name, basis=options.consent)
@@ -123,6 +125,12 @@ def load(options: argparse.Namespace) -> VoxClone:
     return VoxClone.from_pretrained(options.model, device=options.device, commercial=options.commercial)
 
 
+def _refuse_audio(path: str, why: str) -> None:
+    """Keep recordings from being read, or written over, as voice files."""
+    if Path(path).suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"):
+        raise VoiceError(f"{path} {why} {path}")
+
+
 def choose_voice(model: VoxClone, wanted: str | None) -> Voice:
     """A voice file, a repository on the Hub, one of the model's voices by name, or its first."""
     from voxclone import hub
@@ -135,6 +143,7 @@ def choose_voice(model: VoxClone, wanted: str | None) -> Voice:
     if wanted in model.voices:
         return model.voices[wanted]
     if Path(wanted).exists():
+        _refuse_audio(wanted, "is a recording; make a voice of it first: voxclone clone")
         return Voice.load(wanted)
     if hub.is_repo_id(wanted):
         return Voice.from_pretrained(wanted)
