@@ -22,6 +22,7 @@ VALUES = ("pitch", "energy", "log_duration")
 RATIOS = (*VALUES, "pitch_without_jumps")
 JUMP = 2.1  # thirds of an octave from the recording's median: nearly all of them are octave errors of the tracker
 ASKED = (0.8, 1.2)  # of a variance ratio
+HALVES = 200  # draws of half of a speaker's recordings, which are compared with the other half
 
 
 def measure(model: voxclone.VoxClone, path: Path, text: str) -> dict[str, Any] | None:
@@ -48,19 +49,25 @@ def measure(model: voxclone.VoxClone, path: Path, text: str) -> dict[str, Any] |
     sounds = np.array([symbol not in SILENCES for symbol in alignment.phoneme_symbols])
     values = np.stack([prosody[:, 0], prosody[:, 2], np.log(alignment.durations)], 1)
     values[prosody[:, 1] <= 0.3, 0] = np.nan
+    first, last = np.flatnonzero(sounds)[[0, -1]]
     return {
         "f0": voiced, "symbols": np.array(alignment.phoneme_symbols)[sounds], "values": values[sounds],
         "seconds": float(alignment.durations[sounds].sum()) * audio.hop_length / audio.sample_rate,
+        "seconds_with_pauses": float(alignment.durations[first : last + 1].sum())
+        * audio.hop_length
+        / audio.sample_rate,
     }  # fmt: skip
 
 
 def of_speaker(measures: list[dict[str, Any]]) -> dict[str, Any]:
     """What a speaker does over several recordings."""
     track = np.log2(np.concatenate([each["f0"] for each in measures]))
+    sounds = sum(len(each["symbols"]) for each in measures)
     return {
         "f0_median_hz": float(2 ** np.median(track)),
         "f0_spread_semitones": float(6 * (np.quantile(track, 0.84) - np.quantile(track, 0.16))),
-        "sounds_per_second": sum(len(each["symbols"]) for each in measures) / sum(each["seconds"] for each in measures),
+        "sounds_per_second": sounds / sum(each["seconds"] for each in measures),
+        "sounds_per_second_with_pauses": sounds / sum(each["seconds_with_pauses"] for each in measures),
         "values": np.concatenate([each["values"] for each in measures]),
     }
 
@@ -79,9 +86,15 @@ def compare(model: voxclone.VoxClone, readers: list[Reader], natural: Path, clon
             own, clone = (of_speaker([pair[side] for pair in both]) for side in (0, 1))
             made_variance, own_variance = (_variances(each.pop("values")) for each in (clone, own))
             variance = {name: round(made_variance[name] / own_variance[name], 3) for name in RATIOS}
-            speakers[reader.speaker] = {"real": own, "cloned": clone, "variance_ratio": variance, "texts": len(both)}
+            speakers[reader.speaker] = {
+                "real": own,
+                "cloned": clone,
+                "variance_ratio": variance,
+                "own_halves_within": halves_within([real["values"] for real, _ in both]),
+                "texts": len(both),
+            }
     ratios = {name: [each["variance_ratio"][name] for each in speakers.values()] for name in RATIOS}
-    measures = ("f0_median_hz", "f0_spread_semitones", "sounds_per_second")
+    measures = ("f0_median_hz", "f0_spread_semitones", "sounds_per_second", "sounds_per_second_with_pauses")
     table = {name: _table(speakers, name) for name in measures}
     return {
         "speakers": speakers,
@@ -91,7 +104,26 @@ def compare(model: voxclone.VoxClone, readers: list[Reader], natural: Path, clon
         "speakers_within_0.8_to_1.2": {
             name: sum(ASKED[0] <= ratio <= ASKED[1] for ratio in own) for name, own in ratios.items()
         },
+        "own_halves_within_0.8_to_1.2": {
+            name: round(sum(each["own_halves_within"][name] for each in speakers.values()), 1) for name in RATIOS
+        },
     }
+
+
+def halves_within(recordings: list[NDArray[np.float64]]) -> dict[str, float]:
+    """How often one half of a speaker's own recordings has 0.8 to 1.2 of the other half's variance, by chance alone.
+
+    What a clone that is the speaker would reach on half as many texts. Of values as `measure` has them, two or more.
+    """
+    rng, half = np.random.default_rng(0), len(recordings) // 2
+    found = np.zeros(len(RATIOS))
+    for _ in range(HALVES):
+        order = rng.permutation(len(recordings))
+        one, other = (
+            _variances(np.concatenate([recordings[place] for place in part])) for part in (order[:half], order[half:])
+        )
+        found += [ASKED[0] <= one[name] / other[name] <= ASKED[1] for name in RATIOS]
+    return dict(zip(RATIOS, (found / HALVES).round(3).tolist(), strict=True))
 
 
 def _variances(values: NDArray[np.float64]) -> dict[str, float]:
