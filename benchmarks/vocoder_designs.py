@@ -34,6 +34,7 @@ from voxclone.audio.io import write_audio
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig, VocoderConfig
+from voxclone.evaluation.judges.naturalness import open_naturalness
 from voxclone.layers.resblock import fold_weight_norm
 from voxclone.models.vocoder import HIFIGAN_V2, build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
@@ -144,7 +145,7 @@ def train_turn(settings: dict[str, Any], stage: str, name: str, run: Path, store
         store, train, [weights[e.key] for e in train], own["batch_size"], data["frames"], AUDIO.hop_length
     )
     config = TrainerConfig.from_dict(
-        own["trainer"] | {"max_minutes": (turn + 1) * settings["turn_seconds"] / 60, "validate_every": 10**6}
+        own["trainer"] | {"max_minutes": (turn + 1) * own["turn_seconds"] / 60, "validate_every": 10**6}
     )
     trainer = Trainer(build_step(settings, stage, name, start), segments, run, config, clock=time.process_time)
     trainer.fit()
@@ -175,7 +176,8 @@ def compare(settings: dict[str, Any], stage: str, work: Path, store: FeatureStor
             updates = train_turn(settings, stage, name, run, store, turn, start)
             generator = trained(settings, stage, name, run)
             measured = held_out.measure(held_out.copies(generator, f0_given=False))
-            point: dict[str, Any] = {"seconds": (turn + 1) * settings["turn_seconds"], "updates": updates, **measured}
+            seconds = (turn + 1) * settings[stage]["turn_seconds"]
+            point: dict[str, Any] = {"seconds": seconds, "updates": updates, **measured}
             if hasattr(generator, "pitch"):
                 point["f0_given"] = held_out.measure(held_out.copies(generator, f0_given=True))
             (run / "points.partial").write_text(json.dumps([*points, point]))
@@ -212,7 +214,7 @@ def summarise(
             }
         elif judges:  # what has learnt for minutes from nothing is not yet for listeners of speech
             copies = held_out.copies(generator, f0_given=True)
-            about["ldnet_mos"] = listen(judges, copies, work / "wav" / run.name)
+            about |= listen(judges, copies, work / "wav" / run.name)
         summary[name] = about
     return summary
 
@@ -241,12 +243,14 @@ def real_time_factor(generator: nn.Module, seconds: float = 5.0, repeats: int = 
     return float(min(times) * AUDIO.sample_rate / (frames * AUDIO.hop_length))
 
 
-def listen(judges: Judges, waveforms: list[Waveform], folder: Path) -> float:
+def listen(judges: Judges, waveforms: list[Waveform], folder: Path) -> dict[str, float]:
+    """The mean of what predictors of naturalness say."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number:02d}.wav" for number in range(len(waveforms))]
     for path, samples in zip(paths, waveforms, strict=True):
         write_audio(path, samples, AUDIO.sample_rate)
-    return round(mean(judges.naturalness(paths)), 3)
+    opinions = {"ldnet_mos": judges.naturalness(paths), "nisqa_mos": open_naturalness("nisqa").score(paths)}
+    return {name: round(mean(scores), 3) for name, scores in opinions.items()}
 
 
 def main() -> None:
@@ -265,12 +269,12 @@ def main() -> None:
     settings = json.loads(SETTINGS.read_text())
     store = FeatureStore(args.features)
     start = export_part(args.start_from, "vocoder.")
-    result: dict[str, Any] = {"turn_seconds": settings["turn_seconds"]}
+    result: dict[str, Any] = {}
     held_out = HeldOut(store)
     judges = Judges(args.judges, args.work) if args.judges else None
     if judges and "discriminators" in args.stages:
         natural = [samples for _, samples in held_out.recordings]
-        result["natural_ldnet_mos"] = listen(judges, natural, args.work / "wav" / "natural")
+        result["natural"] = listen(judges, natural, args.work / "wav" / "natural")
     for stage in args.stages:
         compare(settings, stage, args.work, store, start, args.turns)
         result[stage] = summarise(settings, stage, args.work, held_out, judges)
