@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -32,13 +32,14 @@ from voxclone.kernels.precision import inference_precision
 from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.models.watermark import WatermarkDetector
-from voxclone.safety.detection import WINDOW_SECONDS, MarkFinder
+from voxclone.safety.detection import WINDOW_SECONDS, MarkFinder, Verdict
 from voxclone.training import distortions as d
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.imitation import CopySynthesis, GriffinLim, OtherRhythm
 from voxclone.training.thresholds import Scored, best_scores, for_training, passed, searched_scores, window_scores
 from watermark_channels import RATE, Effect, channels
 
+VERDICTS = get_args(Verdict)
 SOURCE_FRAMES = 200  # of the mel: 2.32 s, so that two seconds are left of speech played 12 % faster
 Windows = NDArray[np.float32]  # (N, S) at RATE
 
@@ -167,6 +168,18 @@ def quality(marked: Windows, twin: Windows, natural: Windows) -> dict[str, float
     }
 
 
+def sound_alarms(finder: MarkFinder, store: FeatureStore, longest_seconds: float = 60.0) -> dict[str, dict[str, int]]:
+    """What `detect` says of whole recordings without speech, by kind; of none of them was the detector trained."""
+    verdicts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(VERDICTS, 0))
+    for entry in store.entries:
+        if not for_training(entry):
+            count = min(entry.rows["waveform"][1], round(longest_seconds * RATE))
+            samples = store.read(entry, "waveform", 0, count).astype(np.float32) / np.float32(32768)
+            verdicts[entry.about["kind"]][finder.find([(samples, RATE)]).verdict] += 1
+    together = {each: sum(row[each] for row in verdicts.values()) for each in VERDICTS}
+    return {**verdicts, "all": together}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
@@ -255,6 +268,7 @@ def main() -> None:
         "cropped_to_one_second": shares(short, config.threshold + config.threshold_short),
         "unmarked_synthetic_speech_that_passes": imitations,
         "marked_speech_that_passes_after_resynthesis": resynthesis,
+        "verdicts_on_sound_without_speech": sound_alarms(finder, FeatureStore(args.natural / "sounds")),
         "spans": {f"speed {speed}": find_spans(finder, copies, natural, speed) for speed in (1.0, 1.05, 0.927)},
     }
     if args.twin:

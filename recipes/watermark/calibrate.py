@@ -1,4 +1,4 @@
-"""Score natural speech with a model's detector, plain and through the channel, and write the thresholds that follow."""
+"""Score what has no mark with a model's detector, plain and through the channel, and write the thresholds of it."""
 
 import argparse
 import dataclasses
@@ -78,8 +78,21 @@ def plain(detector: WatermarkDetector, share: float, store: Path, seconds: float
     )
 
 
+def sounds(detector: WatermarkDetector, store: Path, entries: Sequence[Entry]) -> Scored:
+    """Windows of what is not speech, at all speeds."""
+    torch.set_num_threads(1)
+    rate = AudioConfig().sample_rate
+    parts = []
+    for entry, windows in cut_windows(FeatureStore(store), entries, rate):
+        heard = resample(windows.reshape(-1), rate, detector.config.sample_rate)
+        length = round(WINDOW_SECONDS * detector.config.sample_rate)
+        whole = heard[: len(heard) // length * length].reshape(-1, length)
+        parts.append((*sampled_scores(detector, whole, entry.key, 1.0), entry.key))
+    return _in_a_row(detector, parts)
+
+
 def distorted(detector: WatermarkDetector, share: float, store: Path, draws: int, entries: Sequence[Entry]) -> Scored:
-    """Natural windows through one or two effects of the training channel."""
+    """Natural windows through one or two effects of the training channel, the same for all of a recording."""
     torch.set_num_threads(1)
     rate = AudioConfig().sample_rate
     channel = Channel(rate, simulate_rooms(12, rate, seed=2), counts=(0.0, 0.7, 0.3))
@@ -87,9 +100,11 @@ def distorted(detector: WatermarkDetector, share: float, store: Path, draws: int
     for entry, windows in cut_windows(FeatureStore(store), entries, rate):
         rng = np.random.default_rng(int(hashlib.sha256(entry.key.encode()).hexdigest()[:8], 16))
         for draw in range(draws):
-            sent, _ = channel(torch.from_numpy(windows), torch.zeros(windows.shape), rng)
-            heard = [resample(window, rate, detector.config.sample_rate) for window in sent.numpy()]
-            parts.append((*sampled_scores(detector, np.stack(heard), f"{entry.key} {draw}", share), entry.key))
+            whole = torch.from_numpy(windows).view(1, -1)
+            sent, _ = channel(whole, torch.zeros(whole.shape), rng)
+            heard = [resample(window, rate, detector.config.sample_rate) for window in sent.view(windows.shape).numpy()]
+            name = f"{entry.key} {draw}"
+            parts.append((*sampled_scores(detector, np.stack(heard), name, share), name))
     return _in_a_row(detector, parts)
 
 
@@ -114,7 +129,7 @@ def main() -> None:
     args = parser.parse_args()
 
     detector = load_detector(args.model, speeds(args.speed_step))
-    stores = {name: args.natural / name for name in ("calibration", "channel")}
+    stores = {name: args.natural / name for name in ("calibration", "channel", "sounds")}
     entries = {name: [e for e in FeatureStore(path).entries if not for_training(e)] for name, path in stores.items()}
     rng = np.random.default_rng(0)
     for name, all_entries in entries.items():
@@ -125,6 +140,7 @@ def main() -> None:
         "natural": (partial(plain, detector, args.searched, stores["calibration"], WINDOW_SECONDS), natural),
         "short": (partial(plain, detector, args.searched, stores["calibration"], SHORTEST_SECONDS), natural[::6]),
         "distorted": (partial(distorted, detector, min(1, 2 * args.searched), stores["channel"], args.draws), sent),
+        "sounds": (partial(sounds, detector, stores["sounds"]), entries["sounds"]),
     }
     digest = hashlib.sha256((args.model / "detector.safetensors").read_bytes()).hexdigest()[:16]
     args.out.mkdir(parents=True, exist_ok=True)
@@ -148,7 +164,7 @@ def main() -> None:
             searched = np.count_nonzero(scored[name].weight)
             print(f"{name}: {len(heard)} windows, {searched} at all speeds; at their own, passed by a share of them:")
             print(f"  {json.dumps(levels)}", flush=True)
-    config = calibrated(detector.config, scored["natural"], scored["distorted"], scored["short"])
+    config = calibrated(detector.config, scored["natural"], scored["distorted"], scored["short"], scored["sounds"])
     hub.save_detector(args.model, detector, config)
     print(json.dumps({key: getattr(config, key) for key in THRESHOLDS}))
     alarms = {name: passed(each, config.speed_cost, config.threshold) for name, each in scored.items()}

@@ -1,11 +1,14 @@
-"""Decode natural speech of many languages into two stores: much of it at the detector's rate, some at the vocoder's."""
+"""Decode what carries no mark into stores: speech of many languages, much of it at the detector's rate and some at the
+vocoder's, and other sound."""
 
 import argparse
 import csv
+import re
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from voxclone.audio.io import read_audio
@@ -13,7 +16,11 @@ from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig, WatermarkConfig
 from voxclone.errors import AudioError
 from voxclone.training.features import FeatureStore
+from voxclone.training.noises import KINDS, make_noise
 
+AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".opus"}
+NOISES_OF_EACH_KIND = 60
+NOISE_SECONDS = 6.0
 GENDERS = {"f": "f", "female": "f", "female_feminine": "f", "m": "m", "male": "m", "male_masculine": "m"}
 
 
@@ -37,13 +44,42 @@ def chosen(rows: list[dict[str, str]], hours: float) -> list[dict[str, str]]:
     return kept
 
 
+def store_sounds(folders: list[Path], out: Path) -> None:
+    """Recordings of anything but speech, at the vocoder's rate, and sounds that are made."""
+    store, sample_rate = FeatureStore(out), AudioConfig().sample_rate
+    files = [(folder, file) for folder in folders for file in sorted(folder.rglob("*"))]
+    for folder, file in tqdm(
+        [pair for pair in files if pair[1].suffix in AUDIO_SUFFIXES], desc="sounds", mininterval=30
+    ):
+        key = str(Path(folder.name) / file.relative_to(folder))
+        if key not in store.keys:
+            source = re.search(r"\d{4,}", file.stem)  # ESC names its clips by the recording that they were cut from
+            about = {"corpus": folder.name, "kind": file.parent.name, "speaker": source[0] if source else file.stem}
+            store.append(key, about | {"split": ""}, {"waveform": as_pcm(resample(*read_audio(file), sample_rate))})
+    for kind in KINDS:
+        for seed in range(NOISES_OF_EACH_KIND):
+            key = f"{kind} {seed}"
+            if key not in store.keys:
+                about = {"corpus": "made", "kind": kind, "speaker": key, "split": ""}
+                store.append(key, about, {"waveform": as_pcm(make_noise(kind, NOISE_SECONDS, sample_rate, seed))})
+    print(f"sounds: {sum(entry.rows['waveform'][1] for entry in store.entries) / sample_rate / 3600:.1f} h")
+
+
+def as_pcm(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.tsv and the audio it names")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the two stores")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the stores")
     parser.add_argument("--hours", type=float, default=3.5, help="most of each language of a corpus, for calibration")
     parser.add_argument("--channel-hours", type=float, default=0.03, help="the same, for what goes through the channel")
+    parser.add_argument(
+        "--sounds", type=Path, nargs="+", required=True, help="folders of recordings without speech, such as ESC-10"
+    )
     args = parser.parse_args()
+    store_sounds(args.sounds, args.out / "sounds")
 
     with (args.data / "manifest.tsv").open(encoding="utf8") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -64,8 +100,7 @@ def main() -> None:
                 continue
             about = {key: row[key] for key in ("corpus", "language", "speaker", "split")}
             about["gender"] = GENDERS.get(row["gender"], "unknown")
-            pcm = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
-            store.append(row["path"], about, {"waveform": pcm})
+            store.append(row["path"], about, {"waveform": as_pcm(samples)})
         stored = sum(entry.rows["waveform"][1] for entry in store.entries)
         print(f"{name}: {stored / sample_rate / 3600:.1f} h")
 

@@ -37,6 +37,8 @@ from voxclone.training.watermark import CollaborativeMark
 
 HOP = AudioConfig().hop_length
 SEARCHED_SPEED = 0.13  # as far as calibrate.py has speeds tried
+SOUNDS_SHARE = 2  # how much oftener than another kind of unmarked audio sounds without speech are drawn
+LONGEST_SOUND = 60  # segments of one recording
 EFFECTS = WEIGHTS | {"speed": 5.0, "tempo": 2.0}  # what a search leaves of them is forgotten first
 
 
@@ -75,11 +77,25 @@ def spoken(folder: Path, texts: list[str], length: int) -> Segments:
     return np.concatenate(pieces)
 
 
+def cut_sounds(store: FeatureStore, length: int) -> Segments:
+    """All of the sounds that are for training, cut to segments."""
+    pieces = []
+    for entry in store.entries:
+        if for_training(entry):
+            pcm = store.read(entry, "waveform")
+            pieces.append(pcm[: len(pcm) // length * length].reshape(-1, length)[:LONGEST_SOUND])
+    if not pieces:
+        raise SystemExit(f"{store.folder} has no sounds: run recipes/watermark/prepare.py with --sounds")
+    return np.concatenate(pieces)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="model folder whose vocoder is marked")
     parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
-    parser.add_argument("--natural", type=Path, help="folder of prepare.py's stores, for more languages")
+    parser.add_argument(
+        "--natural", type=Path, help="folder of prepare.py's stores: more languages, and sound that is not speech"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--detector-run", type=Path, help="vocoder run to start from; else the model folder's detector")
     parser.add_argument("--unmarked", type=Path, nargs="*", default=[], help="model folders that are not marked")
@@ -126,6 +142,9 @@ def main() -> None:
         unmarked.append(pool(f"unmarked-{folder.name}", lambda made=made: remade(made, natural[: count // 2])))
         said = partial(spoken, folder, half, length)
         unmarked.append(pool(f"unmarked-{folder.name}-spoken", said))
+    if args.natural:
+        sounds = pool("sounds", lambda: cut_sounds(FeatureStore(args.natural / "sounds"), length))
+        unmarked += [sounds] * SOUNDS_SHARE
     if args.twin_run:
         twin = CopySynthesis(run_vocoder(args.twin_run, args.twin_config), audio)
         unmarked.append(pool("twin", lambda: remade(twin, natural[: count // 2])))

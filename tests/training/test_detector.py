@@ -91,7 +91,8 @@ def scored(rng: np.random.Generator, mean: float, spread: float, count: int, wei
 def test_thresholds_are_what_few_natural_windows_pass():
     rng = np.random.default_rng(0)
     natural, distorted, short = (scored(rng, *each) for each in ((-3, 1, 100000), (-2, 1, 100000), (-3, 1.5, 5000)))
-    config = calibrated(SEARCHING, natural, distorted, short)
+    sounds = scored(rng, -4, 1, 2000)
+    config = calibrated(SEARCHING, natural, distorted, short, sounds)
     assert passed(natural, config.speed_cost, config.threshold) < 1e-3
     assert passed(distorted, config.speed_cost, config.threshold) == pytest.approx(1e-3, abs=2e-4)
     assert passed(distorted, config.speed_cost, config.doubt) == pytest.approx(1e-2, abs=2e-3)
@@ -104,7 +105,9 @@ def test_thresholds_are_what_few_natural_windows_pass():
     assert (own >= config.threshold).mean() == pytest.approx(5e-4, abs=2e-4)  # half of all for the speed as it is
     assert (others >= config.threshold).mean() == pytest.approx(5e-4, abs=2e-4)
     with pytest.raises(VoxcloneError, match="needs 1000"):
-        calibrated(SEARCHING, natural, scored(rng, -2, 1, 10), short)
+        calibrated(SEARCHING, natural, scored(rng, -2, 1, 10), short, sounds)
+    loud = calibrated(SEARCHING, natural, distorted, short, scored(rng, 3, 1, 2000))
+    assert loud.threshold > 5 > config.threshold and loud.long_thresholds[0] > 4 > config.long_thresholds[0]
 
 
 def test_windows_that_stand_for_others_count_as_many():
@@ -116,7 +119,7 @@ def test_windows_that_stand_for_others_count_as_many():
     sampled.scores[:, 0] = all_of_them.scores[:, 0]
     for threshold in (-1.5, -1.0, -0.5):
         assert passed(sampled, 0.3, threshold) == pytest.approx(passed(all_of_them, 0.3, threshold), rel=0.2)
-    one, other = (calibrated(SEARCHING, each, all_of_them, all_of_them) for each in (sampled, all_of_them))
+    one, other = (calibrated(SEARCHING, each, all_of_them, all_of_them, all_of_them) for each in (sampled, all_of_them))
     assert one.threshold == pytest.approx(other.threshold, abs=0.15)
 
 

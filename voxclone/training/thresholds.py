@@ -125,31 +125,35 @@ def cut_windows(
             yield entry, samples.astype(np.float32).reshape(count, length) / np.float32(32768)
 
 
-def calibrated(config: WatermarkConfig, natural: Scored, distorted: Scored, short: Scored) -> WatermarkConfig:
+def calibrated(
+    config: WatermarkConfig, natural: Scored, distorted: Scored, short: Scored, sounds: Scored
+) -> WatermarkConfig:
     """The configuration with thresholds that few unmarked windows pass, at whatever speed they are heard.
+
+    Longer windows are for what none of 2 s can tell; their bars hold for all kinds as well, so far as these are long.
 
     Args:
         config: The detector's.
         natural: Scores of natural windows of `WINDOW_SECONDS`.
-        distorted: Of such windows through the channel; the higher bar of the two counts.
+        distorted: Of such windows through the channel; the highest bar counts.
         short: Of natural windows of `SHORTEST_SECONDS`.
+        sounds: Of windows of `WINDOW_SECONDS` without speech.
 
     Raises:
         VoxcloneError: There are too few scores to tell one false alarm in a thousand.
     """
-    kinds = [_searched(scored) for scored in (natural, distorted, short)]
+    kinds = [_searched(scored) for scored in (natural, distorted, short, sounds)]
     if (fewest := min(len(scored.weight) for scored in kinds)) < LEAST_SCORES:
         raise VoxcloneError(f"{fewest} scores of one kind; calibration needs {LEAST_SCORES} of each")
-    whole, sent, brief = kinds
+    whole, sent, brief, other = kinds
     cost = max(_cost(scored) for scored in (whole, sent)) if config.speeds else 0.0
-    threshold = max(_bar(scored, cost, FALSE_ALARMS) for scored in (whole, sent))
-    doubt = max(_bar(scored, cost, DOUBTFUL) for scored in (whole, sent))
-    longer = [_longer(natural, round(seconds / WINDOW_SECONDS)) for seconds in LONG_WINDOWS]
-    kept = [
-        (seconds, scored)
-        for seconds, scored in zip(LONG_WINDOWS, longer, strict=True)
-        if len(scored.weight) >= LEAST_SCORES
-    ]
+    threshold = max(_bar(scored, cost, FALSE_ALARMS) for scored in (whole, sent, other))
+    doubt = max(_bar(scored, cost, DOUBTFUL) for scored in (whole, sent, other))
+    longer = []
+    for seconds in LONG_WINDOWS:
+        means = [_longer(scored, round(seconds / WINDOW_SECONDS)) for scored in (natural, distorted, sounds)]
+        if len(means[0].weight) >= LEAST_SCORES:
+            longer.append((seconds, means[0], [each for each in means if len(each.weight) > 2 * LEAST_BEYOND]))
     return dataclasses.replace(
         config,
         speed_cost=cost,
@@ -158,9 +162,9 @@ def calibrated(config: WatermarkConfig, natural: Scored, distorted: Scored, shor
         output_threshold=_output_threshold(natural),
         threshold_short=max(0.0, round(_bar(brief, cost, FALSE_ALARMS) - _bar(whole, cost, FALSE_ALARMS), 3)),
         threshold_tail=_tail(whole, cost),
-        long_windows=tuple(seconds for seconds, _ in kept),
-        long_thresholds=tuple(_bar(scored, cost, FALSE_ALARMS) for _, scored in kept),
-        long_tails=tuple(_tail(scored, cost) for _, scored in kept),
+        long_windows=tuple(seconds for seconds, _, _ in longer),
+        long_thresholds=tuple(max(_bar(each, cost, FALSE_ALARMS) for each in kept) for _, _, kept in longer),
+        long_tails=tuple(_tail(scored, cost) for _, scored, _ in longer),
     )
 
 
