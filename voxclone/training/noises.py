@@ -49,7 +49,7 @@ def chords(rng: np.random.Generator, times: Floats) -> Floats:
 def sweep(rng: np.random.Generator, times: Floats) -> Floats:
     """A tone that glides."""
     low, high = np.sort(rng.uniform(50, 7000, 2))
-    return np.sin(2 * np.pi * (low * times + (high - low) * times**2 / (2 * times[-1])))
+    return np.asarray(np.sin(2 * np.pi * (low * times + (high - low) * times**2 / (2 * times[-1]))))
 
 
 def clicks(rng: np.random.Generator, times: Floats) -> Floats:
