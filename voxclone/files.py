@@ -1,11 +1,15 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and whether they can be."""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
+import tempfile
 import uuid
 from pathlib import Path
+
+from voxclone.errors import VoxcloneError
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -22,6 +26,58 @@ def replace_file(path: Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error  # of the same subclass
     finally:
         partial.unlink(missing_ok=True)
+
+
+def require_place(path: Path, refusal: type[VoxcloneError]) -> None:
+    """Check that a file can be put at a path, before what goes into it is made.
+
+    Raises:
+        VoxcloneError: As `refusal`: the path is a folder or no plain file, or its folder does not exist or cannot be
+            written to.
+    """
+    mode = _mode(path, refusal)
+    if mode is not None and stat.S_ISDIR(mode):
+        raise refusal(f"{path} is a folder; a file name is needed")
+    if mode is not None and not stat.S_ISREG(mode):
+        raise refusal(f"{path} is a device or a pipe, which a file cannot take the place of; another name is needed")
+    folder = path.parent
+    found = _mode(folder, refusal)
+    if found is None:
+        raise refusal(f"{path}: the folder {folder} does not exist; create it first")
+    _require_open(folder, found, refusal)
+
+
+def require_folder(path: Path, refusal: type[VoxcloneError]) -> None:
+    """Check that files can be put into a folder, or that it can be made where it is not there yet.
+
+    Raises:
+        VoxcloneError: As `refusal`: the path, or one above it, is a file, or cannot be written to.
+    """
+    for folder in (path, *path.absolute().parents):
+        if (mode := _mode(folder, refusal)) is not None:
+            _require_open(folder, mode, refusal)
+            return
+
+
+def _mode(path: Path, refusal: type[VoxcloneError]) -> int | None:
+    """What is at a path, as `stat` tells; None where nothing is."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise refusal(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _require_open(folder: Path, mode: int, refusal: type[VoxcloneError]) -> None:
+    """Check that what has a mode is a folder in which files can be made, by making one."""
+    if not stat.S_ISDIR(mode):
+        raise refusal(f"{folder} is a file; a folder is needed there, into which files are written")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise refusal(f"the folder {folder} cannot be written to: {error.strerror}") from error
 
 
 def remove_leftovers(folder: Path) -> None:

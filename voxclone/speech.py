@@ -77,7 +77,8 @@ class Speech:
                 nothing.
 
         Raises:
-            AudioError: The suffix names no such format, or one that cannot be signed.
+            AudioError: The suffix names no such format, or one that cannot be signed; the folder is missing or not
+                writable.
             ProvenanceError: It cannot be signed; nothing is written then.
             ConfigError: An extra is needed and not installed.
         """
@@ -92,7 +93,7 @@ class Speech:
         has everything.
 
         Raises:
-            TextError: The suffix names no such format.
+            TextError: The suffix names no such format, or the folder is missing or not writable.
         """
         from voxclone.timestamps import export
 

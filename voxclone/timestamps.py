@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxclone.errors import TextError
-from voxclone.files import replace_file
+from voxclone.files import replace_file, require_place
 
 if TYPE_CHECKING:
     from voxclone.speech import Segment, Speech
@@ -129,16 +129,26 @@ WRITERS: dict[str, Callable[[Speech], str]] = {
 }
 
 
+def require_times_place(path: Path) -> None:
+    """Check that times can be written to a path, before the speech is made.
+
+    Raises:
+        TextError: The suffix names no format, the folder is missing or not writable, or the path a folder.
+    """
+    require_place(path, TextError)
+    if path.suffix.lower() not in WRITERS:
+        raise TextError(f"{path}: times can be written as {', '.join(WRITERS)}; unknown suffix {path.suffix!r}")
+
+
 def export(speech: Speech, path: str | os.PathLike[str]) -> None:
     """Write the times to a file in the format that the suffix names.
 
     Raises:
-        TextError: The suffix names none.
+        TextError: As for `require_times_place`.
     """
-    writer = WRITERS.get(Path(path).suffix.lower())
-    if writer is None:
-        raise TextError(f"{path}: times can be written as {', '.join(WRITERS)}; for audio there is Speech.save")
-    replace_file(Path(path), writer(speech).encode())
+    target = Path(path)
+    require_times_place(target)
+    replace_file(target, WRITERS[target.suffix.lower()](speech).encode())
 
 
 def _clock(seconds: float, point: str) -> str:

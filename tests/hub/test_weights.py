@@ -69,7 +69,7 @@ def test_what_is_written_has_the_usual_permissions(path: Path, tmp_path: Path) -
 
 
 def test_write_into_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot write .*gone does not exist; create it first"):
+    with pytest.raises(ModelError, match=r"gone does not exist; create it first"):
         hub.write_tensors(tmp_path / "gone" / "x.safetensors", {}, {})
     with pytest.raises(ModelError, match="is a folder"):
         hub.write_tensors(tmp_path, {}, {})

@@ -17,10 +17,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxclone.audio import container
-from voxclone.audio.m4a import can_read, read_m4a, write_m4a
+from voxclone.audio.m4a import can_read, library, read_m4a, write_m4a
 from voxclone.audio.resample import resample
 from voxclone.audio.tags import write_tags
 from voxclone.errors import AudioError
+from voxclone.files import require_place
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +48,7 @@ _ENCODINGS: dict[str, tuple[str, str, tuple[int, ...] | None]] = {
     ".opus": ("OGG", "OPUS", _OPUS_RATES),
     ".m4a": ("MP4", "AAC", _MPEG_RATES),  # by voxclone.audio.m4a
 }
+WRITTEN_SUFFIXES = tuple(_ENCODINGS)
 
 
 def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
@@ -213,6 +215,33 @@ def _checked(samples: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     return samples
 
 
+def require_format(suffix: str) -> None:
+    """Check that audio can be written in the format of a suffix, in any case of its letters.
+
+    Raises:
+        AudioError: The suffix is unknown.
+        ConfigError: The extra "m4a" is needed and not installed.
+    """
+    if suffix.lower() not in _ENCODINGS:
+        raise AudioError(f"unknown suffix {suffix!r}; one of {', '.join(WRITTEN_SUFFIXES)} is needed")
+    if suffix.lower() == ".m4a":
+        library()
+
+
+def require_audio_place(path: Path) -> None:
+    """Check that an audio file can be written to a path, before its sound is made.
+
+    Raises:
+        AudioError: The suffix is unknown, the folder missing or not writable, or the path a folder.
+        ConfigError: The extra "m4a" is needed and not installed.
+    """
+    require_place(path, AudioError)
+    try:
+        require_format(path.suffix)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
+
+
 def write_audio(
     path: str | os.PathLike[str],
     samples: NDArray[np.floating],
@@ -240,12 +269,7 @@ def write_audio(
             the rate are not audio.
     """
     target = Path(path)
-    if target.suffix.lower() not in _ENCODINGS:
-        raise AudioError(f"{target}: unknown suffix {target.suffix!r}; one of {', '.join(_ENCODINGS)} is needed")
-    if not target.parent.is_dir():
-        raise AudioError(f"{target}: the folder {target.parent} does not exist; create it first")
-    if target.is_dir():
-        raise AudioError(f"{target} is a folder; a file name is needed")
+    require_audio_place(target)
     rate = _check_rate(sample_rate, "the audio to write")
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > MAX_CHANNELS):
         raise AudioError(f"cannot write an array of shape {samples.shape}; (S,) or (S, C) is needed")

@@ -28,7 +28,7 @@ def write_m4a(
         AudioError: The encoder refuses, such as the sample rate.
         ConfigError: The extra "m4a" is not installed.
     """
-    av = _library()
+    av = library()
     try:
         with av.open(os.fspath(path), "w", format="ipod") as file:
             file.metadata.update(tags)
@@ -59,7 +59,7 @@ def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tu
         AudioError: The file cannot be decoded, has no audio, or is longer than `MAX_SECONDS`.
         ConfigError: The extra "m4a" is not installed.
     """
-    av = _library()
+    av = library()
     blocks: list[NDArray[np.float32]] = []
     total = 0
     try:
@@ -94,7 +94,7 @@ def read_m4a_tags(path: str | os.PathLike[str]) -> dict[str, str]:
         AudioError: The file cannot be read.
         ConfigError: The extra "m4a" is not installed.
     """
-    av = _library()
+    av = library()
     try:
         with av.open(os.fspath(path), metadata_errors="replace") as file:
             return dict(file.metadata)
@@ -102,7 +102,12 @@ def read_m4a_tags(path: str | os.PathLike[str]) -> dict[str, str]:
         raise AudioError(f"{path} cannot be read as m4a: {error}") from error
 
 
-def _library() -> ModuleType:
+def library() -> ModuleType:
+    """PyAV.
+
+    Raises:
+        ConfigError: The extra "m4a" is not installed.
+    """
     try:
         import av
     except ImportError as error:

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voxclone.cli import outputs
 from voxclone.cli.control import controls
 from voxclone.errors import ConfigError, VoiceError
 
@@ -25,24 +26,29 @@ def say(options: argparse.Namespace) -> int:
     from voxclone.cli.play import arriving_text
 
     signer = _signer(options.sign)
-    model = load(options)
-    voice = choose_voice(model, options.voice)
-    delivery = {**controls(options), "seed": options.seed}
     piped = options.text == "-" and options.output is None and not options.play and not sys.stdout.isatty()
     raw = options.output == "-" or piped
-    if raw or options.play or (options.text == "-" and options.output is None):
-        from voxclone.cli.play import play
-
-        if options.times or options.duration is not None:
+    heard = raw or options.play or (options.text == "-" and options.output is None)
+    output = "speech.wav" if options.output is None else options.output
+    if heard:
+        if options.times is not None or options.duration is not None:
             raise ConfigError("--times and --duration are for files: write one with -o FILE")
         if options.play and options.output is not None:
             raise ConfigError("--play and --output cannot go together; save first, or play first")
         if signer is not None:
             raise ConfigError("what is played or piped cannot be signed; write a file with -o FILE")
+    else:
+        outputs.audio_file(output, signer is not None)
+        outputs.times_file(options.times)
+    model = load(options)
+    voice = choose_voice(model, options.voice)
+    delivery = {**controls(options), "seed": options.seed}
+    if heard:
+        from voxclone.cli.play import play
+
         arriving = arriving_text(sys.stdin.buffer) if options.text == "-" else options.text
         play(model.stream(arriving, voice, **delivery), model.sample_rate, raw)
         return 0
-    output = options.output or "speech.wav"
     text = "".join(arriving_text(sys.stdin.buffer)) if options.text == "-" else options.text
     start = time.perf_counter()
     speech = model.generate(text, voice, progress=True, duration_seconds=options.duration, **delivery)
@@ -62,8 +68,10 @@ def clone(options: argparse.Namespace) -> int:
     from voxclone.safety import Consent
     from voxclone.voice import Voice
 
-    if options.output:
-        _refuse_audio(options.output, "is an audio file's name; a voice file is named such as me.voice, not as")
+    output = options.output
+    if output is None:
+        output = (re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") or "my") + ".voice"
+    outputs.voice_file(output)
     spoken_by = Voice.load(options.spoken_by) if options.spoken_by else None
     is_record = options.consent.endswith(".json")
     consent = read_record(options.consent) if is_record else Consent.attest(options.name, basis=options.consent)
@@ -71,12 +79,11 @@ def clone(options: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         voice = model.clone(list(options.clips), name=options.name, consent=consent, spoken_by=spoken_by, progress=True)
-    output = options.output or (re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") or "my") + ".voice"
     voice.save(output)
     told, advice = [str(each.message) for each in caught], advice_on(voice.recordings)
     if options.json:
         about = {
-            "file": str(output),
+            "file": output,
             "name": voice.name,
             "f0_median": round(voice.f0_median, 2),
             "consent": consent.basis,
@@ -125,12 +132,6 @@ def load(options: argparse.Namespace) -> VoxClone:
     return VoxClone.from_pretrained(options.model, device=options.device, commercial=options.commercial)
 
 
-def _refuse_audio(path: str, why: str) -> None:
-    """Keep recordings from being read, or written over, as voice files."""
-    if Path(path).suffix.lower() in (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"):
-        raise VoiceError(f"{path} {why} {path}")
-
-
 def choose_voice(model: VoxClone, wanted: str | None) -> Voice:
     """A voice file, a repository on the Hub, one of the model's voices by name, or its first."""
     from voxclone import hub
@@ -143,7 +144,7 @@ def choose_voice(model: VoxClone, wanted: str | None) -> Voice:
     if wanted in model.voices:
         return model.voices[wanted]
     if Path(wanted).exists():
-        _refuse_audio(wanted, "is a recording; make a voice of it first: voxclone clone")
+        outputs.refuse_audio(wanted, "is a recording; make a voice of it first: voxclone clone")
         return Voice.load(wanted)
     if hub.is_repo_id(wanted):
         return Voice.from_pretrained(wanted)

@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxclone.cli import outputs
+from voxclone.files import replace_file
+
 if TYPE_CHECKING:
     from voxclone.safety import Consent
 
@@ -50,6 +53,7 @@ def draw(options: argparse.Namespace) -> int:
     """Draw a challenge, keep it, and print the phrase."""
     from voxclone.safety import Consent
 
+    outputs.record_file(options.output)
     challenge = Consent.challenge()
     challenge.save(options.output)
     print(challenge.phrase)
@@ -64,6 +68,7 @@ def verify_recording(options: argparse.Namespace) -> int:
     from voxclone.safety.challenge import Challenge
     from voxclone.synthesis import VoxClone
 
+    outputs.record_file(options.output)
     challenge = Challenge.load(options.challenge)
     record = Consent.verify(
         options.recording,
@@ -74,7 +79,7 @@ def verify_recording(options: argparse.Namespace) -> int:
         scope=options.scope,
         expires=None if options.days is None else timedelta(days=options.days),
     )
-    Path(options.output).write_text(json.dumps(record.to_dict(), indent=1) + "\n", encoding="utf-8")
+    replace_file(Path(options.output), (json.dumps(record.to_dict(), indent=1) + "\n").encode())
     evidence = record.evidence
     assert evidence is not None
     print(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from voxclone.cli import outputs
+
 
 def add_controls(parser: argparse.ArgumentParser) -> None:
     """The options that `controls` reads."""
@@ -42,6 +44,8 @@ def dub(options: argparse.Namespace) -> int:
     """Speak subtitles to a file."""
     from voxclone.cli.commands import choose_voice, load
 
+    outputs.audio_file(options.output)
+    outputs.times_file(options.times)
     model = load(options)
     voice = choose_voice(model, options.voice)
     speech = model.dub(options.subtitles, voice, slowest=options.slowest, progress=True, **controls(options))

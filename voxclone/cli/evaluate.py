@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from voxclone.cli import outputs
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], model: argparse.ArgumentParser) -> None:
     """Add the command; `model` has the options that name a model."""
@@ -61,6 +63,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from voxclone.evaluation.run import PREDICTORS
     from voxclone.synthesis import VoxClone
 
+    outputs.folder(options.output)
     items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
     made = options.made
     report = run(

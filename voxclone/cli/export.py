@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from voxclone.cli import outputs
+
 
 def add_parser(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
@@ -29,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """Export and say what was written."""
     from voxclone.exporting import export_onnx
 
+    outputs.folder(options.output)
     made = export_onnx(options.model, options.output, revision=options.revision)
     for path in sorted(Path(made.folder).iterdir()):
         print(f"{path}\t{path.stat().st_size / 1e6:.1f} MB")

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from voxclone.cli import outputs
+
 DEPTHS = ("auto", "embedding", "norms", "lora", "full")
 
 
@@ -56,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from voxclone.safety import Consent
     from voxclone.voice import Voice
 
+    outputs.folder(options.out)
     name = options.name or Path(options.out).resolve().name
     if options.consent.endswith(".json"):
         consent = read_record(options.consent)

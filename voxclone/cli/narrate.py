@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from voxclone.cli import commands
+from voxclone.cli import commands, outputs
 
 
 def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
@@ -30,13 +30,15 @@ def narrate(options: argparse.Namespace) -> int:
     """Read a book aloud."""
     from pathlib import Path
 
+    suffix = f".{options.format}"
+    outputs.audio_folder(options.output, suffix)
     model = commands.load(options)
     voice = commands.choose_voice(model, options.voice)
     narration = model.narrate(
         Path(options.book),
         voice,
         options.output,
-        suffix=f".{options.format}",
+        suffix=suffix,
         part_minutes=options.part_minutes,
         speed=options.speed,
         progress=True,
@@ -44,6 +46,7 @@ def narrate(options: argparse.Namespace) -> int:
     for number, title in enumerate(narration.chapters):
         minutes, seconds = divmod(round(narration.chapter_start_seconds(number)), 60)
         print(f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}\t{title or '(no heading)'}")
-    length = f"{narration.duration_seconds / 60:.1f} min in {len(narration.parts)} files"
+    files = "1 file" if len(narration.parts) == 1 else f"{len(narration.parts)} files"
+    length = f"{narration.duration_seconds / 60:.1f} min in {files}"
     print(f"{options.output}: {length}, read by {voice.name}")
     return 0

@@ -16,6 +16,7 @@ from voxclone.evaluation.lists import Item
 from voxclone.evaluation.page import write_page
 from voxclone.evaluation.report import CLONED, RECORDED, Report, Utterance
 from voxclone.evaluation.scores import Panel
+from voxclone.files import require_folder
 from voxclone.safety import Consent
 from voxclone.safety.labels import copy_labelled, read_label
 from voxclone.synthesis.progress import progress_bar
@@ -62,15 +63,16 @@ def evaluate(
         options: Keyword arguments of `VoxClone.generate`.
 
     Raises:
-        EvaluationError: There is nothing to evaluate, or no judge of a name.
+        EvaluationError: There is nothing to evaluate, no judge of a name, or `out` is a file or not writable.
         ConsentError: The ground is empty.
     """
     if not items:
         raise EvaluationError("there is nothing to evaluate: the list is empty")
     if (model is None) == (made is None):
         raise EvaluationError("give either a model that speaks, or the folder of what another system made")
-    panel = Panel.seat(recogniser, verifier, naturalness)
     folder = Path(out)
+    require_folder(folder, EvaluationError)
+    panel = Panel.seat(recogniser, verifier, naturalness)
     (folder / AUDIO_FOLDER).mkdir(parents=True, exist_ok=True)
     copies, unreadable = _copy_references(items, folder)
     if made is not None:

@@ -20,6 +20,7 @@ from voxclone.config import ModelConfig
 from voxclone.errors import ModelError
 from voxclone.exporting.acoustic import ExportableAcoustic
 from voxclone.exporting.vocoders import exportable
+from voxclone.files import require_folder
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.manner import MANNER_DIMS
 from voxclone.models.vocoder import build_vocoder
@@ -44,19 +45,21 @@ def export_onnx(source: str | os.PathLike[str] | None, out: str | os.PathLike[st
         where: revision, cache_dir, token, local_files_only, as for `VoxClone.from_pretrained`.
 
     Raises:
-        ModelError: There is no such model, its vocoder has no form that ONNX can hold, or onnx is not installed.
+        ModelError: There is no such model, its vocoder has no form that ONNX can hold, onnx is not installed, or `out`
+            is a file or not writable.
     """
     try:
         import onnx  # noqa: F401
     except ImportError as error:
         raise ModelError("export needs onnx: pip install 'voxclone[onnx]'") from error
+    out = Path(out)
+    require_folder(out, ModelError)
     folder = hub.resolve(source, **where)
     hub.check_integrity(folder)
     config = hub.read_config(folder)
     acoustic, vocoder = AcousticModel(config.acoustic), build_vocoder(config.vocoder)
     hub.load_weights(acoustic, folder / "acoustic.safetensors")
     hub.load_weights(vocoder, folder / "vocoder.safetensors")
-    out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".export.") as scratch:
         staged = Path(scratch)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from voxclone.errors import ConfigError, ConsentError, VoxcloneError
+from voxclone.files import require_folder
 from voxclone.finetuning.adaptation import DEPTHS, Adaptation, DecoderStep, Depth, VoiceStep
 from voxclone.finetuning.base import BaseModel, load_base
 from voxclone.finetuning.dataset import SpeakerData, prepare
@@ -111,8 +112,9 @@ def finetune(
     if not minutes > 0:
         raise ConfigError(f"minutes is {minutes!r}; it must be above 0")
     started = monotonic()
-    base = load_base(None if model is None else Path(model) if Path(model).exists() else str(model), revision)
     folder = Path(out).expanduser()
+    require_folder(folder, ConfigError)
+    base = load_base(None if model is None else Path(model) if Path(model).exists() else str(model), revision)
     work = folder / "work"
     layout, clips = read_sources(Path(recordings).expanduser(), speaker)
     _claim(work, {"name": name, "acoustic_id": base.acoustic_id})

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from voxclone.errors import ModelError
+from voxclone.files import require_place
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -63,10 +64,7 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], m
         ModelError: The file cannot be written.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise ModelError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
-    if path.is_dir():
-        raise ModelError(f"cannot write {path}: it is a folder; a file name is needed")
+    require_place(path, ModelError)
     own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:

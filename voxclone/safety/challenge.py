@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from voxclone.errors import ConsentError
+from voxclone.files import replace_file
 from voxclone.json_limits import read_json
 
 DRAWN = 8  # words of a phrase that are drawn: 64 bits of 256 words
@@ -95,7 +96,7 @@ class Challenge:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as JSON, for a recording that another process checks."""
-        Path(path).write_text(json.dumps({"words": self.words, "created": self.created}) + "\n", encoding="utf-8")
+        replace_file(Path(path), (json.dumps({"words": self.words, "created": self.created}) + "\n").encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

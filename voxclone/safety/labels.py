@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxclone.errors import AudioError, ProvenanceError
+from voxclone.files import require_place
 from voxclone.json_limits import parse_json
-from voxclone.safety.manifest import sign_file
+from voxclone.safety.manifest import require_signable, sign_file
 from voxclone.safety.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -106,6 +107,21 @@ def _tags(label: Label) -> dict[str, str]:
     }  # fmt: skip
 
 
+def require_labelled_place(path: Path, signed: bool) -> None:
+    """Check that an audio file, its sidecar and, where it is to be signed, its manifest can be written.
+
+    Raises:
+        AudioError: See `voxclone.audio.io.require_audio_place`; or the format cannot be signed.
+        ConfigError: An extra is needed and not installed.
+    """
+    from voxclone.audio.io import require_audio_place
+
+    require_audio_place(path)
+    require_place(sidecar_path(path), AudioError)
+    if signed:
+        require_signable(path.suffix.lower())
+
+
 def save_labelled(
     path: str | os.PathLike[str],
     samples: NDArray[np.float32],
@@ -127,8 +143,7 @@ def save_labelled(
         ProvenanceError: The manifest could not be signed; nothing is written then.
     """
     target = Path(path)
-    if not target.name:
-        raise AudioError(f"{target} is a folder; a file name is needed")
+    require_labelled_place(target, signer is not None)
     suffix = target.suffix.lower()
     label = _label_of(samples, sample_rate, provenance, suffix, signer is not None)
 

@@ -45,6 +45,18 @@ class Manifest:
     problems: tuple[str, ...]
 
 
+def require_signable(suffix: str) -> None:
+    """Check that files of a suffix can be signed here.
+
+    Raises:
+        AudioError: The format holds no manifest.
+        ConfigError: The extra "c2pa" is not installed.
+    """
+    if suffix not in MEDIA_TYPES:
+        raise AudioError(f"{suffix} files cannot be signed with a C2PA manifest; {', '.join(MEDIA_TYPES)} can")
+    _library()
+
+
 def sign_file(path: Path, suffix: str, provenance: Provenance, signer: Signer) -> None:
     """Replace an audio file by itself with a signed manifest.
 
@@ -59,8 +71,7 @@ def sign_file(path: Path, suffix: str, provenance: Provenance, signer: Signer) -
         ProvenanceError: It cannot be signed, such as with a key that is not the certificate's.
         ConfigError: The extra "c2pa" is not installed.
     """
-    if suffix not in MEDIA_TYPES:
-        raise AudioError(f"{suffix} files cannot be signed with a C2PA manifest; {', '.join(MEDIA_TYPES)} can")
+    require_signable(suffix)
     c2pa = _library()
     agent = {"name": "voxclone", "version": __version__}
     created = {

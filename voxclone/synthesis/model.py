@@ -544,7 +544,9 @@ class VoxClone(Listening):
         Raises:
             TextError: The file is no text, there is nothing to speak, or a character that cannot be spoken; it has
                 the place and line, and what was finished before it stays.
-            ConfigError: An argument is out of range, or the folder holds another program's index.json.
+            ConfigError: An argument is out of range, or the folder is a file, not writable, or holds another program's
+                index.json.
+            AudioError: The suffix is unknown.
         """
         if {"duration_seconds", "prosody"} & set(options):
             raise ConfigError("a book takes neither duration_seconds nor prosody; they belong to single texts")

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from voxclone.audio.io import require_format
 from voxclone.errors import ConfigError, TextError
-from voxclone.files import remove_leftovers, replace_file
+from voxclone.files import remove_leftovers, replace_file, require_folder
 from voxclone.speech import Speech
 from voxclone.synthesis.progress import progress_bar
 from voxclone.text.book import Chapter, Part, chapters, parts
@@ -23,7 +24,6 @@ INDEX = "index.json"
 FORMAT = "voxclone.narration"
 FORMAT_VERSION = 1
 CHARS_PER_MINUTE = 900.0  # about 150 words
-SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,17 @@ class Narration:
         return next(part.start_seconds for part in self.parts if part.chapter == chapter)
 
 
+def require_narration_place(folder: Path, suffix: str) -> None:
+    """Check that audio files can be put into a folder, before any is made.
+
+    Raises:
+        AudioError: The suffix is unknown.
+        ConfigError: The folder is a file or not writable, or the extra "m4a" is needed and not installed.
+    """
+    require_format(suffix)
+    require_folder(folder, ConfigError)
+
+
 def narrate(
     speak: Callable[[str], Speech],
     text: str | os.PathLike[str],
@@ -95,13 +106,12 @@ def narrate(
         identity: Of all besides the text that the sound depends on.
         progress: Show a bar.
     """
-    if suffix not in SUFFIXES:
-        raise ConfigError(f"suffix is {suffix!r}; it must be one of {', '.join(SUFFIXES)}")
+    target = Path(folder)
+    require_narration_place(target, suffix)
     whole = text if isinstance(text, str) else _read(Path(text))
     found = chapters(whole)
     if not found:
         raise TextError("there is nothing to speak in the text: give at least one word", 0)
-    target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     done = {part.digest: part for part in _read_index(target) if (target / part.file).is_file()}
     planned = [
