@@ -48,10 +48,19 @@ def test_what_is_no_markup_is_text(text: str, markup: Markup) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[link](https://example.com)", "[a](b)", "[pause for effect]", "[pauses 3s]", "[x](colour=red)"]
+    "text",
+    ["[link](https://example.com)", "[a](b)", "[pause for it]", "[pause yes]", "[pauses 3s]", "[x](colour=red)"],
 )
 def test_auto_lets_other_brackets_be(text: str) -> None:
     assert parse(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("pause", "seconds"), [("[pause 300 ms]", 0.3), ("[pause  1.5 s ]", 1.5), ("[pause +2s]", 2.0), ("[pause ]", 0.5)]
+)
+def test_a_pause_may_have_spaces(pause: str, seconds: float) -> None:
+    for markup in ("auto", "inline"):
+        assert [each.value for each in parse(f"One {pause} two.", markup).pauses] == [seconds]
 
 
 def test_plain_has_no_markup() -> None:
@@ -64,6 +73,9 @@ def test_plain_has_no_markup() -> None:
     [
         ("Well, [pause 5] so", "inline", "in the bracket at position 6: pause is '5'; give it as 300ms or 1.5s"),
         ("Well, [pause for it] so", "inline", "at position 6: a pause is written"),
+        ("Well, [pause 300] so", "auto", "in the bracket at position 6: pause is '300'; give it as 300ms or 1.5s"),
+        ("[pause 5 seconds]", "auto", "pause is '5seconds'"),
+        ("[pause 1,5]", "auto", "pause is '1,5'"),
         ("[pause 61s]", "auto", "it can be 60s at most"),
         ("[pause -1s]", "auto", "pause is '-1s'"),
         ("[pause ٣s]", "auto", "pause is"),

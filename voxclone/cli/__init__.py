@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
 from voxclone.cli import commands, consent, control, detect, doctor, evaluate, export, finetune, inspect, narrate
-from voxclone.errors import VoxcloneError
+from voxclone.errors import TextError, VoxcloneError
 from voxclone.version import __version__
 
 ERROR_EXIT = 2  # as argparse's own
 INTERRUPT_EXIT = 130
+OPTIONS = {
+    "spoken_by": "--spoken-by",
+    "pitch_range": "--pitch-range",
+    "duration_seconds": "--duration",
+    "part_minutes": "--part-minutes",
+}  # of the library's arguments that options are called after, where the names differ
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,15 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (VoxcloneError, OSError) as error:
         if options.debug:
             raise
-        told = str(error)
-        if isinstance(error, OSError) and error.filename is not None and error.strerror:
-            told = f"{error.filename}: {error.strerror}"
-        print(f"voxclone: error: {' '.join(told.split())}", file=sys.stderr)
+        print(f"voxclone: error: {' '.join(_told(error).split())}", file=sys.stderr)
         return ERROR_EXIT
     except KeyboardInterrupt:
         if options.debug:
             raise
         return INTERRUPT_EXIT
+
+
+def _told(error: Exception) -> str:
+    """What an error says, with options in place of arguments; a text's own markup has names of its own."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, TextError):
+        return str(error)
+    return re.sub(rf"(?<![\w./\\-])(?:{'|'.join(OPTIONS)})(?![\w./\\-])", lambda name: OPTIONS[name[0]], str(error))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -54,7 +54,7 @@ def resolve(
         except ModelError as error:
             raise ModelError(f"{error}. {_nearest(path)}") from error.__cause__
     else:
-        raise ModelError(f"{_nearest(path)} A model on the Hub is named 'org/name'; the bundled one is source=None.")
+        raise ModelError(f"{_nearest(path)} A model on the Hub is named 'org/name'; give none for the bundled one.")
     if not (folder / CONFIG_FILE).is_file():
         raise ModelError(f"{fspath(source)} is not a voxclone model: {folder} holds no {CONFIG_FILE}")
     return folder

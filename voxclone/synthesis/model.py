@@ -482,7 +482,9 @@ class VoxClone(Listening):
         known = {**self.voices, **(voices or {})}
         if name not in known:
             names = ", ".join(map(repr, known)) or "none"
-            raise VoiceError(f"the text asks for the voice {name!r}; there is {names}. Give others with voices=")
+            raise VoiceError(
+                f"the text asks for the voice {name!r}; there is {names}; Python gives others with voices="
+            )
         self._check_voice(known[name])
         return known[name]
 

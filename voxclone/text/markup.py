@@ -1,6 +1,6 @@
 """Inline markup: pauses, pronunciations, emphasis, and words spoken in another manner.
 
-[pause 300ms]   [pause 1.5s]   [pause]      silence of that length (0.5 s) between two words
+[pause 300ms]   [pause 1.5 s]   [pause]     silence of that length (0.5 s) between two words; a number needs its unit
 [word](/wɜːd/)                              a pronunciation in IPA
 [some words](speed=0.8 pitch=+2)            speed, pitch (semitones), pitch_range, energy, duration (1.2s)
 *word*   **words**                          emphasis, strong emphasis
@@ -24,7 +24,8 @@ MAX_EMPHASIS_CHARS = 204
 MAX_ARRIVING_CHARS = 1000  # that a bracket may hold where the text comes in pieces
 
 _SPECIAL = re.compile(r"[\[*\\]")
-_PAUSE = re.compile(r"\[pause(?:\s+(?P<time>[^\[\]\s]+))?\s*\]")
+_PAUSE = re.compile(r"\[pause(?:\s+(?P<time>[+-]?[\d.,]+\s+[A-Za-z]+|[^\[\]\s]+))?\s*\]")
+_NUMBER_START = re.compile(r"[+-]?[.,]?\d")
 _PAUSE_START = re.compile(r"\[pause\b")
 _TARGET = re.compile(r"\((?:/(?P<ipa>[^/()\n]*)/|(?P<manner>\s*[a-z_]+\s*=[^()\n]*))\)")
 _EMPHASIS = re.compile(r"(?<![\w*\\])(?P<stars>\*{1,2})(?P<words>[^\s*](?:[^*\n]{0,200}[^\s*])?)(?P=stars)(?![\w*])")
@@ -46,7 +47,7 @@ def parse(text: str, markup: Markup = "auto") -> Script:
         text: As given.
         markup: "plain" has none. "inline" is this module's, and what looks like it and is wrong is an error. "ssml" is
             `voxclone.text.ssml`'s. "auto" is "ssml" where the text begins with `<speak`, `<?xml` or `<!DOCTYPE`, else
-            "inline", but for brackets that are no markup, which are text.
+            "inline", but for brackets that are no markup, which are text. A pause's number needs its unit.
 
     Raises:
         TextError: The markup is wrong: what, and where.
@@ -171,8 +172,8 @@ class _Inline:
     def bracket(self, at: int, end: int, depth: int) -> int:
         """As `markup`, for a bracket."""
         if pause := _PAUSE.match(self.text, at, end):
-            time = pause["time"]
-            if self.strict or time is None or time[-1] == "s":
+            time = pause["time"] and "".join(pause["time"].split())
+            if self.strict or time is None or _NUMBER_START.match(time):
                 longest = script.MAX_PAUSE_SECONDS
                 self.builder.pause(DEFAULT_PAUSE_SECONDS if time is None else script.seconds_of(time, "pause", longest))
                 return pause.end()
