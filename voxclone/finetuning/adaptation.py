@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
@@ -54,7 +55,34 @@ class LowRank(nn.Module):
         return weight + (self.up @ self.down).view(weight.shape)
 
 
-class VoiceStep(AcousticStep):
+class KeepsBest(AcousticStep, ABC):
+    """A step that is validated on held-out sentences, keeps the weights that did best there, and is done when they
+    are old."""
+
+    best: Best
+
+    @abstractmethod
+    def held_out_losses(self) -> dict[str, float]:
+        """Means over frames, as they are now; "total" is the one that counts."""
+
+    def validate(self, report: Report, step: int) -> None:
+        """Losses on the held-out sentences; the weights are kept where their total is the lowest yet."""
+        losses = self.held_out_losses()
+        named = {f"valid_{name}": loss for name, loss in losses.items()}
+        for name, loss in named.items():
+            report.scalar(name, loss)
+        report.row(named)
+        self.best.offer(losses["total"], step)
+
+    def is_done(self) -> bool:
+        """Whether the best is some validations old."""
+        return self.best.is_done()
+
+    def _mel_loss(self, made: Tensor, natural: Tensor, frame_mask: Tensor) -> Tensor:
+        return course_and_detail_loss(made, natural, frame_mask)
+
+
+class VoiceStep(KeepsBest):
     """Depth "embedding": the voice's embedding and spectrum by the model's own losses, and nothing of the model.
 
     Args:
@@ -92,23 +120,12 @@ class VoiceStep(AcousticStep):
         items = len(batch["mel"])
         return super().forward(batch | {name: each.expand(items, *each.shape) for name, each in own.items()}, phase)
 
-    def _mel_loss(self, made: Tensor, natural: Tensor, frame_mask: Tensor) -> Tensor:
-        return course_and_detail_loss(made, natural, frame_mask)
-
-    def validate(self, report: Report, step: int) -> None:
-        """Losses on the held-out sentences; the weights are kept where their total is the lowest yet."""
-        _report(self.held_out_losses(), self.best, report, step)
-
     def held_out_losses(self) -> dict[str, float]:
         """Means over frames, as they are now."""
         held_out = send_to_device(list(self.held_out), self.spectrum.device)
         found = [(self(batch, "model"), int(batch["mel_lengths"].sum())) for batch in held_out]
         frames = sum(count for _, count in found)
         return {name: sum(float(each[name]) * count for each, count in found) / frames for name in found[0][0]}
-
-    def is_done(self) -> bool:
-        """Whether the best is some validations old."""
-        return self.best.is_done()
 
     def learned_voice(self) -> dict[str, Tensor]:
         """speaker_embedding (D,) of unit length and spectrum (n_mels,), at their best."""
@@ -120,7 +137,7 @@ class VoiceStep(AcousticStep):
         return None
 
 
-class DecoderStep(AdversarialAcousticStep):
+class DecoderStep(KeepsBest, AdversarialAcousticStep):
     """The decoder on one speaker, against discriminators that begin anew, with `course_and_detail_loss`.
 
     "norms" trains what shifts and scales its conditional norms, after AdaSpeech (arXiv:2103.00993, section 2.3): for
@@ -181,13 +198,6 @@ class DecoderStep(AdversarialAcousticStep):
     def _frames(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         return batch["frames"], batch["mel_lengths"], batch["condition"]
 
-    def _mel_loss(self, made: Tensor, natural: Tensor, frame_mask: Tensor) -> Tensor:
-        return course_and_detail_loss(made, natural, frame_mask)
-
-    def validate(self, report: Report, step: int) -> None:
-        """Losses on the held-out sentences; the weights are kept where their total is the lowest yet."""
-        _report(self.held_out_losses(), self.best, report, step)
-
     def held_out_losses(self) -> dict[str, float]:
         """Regression losses, means over frames, as they are now."""
         sums: dict[str, float] = {}
@@ -203,10 +213,6 @@ class DecoderStep(AdversarialAcousticStep):
                 sums[name] = sums.get(name, 0.0) + float(value) * int(mask.sum()) / frames
         return sums
 
-    def is_done(self) -> bool:
-        """Whether the best is some validations old."""
-        return self.best.is_done()
-
     def learned_voice(self) -> dict[str, Tensor]:
         """The given speaker_embedding (D,) and spectrum (n_mels,)."""
         return {name: self._voice[name].clone() for name in ("speaker_embedding", "spectrum")}
@@ -218,14 +224,6 @@ class DecoderStep(AdversarialAcousticStep):
             for name, value in self.best.weights().items()
         }
         return Adapter(changes, base_id, base_name, self.depth)
-
-
-def _report(losses: dict[str, float], best: Best, report: Report, step: int) -> None:
-    named = {f"valid_{name}": loss for name, loss in losses.items()}
-    for name, loss in named.items():
-        report.scalar(name, loss)
-    report.row(named)
-    best.offer(losses["total"], step)
 
 
 def _is_large(name: str, module: nn.Module) -> bool:
