@@ -130,3 +130,6 @@ def test_a_book_is_narrated(model: list[str], tmp_path: Path, capsys: pytest.Cap
     assert "2 files, read by ada" in told
     index = json.loads((tmp_path / "spoken" / "index.json").read_text())
     assert [part["file"] for part in index["parts"]] == ["000-00-one.wav", "001-00-two.wav"]
+    (tmp_path / "short.txt").write_text("It began.", encoding="utf-8")
+    assert main(["narrate", "short.txt", "-o", "short", *model]) == 0
+    assert " min in 1 file, read by ada" in capsys.readouterr().out
