@@ -20,6 +20,9 @@ from voxclone.training.features import Entry, FeatureStore
 
 FALSE_ALARMS = 1e-3  # share of natural windows that may pass the threshold
 DOUBTFUL = 1e-2  # and of those that may pass the lower one
+SOUND_ALARMS = (
+    1e-2  # share of windows without speech that may pass the threshold: few ask of them whether they were spoken
+)
 AS_MADE = 0.5  # share of the false alarms that are left to the speed that the file has; the others divide the rest
 BATCH = 16  # windows at once
 LEAST_SCORES = 1000
@@ -147,13 +150,19 @@ def calibrated(
         raise VoxcloneError(f"{fewest} scores of one kind; calibration needs {LEAST_SCORES} of each")
     whole, sent, brief, other = kinds
     cost = max(_cost(scored) for scored in (whole, sent)) if config.speeds else 0.0
-    threshold = max(_bar(scored, cost, FALSE_ALARMS) for scored in (whole, sent, other))
-    doubt = max(_bar(scored, cost, DOUBTFUL) for scored in (whole, sent, other))
+    allowed = ((whole, FALSE_ALARMS), (sent, FALSE_ALARMS), (other, SOUND_ALARMS))
+    threshold = max(_bar(scored, cost, share) for scored, share in allowed)
+    doubt = max(_bar(scored, cost, DOUBTFUL) for scored in (whole, sent))
     longer = []
     for seconds in LONG_WINDOWS:
         means = [_longer(scored, round(seconds / WINDOW_SECONDS)) for scored in (natural, distorted, sounds)]
         if len(means[0].weight) >= LEAST_SCORES:
-            longer.append((seconds, means[0], [each for each in means if len(each.weight) > 2 * LEAST_BEYOND]))
+            enough = [
+                (each, share)
+                for each, (_, share) in zip(means, allowed, strict=True)
+                if len(each.weight) > 2 * LEAST_BEYOND
+            ]
+            longer.append((seconds, max(_bar(each, cost, share) for each, share in enough), _tail(means[0], cost)))
     return dataclasses.replace(
         config,
         speed_cost=cost,
@@ -163,8 +172,8 @@ def calibrated(
         threshold_short=max(0.0, round(_bar(brief, cost, FALSE_ALARMS) - _bar(whole, cost, FALSE_ALARMS), 3)),
         threshold_tail=_tail(whole, cost),
         long_windows=tuple(seconds for seconds, _, _ in longer),
-        long_thresholds=tuple(max(_bar(each, cost, FALSE_ALARMS) for each in kept) for _, _, kept in longer),
-        long_tails=tuple(_tail(scored, cost) for _, scored, _ in longer),
+        long_thresholds=tuple(bar for _, bar, _ in longer),
+        long_tails=tuple(tail for _, _, tail in longer),
     )
 
 
