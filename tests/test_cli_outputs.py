@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ CLONE = ["clone", "clip.wav", "--name", "Me", "--consent", "mine"]
 VERIFY = ["consent", "verify", "clip.wav", "--reference", "clip.wav", "--speaker", "Me"]
 TUNE = ["finetune", "clips", "--consent", "mine"]
 EVALUATE = ["evaluate", "list.tsv", "--consent", "CC BY 4.0"]
+
+
+def _needs(*modules: str) -> pytest.MarkDecorator:
+    """What a command says of a missing extra comes first."""
+    return pytest.mark.skipif(not all(map(find_spec, modules)), reason=f"{modules[0]}'s extra is not installed")
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +53,11 @@ def _nothing_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["say", "Hello.", "-o", "."], r"\. is a folder; a file name is needed"),
         (["say", "Hello.", "-o", ""], "the name '' of a file or folder to write is empty; give one"),
         (["say", "Hello.", "-o", "taken.wav"], r"taken\.wav\.provenance\.json is a folder"),
-        (["say", "Hello.", "-o", "a.ogg", "--sign"], r"\.ogg files cannot be signed"),
+        pytest.param(
+            ["say", "Hello.", "-o", "a.ogg", "--sign"],
+            r"\.ogg files cannot be signed",
+            marks=_needs("c2pa", "cryptography"),
+        ),
         (["say", "Hello.", "-o", f"{300 * 'a'}.wav"], "aaa.wav cannot be written: File name too long"),
         (["say", "Hello.", "--times", "no/t.srt"], r"no/t\.srt: the folder no does not exist; create it first"),
         (["say", "Hello.", "--times", "t.txt"], r"t\.txt: times can be written as \.srt, .*; unknown suffix '\.txt'"),
@@ -67,7 +77,7 @@ def _nothing_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (["narrate", "book.txt", "-o", "file/book"], "file is a file; a folder is needed"),
         (["narrate", "book.txt", "-o", "book", "--format", "doc"], r"unknown suffix '\.doc'"),
-        ([*TUNE, "-o", "file"], "file is a file; a folder is needed"),
+        pytest.param([*TUNE, "-o", "file"], "file is a file; a folder is needed", marks=_needs("accelerate")),
         ([*EVALUATE, "-o", "file"], "file is a file; a folder is needed"),
         (["export", "-o", "file"], "file is a file; a folder is needed"),
         (["export", "-o", ""], "is empty"),
