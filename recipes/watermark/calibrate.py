@@ -85,10 +85,7 @@ def sounds(detector: WatermarkDetector, store: Path, entries: Sequence[Entry]) -
     rate = AudioConfig().sample_rate
     parts = []
     for entry, windows in cut_windows(FeatureStore(store), entries, rate):
-        heard = resample(windows.reshape(-1), rate, detector.config.sample_rate)
-        length = round(WINDOW_SECONDS * detector.config.sample_rate)
-        whole = heard[: len(heard) // length * length].reshape(-1, length)
-        parts.append((*sampled_scores(detector, whole, entry.key, 1.0), entry.key))
+        parts.append((*sampled_scores(detector, _resampled(windows, rate, detector), entry.key, 1.0), entry.key))
     return _in_a_row(detector, parts)
 
 
@@ -103,10 +100,14 @@ def distorted(detector: WatermarkDetector, share: float, store: Path, draws: int
         for draw in range(draws):
             whole = torch.from_numpy(windows).view(1, -1)
             sent, _ = channel(whole, torch.zeros(whole.shape), rng)
-            heard = [resample(window, rate, detector.config.sample_rate) for window in sent.view(windows.shape).numpy()]
-            name = f"{entry.key} {draw}"
-            parts.append((*sampled_scores(detector, np.stack(heard), name, share), name))
+            heard, name = _resampled(sent.view(windows.shape).numpy(), rate, detector), f"{entry.key} {draw}"
+            parts.append((*sampled_scores(detector, heard, name, share), name))
     return _in_a_row(detector, parts)
+
+
+def _resampled(windows: NDArray[np.float32], rate: int, detector: WatermarkDetector) -> NDArray[np.float32]:
+    """Windows (N, S) at the detector's rate."""
+    return np.stack([resample(window, rate, detector.config.sample_rate) for window in windows])
 
 
 def _in_a_row(detector: WatermarkDetector, parts: Sequence[tuple[Floats, Floats, str]]) -> Scored:

@@ -20,9 +20,7 @@ from voxclone.training.features import Entry, FeatureStore
 
 FALSE_ALARMS = 1e-3  # share of natural windows that may pass the threshold
 DOUBTFUL = 1e-2  # and of those that may pass the lower one
-SOUND_ALARMS = (
-    1e-2  # share of windows without speech that may pass the threshold: few ask of them whether they were spoken
-)
+SOUND_ALARMS = 1e-2  # share of windows without speech that may pass the threshold: few ask of what was not spoken
 AS_MADE = 0.5  # share of the false alarms that are left to the speed that the file has; the others divide the rest
 BATCH = 16  # windows at once
 LEAST_SCORES = 1000
