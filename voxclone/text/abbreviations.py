@@ -52,8 +52,8 @@ _SAINTS = (
     "Teresa|Thomas|Tropez|Valentine|Vincent|Vitus"
 )
 _STARTERS = (
-    "A|After|All|Although|An|And|As|At|Because|Before|But|Can|Did|Do|Does|Each|Even|Every|Everyone|Finally|For|"
-    "From|He|Her|Here|His|How|However|I|If|In|Instead|Is|It|Its|Just|Later|Let|Many|Maybe|Meanwhile|Most|My|No|"
+    r"A(?!\.)|After|All|Although|An|And|As|At|Because|Before|But|Can|Did|Do|Does|Each|Even|Every|Everyone|Finally|For|"
+    r"From|He|Her|Here|His|How|However|I(?!\.)|If|In|Instead|Is|It|Its|Just|Later|Let|Many|Maybe|Meanwhile|Most|My|No|"
     "Nobody|Not|Now|Nothing|On|Once|One|Or|Our|People|Perhaps|Please|She|Since|So|Some|Soon|Still|Suddenly|Ten|"
     "That|The|Their|Then|There|These|They|This|Those|Three|Thus|To|Today|Tomorrow|Two|Until|Was|We|Well|Were|"
     "What|When|Where|Which|While|Who|Why|Will|With|Would|Yes|Yesterday|Yet|You|Your"
@@ -113,12 +113,20 @@ def _speak_dotted(match: re.Match[str]) -> str:
 def _speak_initial(match: re.Match[str]) -> str:
     before = re.search(r"([\w'.]+) ?\Z", _before(match))
     word = before[1] if before else ""
-    is_label = re.fullmatch("[A-Z]", word) or word.lower() in _LABELS or final_stop(match)
+    numbered = word[:1].isdecimal() or word.lower() in _NUMBER_NAMES
+    joined = word.lower() in _JOINING and not _NO_END.match(match.string, match.end())  # "A and B. Then"
+    is_label = re.fullmatch("[A-Z]", word) or word.lower() in _LABELS or joined or numbered or final_stop(match)
     return match[0] if is_label else match[1]
 
 
 _LABELS = {"plan", "vitamin", "type", "grade", "class", "hepatitis", "group", "team", "section", "part", "exhibit",
-           "appendix", "option", "answer", "category", "and", "or", "am", "letter", "point"}  # fmt: skip
+           "appendix", "option", "answer", "category", "am", "letter", "point"}  # fmt: skip
+_JOINING = {"and", "or"}
+_NO_END = re.compile(r" (?:[A-Z]\.|[a-z])")
+_NUMBER_NAMES = frozenset(
+    "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty seventy "
+    "eighty ninety hundred thousand".split()
+)
 
 ABBREVIATION_RULES = (
     rule("with and without", r"(?<!\w)w/(o?)(?![\w/])", lambda m: "without" if m[1] else "with"),
@@ -139,8 +147,9 @@ ABBREVIATION_RULES = (
     rule("closing abbreviation", rf"(?<![\w'])({alternatives(_CLOSING)})\.(?!\w)",
          lambda m: _CLOSING[m[1]] + final_stop(m, any_capital=m[1] not in ("Jr", "Sr"))),
     rule("versus", r"(?<![\w.])vs(?![\w.])", "versus"),
-    rule("PhD", r"\bPhD('?s)?\b", lambda m: "P H D" + ("'s" if m[1] else "")),
+    rule("degree", r"\b(PhD|BSc|MSc)('?s)?\b", lambda m: spell(m[1]) + ("'s" if m[2] else "")),
     rule("doctor", r"(?<![\w.'])(Mr|Mrs|Dr|Prof)\b\.", lambda m: _TITLES[m[1]] + final_stop(m)),
     rule("dotted letters", r"(?<![\w.])((?:[A-Za-z]\.){1,12}[A-Za-z])(?:\.|(?='s))('s)?(?!\w)", _speak_dotted),
-    rule("initial", r"(?<![\w.'])([A-HJ-Z])\.(?= ?[A-Z][\w'.])", _speak_initial),
+    rule("initial", r"(?<![\w.'])([A-HJ-Z]|I(?=\. ?[A-Z]\.))\.(?= ?[A-Z][\w'.]| [a-z]{2})", _speak_initial),
+    rule("small initials", r"(?<![\w.'])([a-z])\. ([a-z])\. (?=[a-z]{2})", lambda m: f"{m[1].upper()} {m[2].upper()} "),
 )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Numbers whose reading hangs on the word beside them: Flight 370, Room 101, call 911, MO 63101, Psalm 23:4."""
+"""Numbers whose reading hangs on what stands beside them: Flight 370, a 747-400, call 911, a 5k run, 98.6F."""
 
 from __future__ import annotations
 
 import re
 
-from voxclone.text.numbers import cardinal, spell_digits, two_digits, year
+from voxclone.text.numbers import MINUS, NUMBER, cardinal, speak_quantity, spell_digits, two_digits, year
 from voxclone.text.rule import rule, where_digits
 
 _IN_PAIRS = (
@@ -22,15 +22,48 @@ _BOOKS = (
     "Philippians|Colossians|Thessalonians|Timothy|Titus|Philemon|Hebrews|James|Peter|Jude|Revelation|Surah?"
 )
 
+_JET = r"7[0-8]7"
+_AFTER_JET = r" (?:jets?|jumbos?|airliners?|aircraft|planes?|pilots?|captain|flights?|took off|landed|flew|crashed)\b"
+_RUN = "runs?|races?|walks?|jogs?|swims?|rows?|course|runners?|event|training|time|trail|PB|PR"
+_RAN = "ran|run|runs|running|jog|jogs|jogged|jogging|race|raced|racing|walk|walked|walking|finished"
+_WARM = re.compile(
+    r"\b(?:temperatures?|thermometer|thermostat|fever|oven|warm|hot|cold|heat|heated|cool|cooled|chill|freez\w+|boil\w*|"
+    r"bake|roast|preheat\w*|weather|thaw\w*|melts?|melting|outside|highs?|lows?|mercury|sunny|cloudy)\b"
+    r"|\bit(?:'s| is| was) \d",
+    re.IGNORECASE,
+)
+_SCALES = {"C": "Celsius", "F": "Fahrenheit"}
+
+
+def _in_pairs(written: str) -> str:
+    """747 -> seven forty seven, 101 -> one oh one, 4090 -> forty ninety, 300 -> three hundred."""
+    if len(written) == 4:
+        return year(int(written))
+    if written.endswith("00") or len(written) < 3:
+        return cardinal(int(written))
+    return f"{cardinal(int(written[0]))} {two_digits(written[1:])}"
+
 
 def _speak_pairs(match: re.Match[str]) -> str:
-    """747 -> seven forty seven, 101 -> one oh one, 4090 -> forty ninety."""
-    name, written = match[1], match[2]
-    if len(written) == 4:
-        return f"{name} {year(int(written))}"
-    if written.endswith("00"):
-        return f"{name} {cardinal(int(written))}"
-    return f"{name} {cardinal(int(written[0]))} {two_digits(written[1:])}"
+    return f"{match[1]} {_in_pairs(match[2])}"
+
+
+def _speak_jet(match: re.Match[str]) -> str:
+    """747-400 -> seven forty seven four hundred, A320neo -> A three twenty neo."""
+    variant = cardinal(int(match["variant"])) if match["variant"] else ""
+    letters = match["letters"] if match["letters"].islower() else " ".join(match["letters"])
+    spoken = [" ".join(match["maker"]), _in_pairs(match["number"]), variant, letters]
+    return " ".join(filter(None, spoken))
+
+
+def _speak_temperature(match: re.Match[str]) -> str:
+    """98.6F, -5C and 72F where it is about warmth; seat 32F and gate 5C are none."""
+    quantity, text = match["quantity"], match.string
+    beside = text[max(match.start() - 60, 0) : match.end() + 30]
+    if quantity.startswith("-") or "." in quantity or _WARM.search(beside):
+        degree = "degree" if quantity in ("1", "-1") else "degrees"
+        return f"{speak_quantity(quantity)} {degree} {_SCALES[match['scale']]}"
+    return match[0]
 
 
 def _speak_verse(match: re.Match[str]) -> str:
@@ -39,6 +72,22 @@ def _speak_verse(match: re.Match[str]) -> str:
 
 
 BESIDE_RULES = where_digits(
+    rule("jet", rf"(?<![\w.,$£€#-])(?P<maker>)(?P<number>{_JET})-(?P<variant>[1-9]\d{{0,2}})(?P<letters>[A-Z]{{0,3}})"
+         r"(?![\w-]|[.,]\d)", _speak_jet),
+    rule("jet alone", rf"(?<![\w.,$£€#-])(?P<maker>)(?P<number>{_JET})(?P<variant>)(?P<letters>)(?={_AFTER_JET})",
+         _speak_jet),
+    rule("Airbus", r"(?<![\w-])(?P<maker>A)(?P<number>3[0-8]0|31[89]|321)(?:-(?P<variant>[1-9]00|1000))?"
+         r"(?P<letters>neo|[A-Z]{0,3})(?![\w-])", _speak_jet),
+    rule("run of kilometers", rf"(?<![\w.,-])(\d{{1,3}}) ?[kK](?= (?:fun )?(?:{_RUN})\b)",
+         lambda m: f"{cardinal(int(m[1]))} K"),
+    rule("kilometers run",
+         rf"(?i:\b({_RAN}) ((?:an?|the|my|his|her|our|their|first|last) ){{0,2}})(5|8|10|15|20|50|100)[kK](?!\w)",
+         lambda m: f"{m[0][: m.start(3) - m.start()]}{cardinal(int(m[3]))} K"),
+    rule("retirement plan",
+         r"(?<![\w.,$-])40([13])\(?([kb])\)(?!\w)|(?<![\w.,$-])40(1)(k)(?= (?:plan|account)s?\b|s\b)",
+         lambda m: f"four oh {cardinal(int(m[1] or m[3]))} {(m[2] or m[4]).upper()}"),
+    rule("temperature", rf"(?<![^\W\d_]-)(?<![^\W\d_])(?P<quantity>{MINUS}{NUMBER}) ?(?P<scale>[CF])(?![\w'-]|\.\w|#)",
+         _speak_temperature),
     rule("number in pairs", rf"\b({_IN_PAIRS}) ([1-9]\d{{2,3}})(?![\w-]|[.,]\d)", _speak_pairs),
     rule("emergency number", r"(?<=(?:dial|call) )(?:911|999|988|112|411|311)(?![\w-]|[,.]\d| (?:people|times|of)\b)",
          lambda m: spell_digits(m[0]), re.IGNORECASE),

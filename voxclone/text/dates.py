@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voxclone.text.numbers import cardinal, ordinal, plural, two_digits, year
+from voxclone.text.numbers import cardinal, ordinal, plural, spell_digits, two_digits, year
 from voxclone.text.rule import rule, where_digits
 
 MONTHS = "January February March April May June July August September October November December".split()
@@ -143,6 +143,10 @@ DATE_RULES = where_digits(
     rule("month and day", rf"\b{_MONTH} {_DAY}(?![:.,]\d|/)(?:-(?P<last>\d{{1,2}})\b)?(?:,? {_YEAR})?",
          _speak_month_day),
     rule("month and year", rf"\b{_MONTH} {_YEAR}", lambda m: f"{_MONTH_OF[m['month']]} {year(int(m['year']))}"),
+    rule("duration", r"(?<![\w.,:])(\d{1,4})h(?: ?(\d{1,4})(?:m|min)?)?(?: ?(\d{1,4})s)?(?!\w)", _speak_duration),
+    rule("short duration", r"(?<![\w.,:])()(\d{1,4})m(?:in)? ?(\d{1,4})s(?!\w)", _speak_duration),
+    rule("seconds", r"(?<= )(in|took|takes|take|for|after|every|within|than|wait|lasts|lasted) ([2-9]0)s(?!\w)",
+         lambda m: f"{m[1]} {cardinal(int(m[2]))} seconds"),
     rule("decade", r"(?<![\w.,])'?(?P<century>1\d|20)(?P<tens>\d0)'?s\b", _speak_decade),
     rule("short decade", r"(?<![\w.,$£€])'?(?P<tens>[2-9]0)'?s\b", lambda m: _TENS[m["tens"]]),
     rule("short year", r"(?<![\w'])'(\d)(\d)(?![\w'])",
@@ -151,11 +155,14 @@ DATE_RULES = where_digits(
          _speak_era),
     rule("military time", r"(?<![\w.,:])([01]\d|2[0-3])([0-5]\d) ?(?:hours|hrs|h)\b", _speak_military),
     rule("era and year", r"\b(?:AD|A\.D\.) ?(\d{1,4})(?![\w,.]\d|\w)", lambda m: f"A D {year(int(m[1]))}"),
+    rule("time with a point", r"(?<![\w:.,$£€])(1[0-2]|0?[1-9])\.([0-5]\d)(?= ?[ap]\.?m\b)", r"\1:\2", re.IGNORECASE),
+    rule("split time", r"(?<![\d:.,])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?![\w:]|\.\d)",
+         lambda m: f"{cardinal(int(m[1]))} {two_digits(m[2])} point {spell_digits(m[3])}"),
+    rule("minutes and seconds", r"(?<= )(in|at|ran|lasts|lasted|clocked) (2[5-9]|[3-9]\d):([0-5]\d)(?![\d:])",
+         lambda m: f"{m[1]} {cardinal(int(m[2]))} {two_digits(m[3])}"),
     rule("time range", r"(\d(?: ?[ap]\.?m\.?)?) ?- ?(?=\d{1,2}(?::[0-5]\d| ?[ap]\.?m\b))", r"\1 to ", re.IGNORECASE),
     rule("time", rf"{_CLOCK}{_HALF}?", _speak_clock, re.IGNORECASE),
     rule("hour", rf"(?<![\w:.,])(?P<hour>1[0-2]|0?[1-9]){_HALF}",
          lambda m: f"{cardinal(int(m['hour']))}{_speak_half(m)}", re.IGNORECASE),
     rule("ratio", r"(?<![\d:.])(\d{1,6}):(?=\d{1,6}(?![\d:]))", r"\1 to "),
-    rule("duration", r"(?<![\w.,])(\d{1,4})h(?: ?(\d{1,4})(?:m|min)?)?(?: ?(\d{1,4})s)?(?!\w)", _speak_duration),
-    rule("short duration", r"(?<![\w.,])()(\d{1,4})m(?:in)? ?(\d{1,4})s(?!\w)", _speak_duration),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voxclone.text.numbers import cardinal, ordinal, year
+from voxclone.text.numbers import cardinal, ordinal, plural, year
 from voxclone.text.rule import rule
 
 # Acronyms that are spoken as words.
@@ -60,7 +60,8 @@ _NUMBERED = (
     "bowl|figure|table|plate|amendment|lesson|episode|season|division|grade|group|vatican|apollo|no|number|"
     "world war|mark"
 )
-_ROMAN = r"(?=[IVXLC]+\b)(?:C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
+_NUMERAL = r"(?:C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
+_ROMAN = rf"(?=[IVXLC]+\b){_NUMERAL}"
 _LONG_ROMAN = r"(?=[IVX]{2,8}\b)X{0,3}(?:IX|IV|V?I{0,3})"
 _TITLES = {"MR": "mister", "MRS": "missus", "MS": "miz", "DR": "doctor", "ST": "saint", "PROF": "professor",
            "CAPT": "captain", "REV": "reverend"}  # fmt: skip
@@ -133,8 +134,10 @@ def _speak_numbered(match: re.Match[str]) -> str:
 
 
 def _speak_mixed(match: re.Match[str]) -> str:
-    """A token of letters and digits: MP3 -> M P 3, iPhone15 -> iPhone 15."""
+    """A token of letters and digits: MP3 -> M P 3, iPhone15 -> iPhone 15, MP3s -> M P threes."""
     pieces = re.findall(r"\d+|[^\W\d_]+", match[0])
+    if pieces[-1] == "s" and len(pieces) > 2:
+        pieces[-2:] = [plural(cardinal(int(pieces[-2])))]
     return " ".join(
         spell(p) if (p.isalpha() and len(p) <= 2) or (p.isupper() and p not in ACRONYMS) else p for p in pieces
     )
@@ -160,6 +163,8 @@ CAPITAL_RULES = (
         r"\b(?=[MDCLXVI]{5,15}\b)M{1,2}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?!\w)",
         lambda m: year(roman(m[0])),
     ),
+    rule("century", rf"\b({_ROMAN})(?= [Cc]entur(?:y|ies)\b)", lambda m: ordinal(roman(m[1]))),
+    rule("Roman ordinal", rf"\b(?=[IVXLC]+th\b)({_NUMERAL})th\b", lambda m: ordinal(roman(m[1]))),
     rule("world war", r"\bWW(II?)\b", lambda m: f"World War {'two' if m[1] == 'II' else 'one'}"),
     rule("Roman number after a name", rf"\b([A-Z]\w*[a-z]) ({_LONG_ROMAN})(?![\w-])", _speak_numbered),
     rule("long Roman number", r"\b(?=[IVX]{3,8}\b)X{0,3}(?:IX|IV|V?I{0,3})(?!\w)", lambda m: cardinal(roman(m[0]))),

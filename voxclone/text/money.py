@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voxclone.text.numbers import MINUS, NUMBER, SCALES, cardinal, speak_number
+from voxclone.text.numbers import MINUS, NUMBER, SCALES, cardinal, is_of_a_thing, speak_number
 from voxclone.text.rule import alternatives, rule, where_digits
 
 # Sign or code: one, many, one hundredth, many hundredths ("" where there are none in use).
@@ -40,13 +40,14 @@ _SCALE_OF = {"k": "thousand", "K": "thousand", "M": "million", "m": "million", "
              "B": "billion", "bn": "billion", "b": "billion", "T": "trillion", "tn": "trillion"}  # fmt: skip
 _PER = {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "h": "hour"}
 _CURRENCY = alternatives(CURRENCIES)
-_SCALE = rf"(?: ?(?:{'|'.join(SCALES)})\b|(?:{alternatives(_SCALE_OF)})(?![\w]))"
+_SCALE = rf"(?: ?(?:{'|'.join(SCALES)})\b| ?(?:mn|bn|tn)(?!\w)|(?:{alternatives(_SCALE_OF)})(?![\w]))"
 _AMOUNT = rf"{NUMBER}{_SCALE}?"
 
 
-def _speak_amount(sign: str, written: str) -> str:
-    """An amount with its scale word or letter, without sign: 3.50, 1.5 million, 5k."""
+def _speak_amount(sign: str, written: str, single: bool = False) -> str:
+    """An amount with its scale word or letter, without sign: 3.50, 1.5 million, 5k; `single` as in a $5 bill."""
     one, many, cent, cents = CURRENCIES[sign]
+    many, cents = (one, cent) if single else (many, cents)
     match = re.fullmatch(rf"({NUMBER})(?: ?(\w+))?", written)
     number, scale = (match[1], match[2]) if match else (written, None)
     if scale:
@@ -63,12 +64,13 @@ def _speak_amount(sign: str, written: str) -> str:
 
 def _speak_money(match: re.Match[str]) -> str:
     minus = "minus " if match["minus"] or match["minus2"] else ""
-    spoken = minus + _speak_amount(match["sign"], match["amount"])
+    single = is_of_a_thing(match)
+    spoken = minus + _speak_amount(match["sign"], match["amount"], single)
     if match["last"]:
         first = re.fullmatch(rf"({NUMBER})(?: ?(\w+))?", match["amount"])
         scale = f" {_SCALE_OF.get(first[2], first[2])}" if first and first[2] else ""
         low = speak_number(first[1]) if first else match["amount"]
-        spoken = f"{minus}{low}{scale} to {_speak_amount(match['sign'], match['last'])}"
+        spoken = f"{minus}{low}{scale} to {_speak_amount(match['sign'], match['last'], single)}"
     per = match["per"]
     return f"{spoken} per {_PER.get(per, per)}" if per else spoken
 

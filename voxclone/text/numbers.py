@@ -18,6 +18,14 @@ MINUS = r"(?:(?<![\w)\]%°.])-)?"
 FRACTION = r"(?<![\d/.,])\d{1,4}/\d{1,4}(?![\d/])"
 QUANTITY = rf"{MINUS}(?:{FRACTION}|{NUMBER}(?: \d{{1,3}}/\d{{1,3}}(?![\d/]))?)"  # 5, -2.5, 3/4, 3 3/4
 QUANTITIES = rf"(?:{QUANTITY} ?(?:-|to) ?)?{QUANTITY}"  # 5 or 5-10
+_THING_AFTER = re.compile(  # 100m dash, a 12V battery, the $5 bill
+    r" (?:dash|relay|race|sprint|hurdles|freestyle|backstroke|butterfly|breaststroke|medley|batter(?:y|ies)|bulbs?|"
+    r"bottles?|engines?|lens|lenses|pistols?|rifles?|guns?|cannons?|winds|limit|zone|radius|screens?|monitors?|film|"
+    r"bills?|notes?|fees?|fines?|prizes?|tickets?|gift|deal|budget|loans?|grants?|donation|investment|settlement|"
+    r"lawsuit|contract|house|home|tip)\b"
+)
+_ARTICLE = re.compile(r"\b(?:an?|another) \Z", re.IGNORECASE)
+_THING_AFTER_ARTICLE = re.compile(r" (?!(?:of|and|or|to|in|at|per|for|from|by)\b)[a-z]{2}")
 SCALES = ("hundred", "thousand", "million", "billion", "trillion")
 
 
@@ -119,6 +127,16 @@ def is_one(written: str) -> bool:
     return top == "1"
 
 
+def is_of_a_thing(match: re.Match[str]) -> bool:
+    """Whether a quantity says which thing it is, and so is singular: a 5 kg bag, the 100 m dash."""
+    text, end = match.string, match.end()
+    if _THING_AFTER.match(text, end):
+        return True
+    return bool(
+        _ARTICLE.search(text[max(match.start() - 8, 0) : match.start()]) and _THING_AFTER_ARTICLE.match(text, end)
+    )
+
+
 def _speak_slashed(match: re.Match[str]) -> str:
     top, bottom = int(match[2]), int(match[3])
     shares = top + bottom == 100 and top % 5 == 0 and top >= bottom > 0  # 80/20
@@ -167,11 +185,12 @@ NUMBER_FORM_RULES = where_digits(
     rule("scientific", rf"({NUMBER})[eE]([+-]?\d{{1,3}})(?!\w)", _speak_scientific),
     rule("power", rf"({NUMBER})\^(-?\d{{1,4}})(?!\d)", r"\1 to the power of \2"),
     rule("fraction", rf"(?<![\d/.,])((?:{INTEGER} )?)(\d{{1,4}})/(\d{{1,4}})(?![\d/])", _speak_slashed),
+    rule("score", r"(?<![\w/.,])(\d{1,2}\.\d{1,2})/(5|10|20|100)(?![\d/])", r"\1 out of \2"),
     rule("times", rf"({NUMBER}) ?[xX×](?!\w)", r"\1 times"),
     rule("range", rf"({NUMBER})-({NUMBER})(?!-?\w)", _speak_range),
     rule("ordinal", r"(?<![\d.])(\d{1,3}(?:,\d{3}){0,4}|\d{1,15})(?:st|nd|rd|th)(?![a-z])",
          lambda m: ordinal(int(m[1].replace(",", ""))), re.IGNORECASE),
-    rule("plural number", r"(?<![\d.])(\d{1,4})'?s(?!\w)", lambda m: plural(_speak_bare(m[1]))),
+    rule("plural number", r"(?<![\d.])(?<![^\W\d_])(\d{1,4})'?s(?!\w)", lambda m: plural(_speak_bare(m[1]))),
 )  # fmt: skip
 
 NUMBER_RULES = where_digits(

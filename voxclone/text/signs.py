@@ -31,6 +31,9 @@ def _speak_alternatives(match: re.Match[str]) -> str:
 
 # Signs beside digits: before the numbers are read.
 SIGN_RULES = where_digits(
+    rule("lengths", r"(?<=\d)( ?(?:mm|cm|m|km|in|ft|yd|px)) ?[xX×] ?(?=\.?\d)", r"\1 by "),
+    rule("division", r"(?<=\d) / (?=\d)", " divided by "),
+    rule("aperture", r"(?<![\w/])[fF]/(?=\d)", "F "),
     rule("multiplication", rf"({NUMBER}) ?× ?(?=[\d.]{{1,20}} ?=)", r"\1 times "),
     rule("times a power of ten", rf"({NUMBER}) ?[xX×] ?(?=10\^)", r"\1 times "),
     rule("difference", r"(?<=\d)-(?=\d{1,20} ?=)", " minus "),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voxclone.text.abbreviations import final_stop
-from voxclone.text.numbers import FRACTION, MINUS, NUMBER, QUANTITIES, QUANTITY, is_one, speak_quantity
+from voxclone.text.numbers import FRACTION, MINUS, NUMBER, QUANTITIES, QUANTITY, is_of_a_thing, is_one, speak_quantity
 from voxclone.text.rule import alternatives, rule, where_digits
 
 # Symbol: one, many.
@@ -23,7 +23,7 @@ _REGULAR = {
     "GW": "gigawatt", "kWh": "kilowatt hour", "MWh": "megawatt hour", "V": "volt", "kV": "kilovolt", "mV": "millivolt",
     "mA": "milliamp", "mAh": "milliamp hour", "Ω": "ohm", "kΩ": "kilohm", "J": "joule", "kJ": "kilojoule",
     "cal": "calorie", "kcal": "kilocalorie", "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "hPa": "hectopascal",
-    "dB": "decibel", "K": "kelvin",
+    "dB": "decibel", "K": "kelvin", "kbit": "kilobit", "Mbit": "megabit", "Gbit": "gigabit", "cc": "cubic centimeter",
 }  # fmt: skip
 UNITS: dict[str, tuple[str, str]] = {symbol: (name, name + "s") for symbol, name in _REGULAR.items()} | {
     "ft": ("foot", "feet"),
@@ -49,10 +49,6 @@ UNITS: dict[str, tuple[str, str]] = {symbol: (name, name + "s") for symbol, name
     "°": ("degree", "degrees"),
     "%": ("percent", "percent"),
     "‰": ("per mille", "per mille"),
-    "sq ft": ("square foot", "square feet"),
-    "sq. ft.": ("square foot", "square feet"),
-    "sq mi": ("square mile", "square miles"),
-    "sq km": ("square kilometer", "square kilometers"),
 }
 _LENGTHS = ("km", "m", "cm", "mm", "μm", "mi", "yd", "ft", "in")
 _POWERS = {"²": "square", "^2": "square", "³": "cubic", "^3": "cubic"}
@@ -60,6 +56,11 @@ for _length in _LENGTHS:
     for _mark, _power in _POWERS.items():
         _one, _many = UNITS["in." if _length == "in" else _length]
         UNITS[_length + _mark] = (f"{_power} {_one}", f"{_power} {_many}")
+for _short, _power in {"sq": "square", "cu": "cubic"}.items():
+    for _length in ("ft", "in", "yd", "mi", "m", "cm", "km"):
+        _one, _many = UNITS["in." if _length == "in" else _length]
+        for _written in (f"{_short} {_length}", f"{_short}. {_length}", f"{_short}. {_length}."):
+            UNITS[_written] = (f"{_power} {_one}", f"{_power} {_many}")
 _PER = {"h": "hour", "hr": "hour", "s": "second", "sec": "second", "min": "minute", "s²": "second squared",
         "s^2": "second squared", "m": "meter", "m²": "square meter", "m³": "cubic meter", "km": "kilometer",
         "kg": "kilogram",
@@ -80,7 +81,7 @@ def _speak_unit(match: re.Match[str]) -> str:
     if unit in _SPACED and not match["gap"]:
         return match[0]
     one, many = UNITS[unit]
-    single = is_one(quantity) or match["gap"] == "-"
+    single = is_one(quantity) or match["gap"] == "-" or is_of_a_thing(match)
     per = f" per {_PER[match['per']]}" if match["per"] else ""
     stop = final_stop(match) if unit.endswith(".") and not match[0].endswith("..") else ""
     return f"{speak_quantity(quantity)} {one if single else many}{per}{stop}"
@@ -150,13 +151,27 @@ UNIT_RULES = where_digits(
         r"(?<![\w.'])(\d{1,3})'(?= (?:tall|long|wide|high|deep|[xX×] ?\d))",
         lambda m: f"{speak_quantity(m[1])} {'foot' if m[1] == '1' else 'feet'}",
     ),
-    rule("unit", rf"(?P<quantity>{QUANTITIES})(?P<gap>[ -]?)(?P<unit>{_UNIT}){_OVER}", _speak_unit),
-    rule("resolution", r"(?<![\w.,$£€¥-])([248])K(?= (?:[a-z]|TV|HDR|UHD|OLED|LED))", r"\1 K"),
-    rule("thousands", rf"(?<![^\W\d_])({MINUS}{NUMBER})[kK](?!\w)", lambda m: f"{speak_quantity(m[1])} thousand"),
-    rule("millions", rf"(?<![^\W\d_])({MINUS}{NUMBER})(?:M|mn)(?!\w)", lambda m: f"{speak_quantity(m[1])} million"),
+    rule(
+        "unit",
+        rf"(?<![^\W\d_])(?<![A-Z]-)(?P<quantity>{QUANTITIES})(?P<gap>[ -]?)(?P<unit>{_UNIT}){_OVER}",
+        _speak_unit,
+    ),
+    rule(
+        "resolution", r"(?<![\w.,$£€¥-])([248])K(?= (?:[a-z]|TV|HDR|UHD|OLED|LED))|(?<=\bin )([48])K(?!\w)", r"\1\2 K"
+    ),
+    rule(
+        "thousands",
+        rf"(?<![^\W\d_])(?<![A-Z]-)({MINUS}{NUMBER})[kK](?!\w)",
+        lambda m: f"{speak_quantity(m[1])} thousand",
+    ),
+    rule(
+        "millions",
+        rf"(?<![^\W\d_])(?<![A-Z]-)({MINUS}{NUMBER})(?:M|mn)(?!\w)",
+        lambda m: f"{speak_quantity(m[1])} million",
+    ),
     rule(
         "billions",
-        rf"(?<![^\W\d_])({MINUS}{NUMBER})(?:B|bn)(?!\w| [A-Z][a-z])",
+        rf"(?<![^\W\d_])(?<![A-Z]-)({MINUS}{NUMBER})(?:B|bn)(?!\w| [A-Z][a-z])",
         lambda m: f"{speak_quantity(m[1])} billion",
     ),
     rule("per unit", rf"({QUANTITY})/({alternatives(_PER)})(?!\w)", lambda m: f"{m[1]} per {_PER[m[2]]}"),

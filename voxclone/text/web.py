@@ -79,6 +79,11 @@ def _speak_tag(match: re.Match[str]) -> str:
 
 def _speak_phone(match: re.Match[str]) -> str:
     groups = re.findall(r"\d+", match[0])
+    if len(groups) == 1 and len(groups[0]) > 7:  # +15550123456
+        own = 1 if groups[0][0] == "1" else 2
+        number = groups[0][own:]
+        middle = [number[at : at + 3] for at in range(0, len(number) - 4, 3)]
+        groups = [groups[0][:own], *middle, number[3 * len(middle) :]]
     plus = "plus " if match[0].startswith("+") else ""
     return plus + ", ".join(map(spell_digits, groups))
 
@@ -113,6 +118,7 @@ ADDRESS_RULES = (
 )  # fmt: skip
 
 CODE_RULES = where_digits(
+    rule("extension", r"(?<=\d{3}[ .-]\d{4}) ?x ?(?=\d{2,5}(?!\w))", " extension "),
     rule("IP address", r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)",
          lambda m: " dot ".join(map(spell_digits, m[0].split(".")))),
     rule("phone number", rf"{_ALONE}(?<!\+)(?:\+?1[ .-]?)?(?:\(\d{{3}}\) ?|\d{{3}}[ .-])\d{{3}}[.-]\d{{4}}"
@@ -120,7 +126,8 @@ CODE_RULES = where_digits(
     rule("phone number, spaced", rf"{_ALONE}(?<!\d )(?:\+?1[ -])?(?:\(\d{{3}}\)|\d{{3}})[ -]\d{{3}}[ -]\d{{4}}"
          r"(?![\w-]| \d)", _speak_phone),
     rule("phone number, foreign", r"(?<!\w)\+\d{1,3}(?:[ .-]?\(?\d{2,5}\)?){2,5}(?![\w-])", _speak_phone),
-    rule("phone number, national", rf"{_ALONE}(?<!\d )0\d{{2,4}}(?: \d{{3,8}}){{1,3}}(?![\w-]| \d)", _speak_phone),
+    rule("phone number, national",
+         rf"{_ALONE}(?<!\d )(?:0\d{{2,4}}|\(0\d{{2,4}}\))(?: \d{{3,8}}){{1,3}}(?![\w-]| \d)", _speak_phone),
     rule("phone number, local", rf"{_ALONE}(?<!/)\d{{3}}-\d{{4}}(?![\w/-]|[.,]\d)", _speak_phone),
     rule("digit groups", rf"{_ALONE}\d{{1,7}}(?:-\d{{1,7}}){{2,7}}(?:-[X\d])?(?![\w-])", _speak_groups),
     rule("card number", rf"{_ALONE}(?<!\d )\d{{4}} \d{{4}} \d{{4}} \d{{4}}(?![\w-]| \d)", _speak_groups),
