@@ -29,6 +29,10 @@ def main() -> None:
     args = parser.parse_args()
     for name in voxclone.__all__:
         setattr(voxclone, name, getattr(voxclone, name))  # they are imported when asked for, which pdoc does not do
+    for part in voxclone.VoxClone.__mro__[1:-1]:  # its pages have all that it is put together from
+        for name, member in vars(part).items():
+            if not name.startswith("_"):
+                setattr(voxclone.VoxClone, name, member)
     warnings.simplefilter("ignore", UserWarning)  # of annotations that stay as they are written
     pdoc.render.configure(docformat="google", show_source=False)
     pdoc.pdoc("voxclone", *modules(), output_directory=args.folder)

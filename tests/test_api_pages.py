@@ -29,6 +29,8 @@ def test_every_public_name_has_its_place(tmp_path: Path, monkeypatch: pytest.Mon
     page = (tmp_path / "voxclone.html").read_text(encoding="utf-8")
     for name in set(voxclone.__all__) - {"__version__"}:
         assert f'id="{name}"' in page, name
+    for method in ("from_pretrained", "generate", "narrate", "align", "push_to_hub"):
+        assert f'id="VoxClone.{method}"' in page, method
 
 
 def test_the_files_of_the_architecture_are_there() -> None:

@@ -11,28 +11,22 @@ from numpy.typing import NDArray
 from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.reference import name_of, prepare_reference
 from voxclone.audio.resample import resample
-from voxclone.config import ModelConfig
-from voxclone.errors import ConsentError, ModelError
-from voxclone.models.aligner import Aligner
-from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.errors import ConsentError
+from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
-from voxclone.safety.detection import MarkFinder
 from voxclone.safety.validity import require_valid
-from voxclone.synthesis.alignment import match_texts
+from voxclone.synthesis.alignment import Alignment, align, match_texts
 from voxclone.synthesis.embedding import embed_waveforms
+from voxclone.synthesis.parts import Parts
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.reference import embed_speaker
+from voxclone.synthesis.transfer import measure_prosody
+from voxclone.text.lexicon import Lexicon
 from voxclone.voice import Voice
 
 
-class Listening:
-    """The part of `VoxClone` that `Consent.verify` asks."""
-
-    config: ModelConfig
-    sample_rate: int
-    _speaker_encoder: SpeakerEncoder
-    _aligner: Aligner | None
-    _mark: MarkFinder | None
+class Listening(Parts):
+    """The part of `VoxClone` that hears recordings; `Consent.verify` asks some of it."""
 
     @property
     def same_speaker_threshold(self) -> float | None:
@@ -60,6 +54,50 @@ class Listening:
         embeddings = list(embed_waveforms(self._speaker_encoder, waveforms))
         return np.array(embeddings, np.float32).reshape(-1, self.config.speaker_encoder.embedding_dim)
 
+    def align(
+        self, source: AudioSource, text: str, *, lexicon: Lexicon | None = None, normalize: bool = True
+    ) -> Alignment:
+        """Find when each word and phoneme of a text is spoken in a recording of it.
+
+        Args:
+            source: One recording of up to 60 s: a path, a file's bytes, or (samples, sample_rate).
+            text: What is said in it.
+            lexicon: Words to their pronunciation in IPA.
+            normalize: Write out numbers, dates, abbreviations and the like first, as `generate` does.
+
+        Raises:
+            ModelError: The model has no aligner.
+            AudioError: The recording is unreadable, silent, too long, or too short for the text.
+            TextError: The text is empty, has nothing to speak, or a character that cannot be spoken.
+        """
+        return align(
+            self._require_aligner(),
+            self.config.audio,
+            source,
+            read(text, self.config.text.language, self._words(lexicon), normalize, "plain"),
+        )
+
+    def measure_prosody(
+        self, source: AudioSource, text: str, *, lexicon: Lexicon | None = None, normalize: bool = True
+    ) -> Prosody:
+        """How a text is spoken in a recording; `generate(text, voice, prosody=...)` speaks it so with another voice.
+
+        `Prosody.in_register(voice.f0_median)` moves the melody into that voice's register.
+
+        Args:
+            source: One recording of up to 60 s: a path, a file's bytes, or (samples, sample_rate).
+            text: What is said in it; it has no markup.
+            lexicon: As for `generate`.
+            normalize: As for `generate`.
+
+        Raises:
+            ModelError: The model has no aligner.
+            AudioError: The recording is unreadable, silent, too long, too short for the text, or has no voiced sound.
+            TextError: The text is empty, has nothing to speak, or a character that cannot be spoken.
+        """
+        chunks = read(text, self.config.text.language, self._words(lexicon), normalize, "plain")
+        return measure_prosody(self._require_aligner(), self.config.audio, source, chunks)
+
     def match_texts(self, source: AudioSource, texts: Sequence[str]) -> list[float]:
         """How well each of many texts fits a recording: `Alignment.match`; -inf where it is too short for a text.
 
@@ -68,12 +106,9 @@ class Listening:
             AudioError: The recording is unreadable, silent, or too long.
             TextError: A text cannot be spoken.
         """
-        if self._aligner is None:
-            raise ModelError(
-                f"model {self.config.name!r} has no aligner; export it with one: recipes/bundle/export.py --aligner-run"
-            )
+        aligner = self._require_aligner()
         chunks = [read(text, self.config.text.language, None, True) for text in texts]
-        return match_texts(self._aligner, self.config.audio, source, chunks)
+        return match_texts(aligner, self.config.audio, source, chunks)
 
     def find_mark(self, source: AudioSource) -> Literal["watermarked", "not_detected", "inconclusive"] | None:
         """Whether a recording carries this model's mark; None where the model has no detector.

@@ -1,0 +1,77 @@
+"""A model's folder to its modules and voices."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from voxclone import hub
+from voxclone.config import ModelConfig
+from voxclone.errors import ConfigError, ConsentError, ModelError
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.aligner import Aligner
+from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.models.vocoder import build_vocoder
+from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
+from voxclone.voice import Voice
+
+
+def read_fitting_config(folder: Path) -> ModelConfig:
+    """A model folder's configuration.
+
+    Raises:
+        ModelError: It is missing or wrong, or the model was trained on other phoneme symbols than this voxclone has.
+    """
+    config = hub.read_config(folder)
+    expected = (config.text.symbols_version, config.acoustic.n_symbols)
+    if expected != (SYMBOLS_VERSION, len(SYMBOLS)):
+        raise ModelError(
+            f"{folder} was trained on {expected[1]} phoneme symbols (version {expected[0]}); this voxclone has "
+            f"{len(SYMBOLS)} (version {SYMBOLS_VERSION}). Install the voxclone that the model was made with."
+        )
+    return config
+
+
+def build_parts(
+    folder: Path, config: ModelConfig, device: torch.device
+) -> tuple[SpeakerEncoder, AcousticModel, nn.Module, Aligner | None]:
+    """A model folder's modules on a device; the aligner where it has one.
+
+    Raises:
+        ModelError: A file is missing, damaged, or does not fit the configuration.
+    """
+    speaker_encoder = hub.build(lambda: SpeakerEncoder(config.speaker_encoder), folder / "speaker_encoder.safetensors")
+    acoustic = hub.build(lambda: AcousticModel(config.acoustic), folder / "acoustic.safetensors")
+    vocoder = hub.build(lambda: build_vocoder(config.vocoder), folder / "vocoder.safetensors")
+    aligner = None
+    if (sizes := config.aligner) is not None:
+        aligner = hub.build(lambda: Aligner(sizes), folder / "aligner.safetensors").to(device)
+    return speaker_encoder.to(device), acoustic.to(device), vocoder.to(device), aligner
+
+
+def example_voices(folder: Path) -> dict[str, Voice]:
+    """A model folder's voices by name, without those whose consent has expired or was revoked."""
+    voices = {}
+    for path in sorted((folder / "voices").glob("*.voice")):
+        with contextlib.suppress(ConsentError):
+            voices[path.stem] = Voice.load(path)
+    return voices
+
+
+def choose_device(name: str | torch.device) -> torch.device:
+    """A device by name; "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        ConfigError: It cannot be used here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # unknown; or torch was built without it
+        raise ConfigError(f"device {name!r} cannot be used here: {error}") from error
+    return device
