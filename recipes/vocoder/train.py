@@ -15,7 +15,7 @@ from voxclone.models.vocoder import build_vocoder
 from voxclone.training.adversarial import AdversarialStep
 from voxclone.training.checkpoint import export_part
 from voxclone.training.features import FeatureStore
-from voxclone.training.marked import MarkedStep, collaborative_mark
+from voxclone.training.marked import MarkedStep, MarkKeepingStep, collaborative_mark, kept_mark
 from voxclone.training.speech_data import corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.vocoder import SpectralStep, VocoderSegments
@@ -63,13 +63,18 @@ def main() -> None:
         fixed = VocoderSegments(store, valid, [1.0] * len(valid), count, VALIDATION_FRAMES, audio.hop_length)
         held_out = fixed.batch([valid[i] for i in rng.choice(len(valid), count, replace=False)], rng)
     model = VocoderConfig.from_dict(settings["model"])
-    if "mark" in settings:
+    step: SpectralStep
+    if "kept_mark" in settings:
+        step = MarkKeepingStep(
+            model, audio, held_out, kept_mark(audio), **settings["kept_mark"], **settings["adversarial"]
+        )
+    elif "mark" in settings:
         start_from = args.start_from
         unmarked = [bundled_vocoder(folder) for folder in args.unmarked]
         if start_from and not export_part(start_from, DETECTOR):  # the generator before its mark
             unmarked.append(build_vocoder(model, weight_norm=True))
             unmarked[-1].load_state_dict(export_part(start_from, "vocoder."))
-        step: SpectralStep = MarkedStep(
+        step = MarkedStep(
             model, audio, held_out, collaborative_mark(audio, unmarked, threads=max(1, args.workers)),
             **settings["mark"], **settings["adversarial"],
         )  # fmt: skip

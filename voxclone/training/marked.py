@@ -1,4 +1,4 @@
-"""The vocoder's marked stage: the adversarial one, with a detector that learns to find the vocoder's speech."""
+"""The vocoder's marked stages: the adversarial one, with a detector that learns to find its speech or knows how to."""
 
 from __future__ import annotations
 
@@ -78,6 +78,21 @@ class MarkedStep(AdversarialStep):
     def _bounded(self, gradient: Tensor) -> Tensor:
         bounded: Tensor = gradient * (self.mark_gradient / gradient.norm().clamp(min=1e-9)).clamp(max=1.0)
         return bounded
+
+
+class MarkKeepingStep(MarkedStep):
+    """`MarkedStep` with a detector that stays as it is and hears the speech as the vocoder makes it.
+
+    Without codecs between them, an update is the same kernels for every batch (`voxclone.training.graphed`). What the
+    mark withstands wears off meanwhile: `MarkedStep` comes after.
+    """
+
+    phases = ("generator", "discriminator")
+
+
+def kept_mark(audio: AudioConfig) -> CollaborativeMark:
+    """What `MarkKeepingStep` needs: a detector, fresh, and a channel that does nothing."""
+    return CollaborativeMark(WatermarkConfig(), Channel(audio.sample_rate, counts=(1.0,)))
 
 
 def collaborative_mark(

@@ -38,7 +38,7 @@ class PilotLoss(nn.Module):
     def forward(self, made: Tensor, natural: Tensor) -> Tensor:
         """Waveforms (B, S) from a beat on, to a scalar: 0 where the pilot is `DEPTH` deep, 1 where it is missing."""
         missing = (1 - self.depth(made, natural) / DEPTH).clamp(-2, 2)  # deeper would be heard
-        return missing[self.there > 0].square().mean()
+        return (missing.square() * self.there).sum() / self.there.sum()
 
     def depth(self, made: Tensor, natural: Tensor) -> Tensor:
         """(bins,) nepers by which `made` follows the pilot more than `natural` does, where it is loud enough to."""

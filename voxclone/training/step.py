@@ -56,6 +56,7 @@ class TrainerConfig(Config):
     gradient_clip: float = 1.0  # norm over a phase's parameters
     ema_decay: float = 0.999  # 0 = no average
     mixed_precision: Literal["no", "bf16"] = "no"
+    cuda_graph: bool = False  # one graph for all phases, see voxclone.training.graphed
     checkpoint_every_seconds: float = 180.0
     log_every: int = 20  # steps
     validate_every: int = 500  # steps

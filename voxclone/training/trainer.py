@@ -23,6 +23,7 @@ from tqdm import tqdm
 from voxclone.errors import VoxcloneError
 from voxclone.training.checkpoint import Checkpoint, export_weights, load_checkpoint, save_checkpoint
 from voxclone.training.ema import ExponentialMovingAverage
+from voxclone.training.graphed import GraphedUpdates
 from voxclone.training.report import LogWindow, Report
 from voxclone.training.step import TrainerConfig, TrainingStep
 from voxclone.training.updates import PhaseUpdates
@@ -68,7 +69,7 @@ class Trainer:
             rng_types=[],
             kwargs_handlers=[unused],
         )
-        self._updates = PhaseUpdates(step, config, self._accelerator)
+        self._updates = (GraphedUpdates if config.cuda_graph else PhaseUpdates)(step, config, self._accelerator)
         self._loader = self._accelerator.prepare(loader) if isinstance(loader, DataLoader) else loader
         self._ema = ExponentialMovingAverage(step, config.ema_decay)
 

@@ -40,13 +40,12 @@ class PhaseUpdates:
                 )
         self._train_only(*step.phases)
         self._forward = accelerator.prepare(step)
+        self.optimizers = {phase: self._optimizer(parameters) for phase, parameters in self._parameters.items()}
+
+    def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        config = self._config
         betas = (config.betas[0], config.betas[1])
-        self.optimizers = {
-            phase: torch.optim.AdamW(
-                parameters, config.learning_rate, betas, weight_decay=config.weight_decay, fused=True
-            )
-            for phase, parameters in self._parameters.items()
-        }
+        return torch.optim.AdamW(parameters, config.learning_rate, betas, weight_decay=config.weight_decay, fused=True)
 
     def update(self, batch: Any, rate: float, window: LogWindow) -> None:
         """One optimizer step of every phase; a phase whose loss is not finite leaves its networks as they were.
@@ -59,10 +58,14 @@ class PhaseUpdates:
         window.skipped += bool(skipped)
         self._skipped_in_a_row = self._skipped_in_a_row + 1 if skipped else 0
         if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
-            raise VoxcloneError(
-                f"the loss of {' and '.join(skipped)}, or its gradient, was not finite in {MAX_SKIPPED_IN_A_ROW} "
-                "updates in a row; go back to an older checkpoint, lower the learning rate or check the data"
-            )
+            raise self._never_finite(skipped)
+
+    @staticmethod
+    def _never_finite(phases: list[str]) -> VoxcloneError:
+        return VoxcloneError(
+            f"the loss of {' and '.join(phases)}, or its gradient, was not finite in {MAX_SKIPPED_IN_A_ROW} "
+            "updates in a row; go back to an older checkpoint, lower the learning rate or check the data"
+        )
 
     def _update_phase(self, phase: str, batch: Any, rate: float, window: LogWindow) -> bool:
         self._train_only(phase)
@@ -77,12 +80,16 @@ class PhaseUpdates:
             for group in optimizer.param_groups:
                 group["lr"] = rate * self._networks.rate_of(phase)
             optimizer.step()
-            window.add(losses, f"{phase}/" if len(self.optimizers) > 1 else "")
+            window.add(losses, self._prefix(phase))
         else:  # the statistics that normalisation layers keep have seen the bad batch
             for buffer, before in buffers:
                 buffer.copy_(before)
         optimizer.zero_grad()
         return finite
+
+    def _prefix(self, phase: str) -> str:
+        """Of the phase's losses in the log."""
+        return f"{phase}/" if len(self.optimizers) > 1 else ""
 
     def _train_only(self, *phases: str) -> None:
         networks: nn.Module = self._networks
