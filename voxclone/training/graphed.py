@@ -76,7 +76,7 @@ class GraphedUpdates(PhaseUpdates):
 
     def _aside(self) -> None:
         """An update on a stream of its own, as what is to be captured needs before."""
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # as torch has it
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             self._losses = self._phases()

@@ -32,7 +32,7 @@ class MarkedStep(AdversarialStep):
         adversarial: Further arguments of `AdversarialStep`.
     """
 
-    phases = ("generator", "discriminator", "detector")
+    phases: tuple[str, ...] = ("generator", "discriminator", "detector")
 
     def __init__(
         self,
