@@ -27,6 +27,7 @@ from voxclone.training.augmentation import Augmentation, simulate_rooms
 from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import hear_speakers, split_speakers
+from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
 
 SETTINGS = Path(__file__).resolve().parent.parent / "recipes/acoustic/config.json"
@@ -49,7 +50,7 @@ def main() -> None:
     rate = audio.sample_rate / audio.hop_length
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
     confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
-    data = json.loads(SETTINGS.read_text(encoding="utf8"))["data"]
+    data = read_settings(SETTINGS)["data"]
     weights = corpus_weights(store.entries, data["corpus_weights"])
     known = [entry for entry in store.entries if entry.key in weights and entry.about["split"] == "train"]
     confident = drop_least_confident(known, confidence, data["drop_least_confident"])

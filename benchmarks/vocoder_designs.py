@@ -42,6 +42,7 @@ from voxclone.training.adversarial import AdversarialStep
 from voxclone.training.checkpoint import export_part
 from voxclone.training.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator
 from voxclone.training.features import Entry, FeatureStore
+from voxclone.training.settings import read_settings
 from voxclone.training.spectral_losses import multi_resolution_stft_loss
 from voxclone.training.speech_data import corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig
@@ -266,7 +267,7 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(1)
-    settings = json.loads(SETTINGS.read_text())
+    settings = read_settings(SETTINGS)
     store = FeatureStore(args.features)
     start = export_part(args.start_from, "vocoder.")
     result: dict[str, Any] = {}

@@ -1,7 +1,6 @@
 """Teach the rate reader to count sounds, on the aligner's durations: it tells the acoustic model a voice's pace."""
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from voxclone.training.checkpoint import Checkpoint, save_checkpoint
 from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import CountedSpeech, PaceStep, hear_speakers, set_doubt, split_speakers
+from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
 
@@ -37,7 +37,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
     confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
-    data = json.loads(args.config.read_text(encoding="utf8"))["data"]
+    data = read_settings(args.config)["data"]
     weights = corpus_weights(store.entries, data["corpus_weights"])
     candidates = [entry for entry in store.entries if entry.key in weights and entry.about["split"] == "train"]
     confident = drop_least_confident(candidates, confidence, data["drop_least_confident"])

@@ -1,7 +1,6 @@
 """Train the acoustic model on a feature store, the aligner's durations and a trained speaker encoder."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from voxclone.training.checkpoint import Checkpoint, export_part, save_checkpoin
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
 from voxclone.training.manner import measure_manners
+from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig
 
@@ -57,14 +57,14 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    settings = json.loads(args.config.read_text())
+    settings = read_settings(args.config)
     data = settings["data"]
     if args.speaker_model:
         speaker = hub.read_config(args.speaker_model).speaker_encoder
         encoder = SpeakerEncoder(speaker)
         hub.load_weights(encoder, args.speaker_model / "speaker_encoder.safetensors")
     else:
-        speaker = SpeakerEncoderConfig.from_dict(json.loads(args.speaker_config.read_text())["model"])
+        speaker = SpeakerEncoderConfig.from_dict(read_settings(args.speaker_config)["model"])
         encoder = SpeakerEncoder(speaker)
         encoder.load_state_dict(export_part(args.speaker_run, "encoder."))
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)

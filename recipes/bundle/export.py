@@ -22,6 +22,7 @@ from voxclone.synthesis.reference import encoder_id
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.alignment import aligner_config
 from voxclone.training.checkpoint import export_part
+from voxclone.training.settings import read_settings
 
 RECIPES = Path(__file__).resolve().parent.parent
 PREFIXES = {"speaker_encoder": "encoder.", "acoustic": "model.", "vocoder": "vocoder.", "aligner": "aligner."}
@@ -30,7 +31,7 @@ OPTIONAL = ("aligner",)
 
 def sizes(config: Path) -> dict[str, Any]:
     """The `model` part of a recipe's config.json."""
-    model: dict[str, Any] = json.loads(config.read_text(encoding="utf8"))["model"]
+    model: dict[str, Any] = read_settings(config)["model"]
     return model
 
 

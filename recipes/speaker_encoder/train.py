@@ -1,7 +1,6 @@
 """Train the speaker encoder on a feature store made by recipes/prepare."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from voxclone.training.distillation import DistilledSpeakerStep, speaker_prototy
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.extraction import audio_files
 from voxclone.training.features import Entry, FeatureStore
+from voxclone.training.settings import read_settings
 from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials
 from voxclone.training.trainer import Trainer, TrainerConfig
 
@@ -37,7 +37,7 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    settings = json.loads(args.config.read_text())
+    settings = read_settings(args.config)
     model = SpeakerEncoderConfig.from_dict(settings["model"])
     data = settings["data"]
     store = FeatureStore(args.features)

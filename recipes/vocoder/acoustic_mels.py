@@ -1,7 +1,6 @@
 """Store the mels that a model's acoustic model makes of the training speech, for `train.py --acoustic-mels`."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from voxclone.training.acoustic import VoicedSpeech, teacher_forced, voiced_batc
 from voxclone.training.embeddings import embed_store
 from voxclone.training.features import FeatureStore
 from voxclone.training.manner import measure_manners
+from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import corpus_weights, drop_stretched
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     hub.load_weights(acoustic, args.model / "acoustic.safetensors")
     hub.load_weights(encoder, args.model / "speaker_encoder.safetensors")
     store, durations, mels = FeatureStore(args.features), FeatureStore(args.durations), FeatureStore(args.out)
-    weights = corpus_weights(store.entries, json.loads(args.config.read_text())["data"]["corpus_weights"])
+    weights = corpus_weights(store.entries, read_settings(args.config)["data"]["corpus_weights"])
     known = [e for e in store.entries if e.key in weights and e.about["split"] == args.split]
     usable = drop_stretched([e for e in known if "phoneme_ids" in e.rows], store, durations)
     if args.most is not None and args.most < len(usable):

@@ -1,7 +1,6 @@
 """Train the harmonic HiFi-GAN on a feature store made by recipes/prepare: spectral losses, then discriminators."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from voxclone.training.adversarial import AdversarialStep
 from voxclone.training.checkpoint import export_part
 from voxclone.training.features import FeatureStore
 from voxclone.training.marked import MarkedStep, MarkKeepingStep, collaborative_mark, kept_mark
+from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import corpus_weights
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.vocoder import SpectralStep, VocoderSegments
@@ -47,7 +47,7 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True  # all segments have one length
-    settings = json.loads(args.config.read_text())
+    settings = read_settings(args.config)
     data, audio = settings["data"], AudioConfig()
     store = FeatureStore(args.features)
     weights = corpus_weights(store.entries, data["corpus_weights"])

@@ -1,7 +1,6 @@
 """Train a model's detector further, its vocoder as it is, and write it into the model folder."""
 
 import argparse
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from voxclone.training.detector import (
 )
 from voxclone.training.features import FeatureStore
 from voxclone.training.imitation import CopySynthesis, GriffinLim, OtherRhythm
+from voxclone.training.settings import read_settings
 from voxclone.training.thresholds import for_training
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.watermark import CollaborativeMark
@@ -53,7 +53,7 @@ def folder_vocoder(folder: Path) -> nn.Module:
 
 def run_vocoder(run: Path, config: Path) -> nn.Module:
     """A training run's vocoder."""
-    model = voxclone.config.VocoderConfig.from_dict(json.loads(config.read_text())["model"])
+    model = voxclone.config.VocoderConfig.from_dict(read_settings(config)["model"])
     vocoder = build_vocoder(model, weight_norm=True)
     vocoder.load_state_dict(export_part(run, "vocoder."))
     return vocoder.eval()
@@ -107,7 +107,7 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    settings = json.loads(args.config.read_text())
+    settings = read_settings(args.config)
     audio, length, count = AudioConfig(), settings["frames"] * HOP, settings["segments"]
     store, rng = FeatureStore(args.features), np.random.default_rng(0)
     train = [e for e in store.entries if e.about["split"] == "train" and e.rows["waveform"][1] >= length]

@@ -1,0 +1,52 @@
+"""Configs that say only in what they differ from another one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voxclone.errors import ConfigError
+from voxclone.training.settings import read_settings
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def write(path: Path, **sections: Any) -> Path:
+    path.write_text(json.dumps(sections))
+    return path
+
+
+def test_a_config_changes_another_entry_by_entry(tmp_path) -> None:
+    write(tmp_path / "a.json", model={"rates": [8, 4], "width": 2}, trainer={"steps": 5}, mark={"weight": 1})
+    write(tmp_path / "b.json", extends="a.json", model={"rates": [8]}, mark=None)
+    c = write(tmp_path / "c.json", extends="b.json", trainer={"steps": 9, "seed": 1})
+    assert read_settings(c) == {"model": {"rates": [8], "width": 2}, "trainer": {"steps": 9, "seed": 1}}
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"extends": "a.json"}, "a.json extends itself"),
+        ({"extends": "missing.json"}, "missing.json cannot be read as a config"),
+        ({"extends": ["b.json"]}, "has to be the name of a file"),
+    ],
+)
+def test_what_cannot_be_extended_is_told(tmp_path, sections, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_settings(write(tmp_path / "a.json", **sections))
+
+
+def test_a_config_is_an_object(tmp_path) -> None:
+    (tmp_path / "a.json").write_text("[1]")
+    with pytest.raises(ConfigError, match="holds list"):
+        read_settings(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("stage", ["adversarial", "marked", "gpu"])
+def test_all_stages_of_the_vocoder_are_of_one_model(stage) -> None:
+    first, later = (read_settings(RECIPES / "vocoder" / f"{name}.json") for name in ("config", stage))
+    assert later["model"] == first["model"] and "adversarial" in later
+    assert ("mark" in later, "kept_mark" in later) == (stage == "marked", stage == "gpu")
