@@ -30,6 +30,7 @@ from voxclone.config import SpeakerEncoderConfig
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.checkpoint import export_part
 from voxclone.training.metrics import ErrorCurve, error_curve
+from voxclone.training.settings import read_settings
 
 LENGTHS = (1, 2, 3, 5, 10)  # seconds
 NOISES = 8
@@ -96,7 +97,7 @@ def load_encoder(source: Path, config: Path | None = None) -> SpeakerEncoder:
     if config is None:
         sizes = hub.read_config(source).speaker_encoder
         return hub.build(lambda: SpeakerEncoder(sizes), source / "speaker_encoder.safetensors").eval()
-    settings = json.loads(config.read_text(encoding="utf-8"))
+    settings = read_settings(config)
     encoder = SpeakerEncoder(SpeakerEncoderConfig.from_dict(settings["model"]))
     encoder.load_state_dict(export_part(source, "encoder."))
     return encoder.eval()
