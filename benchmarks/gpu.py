@@ -1,19 +1,22 @@
 """All that a GPU has to say about the kernels, in parts of known length: parity, divisions, times, memory, counters.
 
-    python benchmarks/gpu.py parity times sweep --minutes 2.4 --out somewhere
-    python benchmarks/gpu.py parity compiled times stages counters --minutes 2
+    python benchmarks/gpu.py tests parity sweep times compiled counters --minutes 3.2 --out somewhere
+    python benchmarks/gpu.py times stages profile --minutes 2 --sizes 16x10 4x3 64x3
 
 Parts, in this order whatever is asked for:
 parity      each op's fused form against its reference in float64, in float32, float16 and bfloat16: the worst element
-            within twice the reference's own error. Compiles what follows needs, on all cores.
+            within twice the reference's own error. Compiles what follows needs, on all cores; with `tests`, tests/gpu
+            runs beside.
+sweep       the kernels by how they divide their work. What of blocks and of the last convolution is fastest is what the
+            parts after it take.
 times       V1, V2, V3 and the bundle's vocoder by batch and seconds: plain PyTorch in float32 (with TF32, as it comes)
             and bfloat16, channels innermost, the fused kernels, each with and without a CUDA graph. Medians of CUDA
             events after warming up; memory is the peak beyond weights and inputs.
-compiled    torch.compile (default, max-autotune, graphs) of --compile, which compiles while parity is found.
+compiled    torch.compile of --compile at --sizes: the default, which compiles while parity is found, then max-autotune,
+            both with and without a CUDA graph.
 stages      each stage's residual blocks alone, beside the roofline of a stage that is one kernel.
 profile     which kernels a fused vocoder's time goes into.
-counters    of the three main kernels, by ncu.
-sweep       the kernels by how they divide their work.
+counters    of the main kernels of V2 and V1, by ncu.
 
 Every part runs in processes of its own, so that what fails takes no other with it. What is not reached within --minutes
 is named. On a CPU there is nothing to run.
@@ -28,6 +31,7 @@ import importlib.util
 import itertools
 import json
 import logging
+import math
 import multiprocessing
 import os
 import re
@@ -52,6 +56,7 @@ from gpu_processes import Emit, Processes, Row, Task
 from kernels import VERSIONS, prepare, timed
 from voxclone import hub
 from voxclone.config import VocoderConfig
+from voxclone.kernels.gpu import block, one_channel
 from voxclone.models.vocoder.cost import multiply_adds
 
 _file = Path(voxclone.__file__).parent / "synthesis" / "graphs.py"  # the package around it needs to read sound files
@@ -60,17 +65,18 @@ assert _spec is not None and _spec.loader is not None
 _spec.loader.exec_module(_graphs := importlib.util.module_from_spec(_spec))
 capture_graph = _graphs.capture_graph
 Call = Callable[[], Tensor]
-PARTS = ("parity", "times", "compiled", "stages", "counters", "sweep", "profile")
+PARTS = ("parity", "sweep", "times", "compiled", "stages", "profile", "counters")
 PEAK_FLOPS, PEAK_BYTES = 790e12, 4.3e12  # of an H200 in bfloat16, as measured on such a chip
 FORMS = {
     "eager float32": ("reference", torch.float32, False, False),  # mode, dtype, channels innermost, graph
     "eager bfloat16": ("reference", torch.bfloat16, False, False),
+    "eager bfloat16, graph": ("reference", torch.bfloat16, False, True),
     "fused bfloat16": ("fused", torch.bfloat16, False, False),
     "fused bfloat16, graph": ("fused", torch.bfloat16, False, True),
     "auto bfloat16": ("auto", torch.bfloat16, False, False),
     "auto bfloat16, graph": ("auto", torch.bfloat16, False, True),
+    "fused bfloat16, graph, usual divisions": ("fused", torch.bfloat16, False, True),  # for short inputs, too
     "fused without blocks": ("fused", torch.bfloat16, False, False),
-    "eager bfloat16, graph": ("reference", torch.bfloat16, False, True),
     "channels-last bfloat16": ("fused", torch.bfloat16, True, False),
     "fused float32": ("fused", torch.float32, False, False),
     "fused float16": ("fused", torch.float16, False, False),
@@ -80,14 +86,16 @@ COMPILED = {"compiled": None, "compiled max-autotune": "max-autotune-no-cudagrap
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["parity", "times"], choices=PARTS)
+    parser.add_argument("parts", nargs="*", default=["parity", "times"], choices=("tests", *PARTS))
     parser.add_argument("--vocoders", nargs="+", default=["V1", "V2", "bundle", "V3"])
     parser.add_argument("--sizes", nargs="+", default=["16x10", "1x3"], help="batch x seconds, the first ones first")
     parser.add_argument("--compile", nargs="+", default=["V1", "V2"])
-    parser.add_argument("--forms", type=int, default=len(FORMS), help="how many of the forms, in their order")
+    parser.add_argument("--forms", nargs="+", type=int, default=list(range(len(FORMS))), help="by number, from 0")
+    parser.add_argument("--kernels", nargs="+", default=[""], help="of the sweep: how their names begin")
     parser.add_argument("--lengths", nargs="+", type=int, default=list(LENGTHS), help="of parity")
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--processes", type=int, default=14, help="at once, where the GPU is not timed")
+    parser.add_argument("--first", type=float, default=0.55, help="of the time: that parity may take")
     parser.add_argument("--quick-sweep", action="store_true", help="one division of each kernel and size")
     parser.add_argument("--out", type=Path, help="also write the rows there, as they come")
     parser.add_argument("--name", help="of a file in benchmarks/results to write")
@@ -118,9 +126,10 @@ class Measurement:
             args.out.mkdir(parents=True, exist_ok=True)
         if "compiled" in args.parts:
             fork = multiprocessing.get_context("fork")
-            self.turns = {each: fork.Event() for each in itertools.product(args.compile, COMPILED)}
+            pairs = [(vocoder, form) for form in COMPILED for vocoder in args.compile]
+            self.turns = {each: fork.Event() for each in pairs}
             for (vocoder, form), turn in self.turns.items():
-                work = compiling(vocoder, form, args.sizes[0], turn)
+                work = compiling(vocoder, form, args.sizes, turn)
                 self.processes.start(Task(f"{form} {vocoder}", work, 60 * args.minutes))
 
     def record(self, row: Row) -> None:
@@ -142,19 +151,23 @@ class Measurement:
 
     def parity(self) -> None:
         tasks = [Task("environment", lambda emit: emit({"environment": describe_environment()}), 20)]
+        if "tests" in self.args.parts:
+            seconds = self.args.first * (self.end - time.monotonic()) - 4
+            tasks += [Task("tests", testing(seconds), seconds + 2)]
         short = [torch.bfloat16, torch.float16]
-        tasks += [Task(name, checking_parity(name, self.args.lengths, short), 60) for name in names()]
         if {"times", "profile", "stages", "counters"} & set(self.args.parts):
-            tasks[1:1] = [Task(f"warm {each}", warming(each), 60) for each in self.args.vocoders]
+            tasks += [Task(f"warm {each}", warming(each, self.args.forms), 80) for each in self.args.vocoders]
         if "sweep" in self.args.parts:
-            found = gpu_sweep.candidates(self.args.quick_sweep)
-            tasks += [Task(f"check {i}", checking(found[i::24]), 50) for i in range(min(24, len(found)))]
+            found = gpu_sweep.candidates(self.args.kernels, self.args.quick_sweep)
+            tasks += [Task(f"check {i}", checking(found[i::12]), 50) for i in range(min(12, len(found)))]
+        tasks += [Task(name, checking_parity(name, self.args.lengths, short), 60) for name in names()]
         exact = [torch.float32]  # last, since it compiles longest: a task for each length
         tasks += [
             Task(f"{name} float32 {length}", checking_parity(name, [length], exact), 60)
             for length, name in itertools.product(self.args.lengths, names())
         ]
-        rows = self.run("parity", tasks, self.args.processes, time.monotonic() + 0.55 * (self.end - time.monotonic()))
+        latest = time.monotonic() + self.args.first * (self.end - time.monotonic())
+        rows = self.run("parity", tasks, self.args.processes, latest)
         parities = [row for row in rows if "op" in row]
         by_op = {name: [row for row in parities if row["op"] == name] for name in names()}
         for name, found_rows in by_op.items():
@@ -182,16 +195,24 @@ class Measurement:
         self.run("profile", [Task(f"profile {each}", profiling(each, self.args.sizes[0]), 15) for each in vocoders])
 
     def counters(self) -> None:
-        self.run("counters", [Task("counters", counting, 25)])
+        self.run("counters", [Task("counters", counting, 40)])
 
     def sweep(self) -> None:
         bad = {key(row) for row in self.rows if "failed" in row and "division" in row}
-        left = [each for each in gpu_sweep.candidates(self.args.quick_sweep) if key(each.row()) not in bad]
+        left = [
+            each
+            for each in gpu_sweep.candidates(self.args.kernels, self.args.quick_sweep)
+            if key(each.row()) not in bad
+        ]
         errors = {key(row): row["error"] for row in self.rows if "error" in row and "division" in row}
         while left and time.monotonic() < self.end:  # again after the one that ended the process
             done = {key(row) for row in self.run("sweep", [Task("sweep", sweeping(left), 90)]) if "division" in row}
             left = [each for each in left if key(each.row()) not in done][0 if done else 1 :]
         timed_rows = [row for row in self.rows if "ms" in row and "division" in row]
+        right = [row for row in timed_rows if errors.get(key(row), math.inf) < 0.02]
+        block.PARTS, one_channel.VALUES = gpu_sweep.fastest(right)  # of the processes that are forked from here on
+        self.record({"task": "picked", "blocks": block.PARTS, "to one channel": one_channel.VALUES})
+        print("picked", block.PARTS, one_channel.VALUES)
         for kernel, size in dict.fromkeys((row["kernel"], row["size"]) for row in timed_rows):
             alike = sorted((row for row in timed_rows if (row["kernel"], row["size"]) == (kernel, size)), key=_ms)
             print(f"{kernel}, {size}:", *(f"{_short(row)}{_wrong(errors.get(key(row)))}" for row in alike[:7]))
@@ -242,26 +263,44 @@ def until_broken(what: Callable[[gpu_sweep.Candidate], Row], found: list[gpu_swe
             return
 
 
-def warming(vocoder: str) -> Callable[[Emit], None]:
+def testing(seconds: float) -> Callable[[Emit], None]:
+    """What tests/gpu says."""
+
+    def work(emit: Emit) -> None:
+        command = [sys.executable, "-m", "pytest", "tests/gpu", "-q", "-n", "5", "-p", "no:cacheprovider"]
+        with subprocess.Popen(command, cwd=Path(__file__).parents[1], text=True, stdout=-1, stderr=-1) as running:
+            try:
+                said, errors = running.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                said, errors = running.communicate()
+        failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR", "E  "))]
+        emit({"tests": said.strip().splitlines()[-1:], "failures": failed[:40], "errors": errors[-500:]})
+
+    return work
+
+
+def warming(vocoder: str, wanted: list[int]) -> Callable[[Emit], None]:
     """Compile what a vocoder's fused forms need, so that it is in the folders of what was compiled."""
 
     @torch.inference_mode()
     def work(emit: Emit) -> None:
         begun = time.monotonic()
         given = prepared(vocoder, 0.5, 1)
-        for each in (name for name in FORMS if name.startswith("fused") and "graph" not in name):
-            form(each, *given)()
+        for each in (list(FORMS)[number] for number in wanted):
+            if not each.startswith("eager") and "graph" not in each:
+                form(each, *given)()
         torch.cuda.synchronize()
         emit({"warm": vocoder, "seconds": round(time.monotonic() - begun, 1)})
 
     return work
 
 
-def timing(vocoder: str, sizes: list[str], count: int) -> Callable[[Emit], None]:
+def timing(vocoder: str, sizes: list[str], wanted: list[int]) -> Callable[[Emit], None]:
     def work(emit: Emit) -> None:
         for size in sizes:
             batch, seconds = sized(size)
-            for row in whole(vocoder, batch, seconds, list(FORMS)[:count]):
+            for row in whole(vocoder, batch, seconds, [list(FORMS)[number] for number in wanted]):
                 emit({"vocoder": vocoder, "size": size, **row})
 
     return work
@@ -289,18 +328,22 @@ def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
     if innermost:
         made = channels_last(made)
     if "without" in name:
-        made = without_blocks(made)
+        made = patched(made, {"block.serves": lambda device: False})
+    if "usual" in name:
+        made = patched(made, {"block.FEW": 0, "convolution.FEW": 0})
     return capture_graph(made, ()) if captured else made
 
 
-def without_blocks(call: Call) -> Call:
-    """The same with a kernel for each convolution of the residual blocks."""
+def patched(call: Call, changed: dict[str, Any]) -> Call:
+    """The same with names in `voxclone.kernels.gpu` that stand for something else."""
 
-    def patched() -> Tensor:
-        with mock.patch("voxclone.kernels.gpu.block.serves", return_value=False):
+    def work() -> Tensor:
+        with contextlib.ExitStack() as stack:
+            for name, value in changed.items():
+                stack.enter_context(mock.patch(f"voxclone.kernels.gpu.{name}", value))
             return call()
 
-    return patched
+    return work
 
 
 def run(vocoder: nn.Module, module: nn.Module, inputs: tuple[Tensor, Tensor], mode: str, dtype: torch.dtype) -> Call:
@@ -361,23 +404,29 @@ def clock(call: Call, seconds: float = 0.25) -> dict[str, float]:
     return {"ms": round(1e3 * statistics.median(times), 4), "peak_mib": round(peak, 1)}
 
 
-def compiling(name: str, wanted: str, size: str, turn: Any) -> Callable[[Emit], None]:
-    """Compiles at once, and measures when it is its turn."""
+def compiling(name: str, wanted: str, sizes: list[str], turn: Any) -> Callable[[Emit], None]:
+    """Compiles at once, or, where that tries kernels on the GPU, when it is its turn; measures when it is its turn."""
 
     @torch.inference_mode()
     def work(emit: Emit) -> None:
-        batch, seconds = sized(size)
-        vocoder, inputs = prepared(name, seconds, batch)
-        begun = time.monotonic()
-        compiled = torch.compile(vocoder, mode=COMPILED[wanted])
-        call = run(vocoder, compiled, inputs, "reference", torch.bfloat16)  # type: ignore[arg-type]  # it is a module
-        call()
-        torch.cuda.synchronize()
-        took = round(time.monotonic() - begun, 1)
-        row = {"vocoder": name, "size": size, "form": f"{wanted} bfloat16", "compile_seconds": took}
+        if COMPILED[wanted] is not None:
+            turn.wait()
+        calls = []
+        for size in sizes:
+            batch, seconds = sized(size)
+            vocoder, inputs = prepared(name, seconds, batch)
+            begun = time.monotonic()
+            compiled = torch.compile(vocoder, mode=COMPILED[wanted], dynamic=False)
+            call = run(vocoder, compiled, inputs, "reference", torch.bfloat16)  # type: ignore[arg-type]  # it is a module
+            call()
+            torch.cuda.synchronize()
+            took = round(time.monotonic() - begun, 1)
+            emit({"compiled": name, "size": size, "form": wanted, "compile_seconds": took})
+            calls.append((call, {"vocoder": name, "size": size, "compile_seconds": took}))
         turn.wait()
-        emit({**row, **clock(call)})
-        emit({**row, "form": f"{wanted} bfloat16, graph", **clock(capture_graph(call, ()))})
+        for call, row in calls:
+            emit({**row, "form": f"{wanted} bfloat16", **clock(call)})
+            emit({**row, "form": f"{wanted} bfloat16, graph", **clock(capture_graph(call, ()))})
 
     return work
 
@@ -447,16 +496,16 @@ COUNTERS = {
 COUNTED = (
     "import torch, sys; sys.path.insert(0, 'benchmarks'); from gpu import form, prepared; "
     "torch.set_grad_enabled(False);"
-    "given = prepared('V1', 3.0, 4); form('fused bfloat16', *given)(); torch.cuda.synchronize()"
+    "[form('fused bfloat16', *prepared(each, 10.0, 16))() for each in ('V2', 'V1')]; torch.cuda.synchronize()"
 )
 
 
 def counting(emit: Emit) -> None:
-    """What ncu says of the first launches of each kernel in V1."""
+    """What ncu says of each kernel's launches in V2, and of the first ones in V1."""
     tool = shutil.which("ncu") or "/usr/local/cuda/bin/ncu"
     command = [tool, "--clock-control", "none", "--csv", "--metrics", ",".join(COUNTERS), "--print-units", "base"]
-    command += ["-k", "regex:conv1d_kernel|residual_block", "--launch-count", "40"]
-    done = subprocess.run([*command, sys.executable, "-c", COUNTED], capture_output=True, text=True, timeout=24)
+    command += ["-k", "regex:conv1d_kernel|one_channel|residual_block", "--launch-count", "60"]
+    done = subprocess.run([*command, sys.executable, "-c", COUNTED], capture_output=True, text=True, timeout=38)
     found: dict[str, Row] = {}
     for line in done.stdout.splitlines():
         cells = re.findall(r'"([^"]*)"', line)

@@ -19,7 +19,7 @@ from voxclone.kernels.pulse_source import pulse_source, pulse_source_reference
 from voxclone.kernels.snake import anti_aliased_snake, anti_aliased_snake_reference
 from voxclone.layers.snake import half_band_filter
 
-LENGTHS = (1, 2, 6, 511, 512, 513, 4097)
+LENGTHS = (1, 2, 6, 511, 512, 513, 4097, 50001)  # short inputs are divided otherwise
 SLOPE = 0.1
 
 
@@ -33,6 +33,9 @@ def cases(length: int, dtype: torch.dtype) -> Iterator[tuple[str, Callable[..., 
     for channels in (20, 80):
         given = [torch.randn(2, channels, length), weight(130, channels, 7), torch.randn(130)]
         yield f"conv1d {channels}", conv1d_door, conv1d_reference, [*given, 9, 3, SLOPE, True]
+    for channels in (8, 32):
+        given = [torch.randn(2, channels, length), weight(1, channels, 7), torch.randn(1)]
+        yield f"conv1d {channels} to one channel", conv1d_door, conv1d_reference, [*given, 3, 1, SLOPE, True]
     for channels in (32, 256):
         given = [torch.randn(2, channels, length), weight(channels, channels // 2, 16), torch.randn(channels // 2)]
         yield f"conv_transpose1d {channels}", conv_transpose1d_door, conv_transpose1d_reference, [*given, 8, 4, SLOPE]

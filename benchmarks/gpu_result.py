@@ -20,7 +20,7 @@ from typing import Any
 from environment import RESULTS
 
 Row = dict[str, Any]
-PARTS = ("times", "stages", "profile", "sweep")
+PARTS = ("times", "compiled", "stages", "profile", "counters", "sweep")
 SHOWN = ("eager float32", "eager bfloat16", "channels-last bfloat16", "fused bfloat16", "fused bfloat16, graph")
 
 
@@ -37,6 +37,8 @@ def main() -> None:
     last = next(run["environment"] for run in reversed(runs) if run["environment"] is not None)
     result: Row = {"environment": last | {"commit": runs[-1]["commit"]}}
     result |= {"assembled": shlex.join(["python", "benchmarks/gpu_result.py", *args.runs]), "runs": runs}
+    result |= {"tests": [without(row, "part", "task") for row in rows if "tests" in row]}
+    result |= {"picked": [without(row, "part", "task") for row in rows if row["task"] == "picked"]}
     result |= {"parity": list(parities(rows)), "checks": checks(rows)}
     result |= {part: [without(row, "part", "task") for row in rows if is_of(row, part)] for part in PARTS}
     result["not_reached"] = [reason(row) for row in rows if "failed" in row or "left_out" in row]
@@ -59,7 +61,8 @@ def environment(folder: Path, rows: list[Row]) -> Row | None:
 
 
 def is_of(row: Row, part: str) -> bool:
-    return row["part"] == part and "failed" not in row and "left_out" not in row
+    own = "failed" not in row and "left_out" not in row and row["task"] != "picked"
+    return own and (row["part"] == part or (part == "compiled" and "compile_seconds" in row))
 
 
 def without(row: Row, *keys: str) -> Row:
@@ -72,13 +75,23 @@ def reason(row: Row) -> Row:
 
 
 def parities(rows: list[Row]) -> Iterator[Row]:
-    """A row for each op and dtype: of how many lengths, how many hold, and the worst error in parts of its bound."""
+    """A row for each op and dtype, of the last run that has it: of how many lengths, how many hold, and the worst error
+    in parts of its bound.
+    """
     found = [row for row in rows if "holds" in row]
     for op, dtype in dict.fromkeys((row["op"], row["dtype"]) for row in found):
         alike = [row for row in found if (row["op"], row["dtype"]) == (op, dtype)]
+        alike = [row for row in alike if row["run"] == alike[-1]["run"]]
         worst = max(row["error"] / row["bound"] for row in alike)
         held = sum(row["holds"] for row in alike)
-        yield {"op": op, "dtype": dtype, "lengths": len(alike), "hold": held, "worst_of_bound": round(worst, 3)}
+        yield {
+            "run": alike[-1]["run"],
+            "op": op,
+            "dtype": dtype,
+            "lengths": len(alike),
+            "hold": held,
+            "worst_of_bound": round(worst, 3),
+        }
 
 
 def checks(rows: list[Row]) -> dict[str, Row]:

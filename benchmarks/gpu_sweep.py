@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from voxclone.kernels.conv1d import conv1d_reference
-from voxclone.kernels.gpu import block, fourier, pulses, snake
+from voxclone.kernels.gpu import block, fourier, one_channel, pulses, snake
 from voxclone.kernels.gpu.convolution import Tile, convolve, pack
 from voxclone.kernels.gpu.nvrtc import Function, machine_code
 from voxclone.kernels.istft_head import istft_head_reference
@@ -26,7 +27,7 @@ from voxclone.kernels.snake import anti_aliased_snake_reference
 from voxclone.layers.snake import half_band_filter
 
 SLOPE, BATCH, FRAMES = 0.1, 16, 861  # 10 s
-DILATIONS = {3: (1, 1, 3, 1, 5, 1), 1: (1, 1)}
+V1_BLOCK = (1, 1, 3, 1, 5, 1)
 Made = tuple[Callable[[], Tensor], Callable[[], Tensor]]  # the kernel's call, and what it should make
 
 
@@ -43,9 +44,10 @@ class Candidate(NamedTuple):
         return {"kernel": self.kernel, "size": self.size, "division": list(self.division)}
 
 
-def candidates(quick: bool = False) -> list[Candidate]:
-    """All of them; `quick` takes the first one of each size."""
-    made = [*blocks(), *convolutions(), *heads(), *others()]
+def candidates(kernels: Sequence[str], quick: bool = False) -> list[Candidate]:
+    """All of those whose kernel's name begins with one of `kernels`; `quick` takes the first one of each size."""
+    every = [*blocks(), *to_one(), *convolutions(), *heads(), *others()]
+    made = [each for each in every if each.kernel.startswith(tuple(kernels))]
     if not quick:
         return made
     return list({(each.kernel, each.size): each for each in reversed(made)}.values())[::-1]
@@ -85,7 +87,6 @@ def convolutions() -> Iterator[Candidate]:
         (256, 1024, 3, 8 * FRAMES, [*wider, *wide[:6]]),
         (128, 128, 3, 64 * FRAMES, wide[:7]),
         (64, 64, 3, 128 * FRAMES, middle[:6]),
-        (32, 1, 7, 256 * FRAMES, [(128, 16, 32, 4, 3), (256, 16, 32, 4, 3), (512, 16, 32, 8, 3), (256, 16, 32, 4, 4)]),
     ]
     for channels, columns, taps, length, tiles in sizes:
         for tile, slope in itertools.product(tiles, (SLOPE, 1.0)):
@@ -113,37 +114,33 @@ def convolution(channels: int, columns: int, taps: int, length: int, tile: tuple
 
 
 def blocks() -> Iterator[Candidate]:
-    """By warpgroup products: groups of 128 threads, parts of 64 rows of each, pieces of weights on the way."""
-    wide = [(2, 2, 4), (4, 1, 4), (2, 2, 3), (2, 1, 4), (3, 1, 4)]
-    tried: list[tuple[int, int, Sequence[int], int, list[tuple[int, int, int]]]] = [
-        (128, 7, (5, 1), 64, wide),
-        (128, 3, (5, 1), 64, wide),
-        (128, 11, (5, 1), 64, wide),
-        (64, 7, DILATIONS[3], 128, [(3, 3, 4), (2, 4, 4), (4, 2, 4), (2, 3, 4), (3, 2, 4), (3, 3, 3), (2, 2, 4)]),
-        (64, 7, (5, 1), 128, [(2, 2, 3), (2, 2, 4), (2, 4, 4), (3, 3, 4), (1, 4, 3)]),
-        (32, 7, DILATIONS[3], 256, [(3, 6, 4), (2, 8, 4), (4, 4, 4), (2, 4, 4), (2, 6, 4), (3, 6, 8), (1, 8, 4)]),
-        (16, 7, DILATIONS[3], 128, [(3, 10, 4), (2, 8, 4), (4, 6, 4), (2, 4, 4), (1, 8, 4), (3, 10, 8), (4, 4, 8)]),
-        (8, 7, DILATIONS[3], 256, [(3, 10, 4), (2, 8, 4), (4, 6, 4), (2, 4, 4), (3, 10, 8), (4, 4, 8)]),
-        (64, 3, DILATIONS[3], 128, [(3, 3, 4), (2, 4, 4), (4, 2, 4)]),
-        (64, 11, DILATIONS[3], 128, [(3, 3, 4), (2, 4, 4), (4, 2, 4)]),
+    """By warpgroup products: groups of 128 threads, parts of 64 rows of each, pieces of weights on the way, at once."""
+    tried: list[tuple[int, Sequence[int], int, list[tuple[int, int, int, int]]]] = [
+        (8, V1_BLOCK, 256, [(2, 12, 0, 3), (2, 8, 0, 4), (2, 16, 0, 2), (1, 16, 0, 5), (4, 8, 0, 2), (1, 24, 0, 3)]),
+        (16, V1_BLOCK, 128, [(2, 8, 0, 2), (2, 6, 0, 3), (1, 8, 0, 4), (4, 4, 0, 2), (1, 12, 0, 2), (2, 6, 4, 3)]),
+        (32, V1_BLOCK, 64, [(4, 4, 4, 1), (2, 4, 4, 2), (2, 5, 4, 2), (1, 8, 4, 2), (3, 3, 4, 2), (2, 8, 4, 1)]),
+        (64, V1_BLOCK, 128, [(3, 3, 4, 1), (4, 2, 4, 1), (2, 4, 4, 1), (1, 4, 3, 2), (2, 2, 3, 2)]),
+        (128, (5, 1), 64, [(4, 1, 4, 1), (2, 2, 4, 1)]),
     ]
-    for channels, taps, dilations, length, divisions in tried:
-        for division in divisions:
+    for channels, dilations, length, divisions in tried:
+        for division, taps in itertools.product(divisions, (3, 7, 11)):
             yield residual_block(channels, taps, tuple(dilations), 2, length * FRAMES, division)
     for channels, dilations, length, divisions in (
-        (128, (3, 12), 8, [(2, 2, 3), (4, 1, 3)]),
-        (128, (12,), 8, [(2, 2, 3), (2, 1, 4), (4, 1, 3)]),
-        (120, (3, 12), 8, [(2, 2, 3), (2, 1, 4), (4, 1, 3)]),
-        (120, (12,), 8, [(2, 2, 3), (2, 1, 4), (3, 1, 4)]),
-        (64, (3, 12), 64, [(3, 3, 4), (2, 4, 4), (4, 2, 4), (2, 2, 4)]),
-        (32, (3, 12), 256, [(3, 6, 4), (2, 8, 4), (2, 4, 4)]),
+        (128, (12,), 8, [(4, 1, 4, 1), (2, 1, 4, 1)]),
+        (64, (3, 12), 64, [(3, 3, 4, 1), (4, 2, 4, 1), (2, 2, 3, 2)]),
+        (32, (3, 12), 256, [(4, 4, 4, 1), (2, 4, 4, 2), (2, 5, 4, 2), (3, 5, 4, 1)]),
     ):
         for division in divisions:
             yield residual_block(channels, 7, dilations, 1, length * FRAMES, division)
 
 
 def residual_block(
-    channels: int, taps: int, dilations: tuple[int, ...], together: int, length: int, division: tuple[int, int, int]
+    channels: int,
+    taps: int,
+    dilations: tuple[int, ...],
+    together: int,
+    length: int,
+    division: tuple[int, int, int, int],
 ) -> Candidate:
     shape = block.Shape(channels, taps, dilations, together, SLOPE, True, division)
 
@@ -171,6 +168,26 @@ def residual_block(
 
     kind = f"block of {len(dilations)}, {'in pairs' if together == 2 else 'single'}"
     return Candidate(kind, f"{channels} channels, {taps} taps", division, length, make)
+
+
+def to_one() -> Iterator[Candidate]:
+    """HiFi-GAN's last convolution of V2, V1 and V3, by values that a program holds."""
+    for channels, values in itertools.product((8, 32), (1024, 2048, 4096, 8192)):
+        yield last(channels, values)
+
+
+def last(channels: int, values: int) -> Candidate:
+    def make(batch: int, length: int) -> Made:
+        x, weight, bias = drawn(batch, channels, length), drawn_weight(1, channels, 7).float(), drawn(1).float()
+        rows, packed = x.transpose(1, 2).contiguous(), pack(weight)
+        given: dict[str, Any] = {"padding": 3, "dilation": 1, "slope": 0.01, "tanh": True, "dtype": torch.float32}
+
+        def call() -> Tensor:
+            return one_channel.convolve_to_one(rows, packed, bias, values=values, **given)
+
+        return call, lambda: conv1d_reference(x.float(), weight, bias, 3, 1, 0.01, True).transpose(1, 2)
+
+    return Candidate("to one channel", f"{channels} channels", (values,), 256 * FRAMES, make)
 
 
 def heads() -> Iterator[Candidate]:
@@ -242,6 +259,25 @@ def source(samples: int, warps: int) -> Candidate:
         return call, lambda: pulse_source_reference(*given)
 
     return Candidate("source", "hop 256", (samples, warps), FRAMES, make)
+
+
+def fastest(rows: Sequence[dict[str, Any]]) -> tuple[dict[int, tuple[int, int, int, int]], int]:
+    """What was fastest over all sizes of each width of blocks of pairs, and of the convolutions to one channel.
+
+    Args:
+        rows: Of `clock`. A division that failed at one size is none; a width without rows keeps what it has.
+    """
+    sums: dict[tuple[str, Any, tuple[int, ...]], list[float]] = {}
+    for row in rows:
+        if "division" in row and row["kernel"].startswith(("block of", "to one")) and "single" not in row["kernel"]:
+            width = block.width_of(int(row["size"].split()[0])) if row["kernel"].startswith("block") else 0
+            sums.setdefault((row["kernel"][:5], width, tuple(row["division"])), []).append(row.get("ms", math.inf))
+    picked: dict[tuple[str, int], tuple[int, ...]] = {}
+    for kernel, width, division in sorted(sums, key=lambda each: sum(sums[each])):
+        if math.isfinite(sum(sums[kernel, width, division])):
+            picked.setdefault((kernel, width), division)
+    divisions = {width: division for (_, width), division in picked.items() if width}
+    return block.PARTS | divisions, picked.get(("to on", 0), (one_channel.VALUES,))[0]  # type: ignore[return-value]  # as written
 
 
 def averaged(

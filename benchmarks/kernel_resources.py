@@ -3,9 +3,9 @@
     python benchmarks/kernel_resources.py
 
 For each kernel, shape and architecture: registers of a thread, bytes on the stack, which are spilled registers, bytes
-of shared memory, and whether tensor-core instructions are in the code. Fails where a bound is broken: a spill, more
-shared memory than a multiprocessor has, or no tensor-core instruction. Also how many operations the bundled vocoder
-asks a GPU for in plain PyTorch.
+of shared memory, tensor-core instructions in the code, and waits for them. Fails where a bound is broken: a spill, more
+shared memory than a multiprocessor has, no tensor-core instruction, or a wait for each. Also how many operations the
+bundled vocoder asks a GPU for in plain PyTorch.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ from launches import operations
 from voxclone.kernels.gpu import block, nvrtc
 from voxclone.kernels.gpu.convolution import conv1d_kernel, tile_for
 from voxclone.kernels.gpu.fourier import OVERLAP, SPECTRUM, overlap_kernel, spectrum_kernel
+from voxclone.kernels.gpu.one_channel import VALUES, one_channel_kernel
 from voxclone.kernels.gpu.pulses import FRAMES, SAMPLES, frames_kernel, samples_kernel
 from voxclone.kernels.gpu.snake import EDGE, TIMES, snake_kernel
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 SHARED_BYTES = {80: 163 * 1024, 90: 227 * 1024, 100: 227 * 1024}  # that one program may have
 REGISTERS = 65536  # of a multiprocessor
+WAITS = 4  # in the code: of two convolutions, before a piece of weights and at the end
 STACK_BYTES = {"source: samples": 32, "snake": 40}  # where sine and cosine reduce huge angles
 STACK_BYTES |= {"convolution 256 to 256": 48, "convolution 32 to 32": 8}  # divided as an H200 measured them fastest,
 STACK_BYTES |= {"turned spectrum": 1056, "overlap-add": 32}  # and the head, which "auto" does not take
@@ -46,14 +48,14 @@ Row = dict[str, Any]
 Shape = tuple[str, Any, dict[str, Any], int, int]  # name, kernel, constants, warps, stages
 
 
-def convolution(channels_in: int, channels_out: int, taps: int, dtype: str, tanh: bool = False) -> Shape:
-    tile = tile_for(channels_in, channels_out, DTYPES[dtype])
+def convolution(channels_in: int, channels_out: int, taps: int, dtype: str, rows: int = 10**6) -> Shape:
+    tile = tile_for(channels_in, channels_out, DTYPES[dtype], rows)
     constants = {
         "TAPS": taps,
         "CHANNELS_IN": channels_in,
         "CHANNELS_OUT": channels_out,
         "SLOPE": SLOPE,
-        "TANH": tanh,
+        "TANH": False,
         "HAS_BIAS": True,
         "HAS_RESIDUAL": channels_in == channels_out,
         "HAS_TOTAL": False,
@@ -61,7 +63,7 @@ def convolution(channels_in: int, channels_out: int, taps: int, dtype: str, tanh
         "COLUMNS": tile.columns,
         "DEPTH": tile.depth,
     }
-    name = f"convolution {channels_in} to {channels_out}, {taps} taps{', tanh' if tanh else ''}"
+    name = f"convolution {channels_in} to {channels_out}, {taps} taps{', few' if rows < 10**6 else ''}"
     return name, conv1d_kernel, constants, tile.warps, tile.stages
 
 
@@ -93,7 +95,7 @@ def head(channels: int, n_fft: int, hop: int) -> list[Shape]:
     ]
 
 
-WITHOUT_PRODUCTS = ("source: frames", "source: samples", "overlap-add", "snake")  # of tensor cores: float32 throughout
+WITHOUT_PRODUCTS = ("to one channel", "source:", "overlap-add", "snake")  # of tensor cores: float32 throughout
 V1_BLOCK = (1, 1, 3, 1, 5, 1)
 
 
@@ -101,10 +103,14 @@ def shapes(dtype: str) -> Iterator[Shape]:
     """The Triton kernels as the generators call them."""
     yield convolution(80, 240, 7, dtype)  # the bundled vocoder's first, in the mel's own dtype
     yield convolution(80, 512, 7, dtype)
+    yield convolution(256, 256, 11, dtype, 2000)  # of one short utterance
     yield convolution(512, 2048, 3, dtype)  # the first upsampling of V1: 8 phases of 256 channels
     for channels, taps in ((256, 11), (128, 11), (64, 11), (32, 7), (8, 3)):
         yield convolution(channels, channels, taps, dtype)
-    yield convolution(32, 1, 7, dtype, tanh=True)
+    for channels in (32, 8):
+        sums = {"TAPS": 7, "CHANNELS": channels, "SLOPE": SLOPE, "TANH": True, "HAS_BIAS": True}
+        sums |= {"ROWS": VALUES // channels, "DEPTH": channels}
+        yield f"to one channel from {channels}", one_channel_kernel, sums, 4, 3
     if dtype != "fp32":  # of which no vocoder asks for a fused head
         yield from head(120, 128, 32)
     yield "source: frames", frames_kernel, {"FRAMES": FRAMES}, 4, 1
@@ -159,9 +165,12 @@ def compiled_blocks(dtype: str, architectures: list[int], wanted: list[str]) -> 
     """As `compiled`, of the CUDA C++ kernel, which is for Hopper alone and has no form in float32."""
     for name, shape in blocks(dtype):
         if 90 in architectures and any(part in name for part in wanted):
-            code = nvrtc.Compiler().compile(block.source(shape.width), shape.options(), "90a")
-            row: Row = {"kernel": name, "sm": 90, "dtype": dtype, "warps": 4 * shape.divided[0]}
-            yield _printed(row | {"shared_bytes": shape.shared_bytes} | _usage(code))
+            for few in (False, True):
+                made = block.divided_for(shape, 1, 1 if few else 10**6)
+                code = nvrtc.Compiler().compile(block.source(made.width), made.options(), "90a")
+                row: Row = {"kernel": f"{name}{', few' if few else ''}", "sm": 90, "dtype": dtype}
+                row |= {"warps": 4 * made.divided[0], "shared_bytes": made.shared_bytes}
+                yield _printed(row | _usage(code))
 
 
 def _printed(row: Row) -> Row:
@@ -181,6 +190,8 @@ def faults(row: Row) -> Iterator[str]:
     products = row["dtype"] != "fp32" and not row["kernel"].startswith(WITHOUT_PRODUCTS)
     if products and not row["tensor_core_instructions"]:
         yield "no tensor-core instruction"
+    if row["waits_for_products"] > WAITS:
+        yield f"{row['waits_for_products']} waits for products: the compiler has one wait for another"
 
 
 POINTERS: dict[str, str | None] = dict.fromkeys(("weight", "x", "bias", "residual", "out"))
@@ -194,6 +205,8 @@ def _signature(kernel: Any, constants: dict[str, Any], dtype: str) -> dict[str, 
     kinds |= {"scale": "fp32", "hidden": "fp32"}
     if kernel not in (conv1d_kernel, snake_kernel):
         kinds |= {"out": "*fp32", "bias": "*fp32"}
+    if kernel is one_channel_kernel:
+        kinds["weight"] = "*fp32"
     return {name: "constexpr" if name in constants else kinds.get(name, "i32") for name in kernel.arg_names}
 
 
@@ -212,6 +225,7 @@ def _usage(cubin: bytes) -> dict[str, int]:
         "registers": int(re.findall(r"REG:(\d+)", usage)[0]),
         "stack_bytes": int(re.findall(r"STACK:(\d+)", usage)[0]),
         "tensor_core_instructions": len(re.findall(r"\b(?:HMMA|HGMMA|UTCHMMA|UTCQMMA|OMMA)\b", assembly)),
+        "waits_for_products": len(re.findall(r"\bWARPGROUP\.DEPBAR\b", assembly)),
     }
 
 

@@ -3,6 +3,7 @@
 // Each thread is a fiber; warps run one after another from barrier to barrier, forwards or backwards. Copies and products
 // happen at once, their registers as the PTX manual lays them out. Shared memory begins as NaN and ends in a guard.
 
+#include <cmath>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
@@ -146,15 +147,24 @@ static inline void commit_products() {}
 template <int STILL>
 static inline void wait_for_products() {}
 
-static void multiply_rows(float (&sums)[WIDTH / 8][4], const uint4* left, const uint4* right, int plane) {
+static inline int same_in_warp(int value) { return value; }
+
+struct Rows {
+    const uint4* place;
+    int second;
+};
+static inline Rows rows_at(const uint4* place, int second) { return {place, second}; }
+static inline Rows operator+(Rows rows, int more) { return {rows.place + more, rows.second}; }
+
+static void multiply_rows(float (&sums)[WIDTH / 8][4], Rows left, Rows right) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
     for (int chunk = 0; chunk < WIDTH / 8; ++chunk)
         for (int each = 0; each < 4; ++each) {
             const int row = 16 * warp + lane / 4 + 8 * (each / 2), column = 8 * chunk + 2 * (lane % 4) + each % 2;
             double sum = 0;
             for (int k = 0; k < 16; ++k)
-                sum += (double)host::value(((const unsigned short*)&left[k / 8 * plane + row])[k % 8]) *
-                       host::value(((const unsigned short*)&right[k / 8 * WIDTH + column])[k % 8]);
+                sum += (double)host::value(((const unsigned short*)&left.place[k / 8 * left.second + row])[k % 8]) *
+                       host::value(((const unsigned short*)&right.place[k / 8 * right.second + column])[k % 8]);
             sums[chunk][each] += (float)sum;
         }
 }

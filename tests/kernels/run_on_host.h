@@ -22,7 +22,8 @@ extern "C" int run(const void* x, const void* weights, const void* biases, void*
                    const int* plan, int batch, int backwards) {
     Plan read;
     std::memcpy(&read, plan, sizeof read);
-    const int used = 2 * CHUNKS * read.plane + STAGES * PIECE;
+    const int all = read.count * ((read.taps + TOGETHER - 1) / TOGETHER) * (WIDTH / DEPTH);
+    const int used = 2 * CHUNKS * read.plane + (STAGES ? STAGES : all) * PIECE;
     given = {(const uint4*)x, (const uint4*)weights, (const float*)biases, (uint4*)out, length, sums, scale, read};
     host::entry = enter;
     for (int item = 0; item < batch; ++item)

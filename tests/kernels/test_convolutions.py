@@ -121,6 +121,20 @@ def test_registration_passes_opcheck(name: str) -> None:
     torch.library.opcheck(fused, (given[0].requires_grad_(), *given[1:]))
 
 
+@pytest.mark.parametrize("mode", ["auto", "fused", "reference"])
+def test_what_is_read_in_one_dtype_is_made_in_another(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXCLONE_KERNELS", mode)
+    x, kernel, *_ = conv1d_arguments(9)
+    with torch.no_grad():
+        made = conv1d(x.bfloat16(), kernel, padding=5, slope=SLOPE, dtype=torch.float32)
+        expected = conv1d(x.bfloat16().float(), kernel, padding=5, slope=SLOPE)
+        assert made.dtype == torch.float32 and torch.equal(made, expected)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert conv1d(x, kernel, padding=5, dtype=torch.float32).dtype == torch.bfloat16
+    given = x.bfloat16().requires_grad_(), kernel, None, 5, 1, SLOPE, False, torch.float32
+    torch.library.opcheck(fused_conv1d, given)
+
+
 def test_the_doors_take_what_the_ops_take(monkeypatch: pytest.MonkeyPatch) -> None:
     x, kernel, bias, padding, dilation, slope, tanh = conv1d_arguments(19)
     up, up_kernel, up_bias, stride, up_padding, _ = conv_transpose1d_arguments(9)

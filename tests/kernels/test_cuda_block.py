@@ -18,16 +18,21 @@ Case = tuple[Tensor, Tensor, Tensor]
 Check = Callable[[Case], bool]
 Host = Callable[[list[str], str], ctypes.CDLL]
 SLOPE = 0.1
-PAIRS = Shape(16, 5, (1, 1, 3, 1), 2, SLOPE, True, (1, 2, 4))
+PAIRS = Shape(16, 5, (1, 1, 3, 1), 2, SLOPE, True, (1, 2, 4, 1))
+EIGHT = replace(PAIRS, channels=8, division=(1, 2, 0, 1))
 SHAPES = {
-    "V1 at 128 channels": Shape(128, 11, (5, 1), 2, SLOPE, True, (2, 1, 4)),
-    "V1 at 64": Shape(64, 7, (1, 1, 3, 1, 5, 1), 2, SLOPE, True, (1, 2, 4)),
-    "at 32, float16": Shape(32, 3, (1, 1, 3, 1, 5, 1), 2, SLOPE, False, (2, 1, 3)),
-    "V2's last": Shape(8, 11, (1, 1, 3, 1, 5, 1), 2, SLOPE, True, (1, 3, 5)),
-    "V3": Shape(64, 7, (3, 12), 1, SLOPE, True, (1, 2, 3)),
-    "the bundle's": Shape(120, 5, (2, 6), 1, SLOPE, True, (1, 1, 3)),
-    "one": Shape(16, 3, (12,), 1, SLOPE, True, (1, 1, 3)),
-    "without neighbours": Shape(16, 1, (1, 1), 2, SLOPE, True, (1, 1, 4)),
+    "V1 at 128 channels": Shape(128, 11, (5, 1), 2, SLOPE, True, (2, 1, 4, 1)),
+    "V1 at 64": Shape(64, 7, (1, 1, 3, 1, 5, 1), 2, SLOPE, True, (1, 2, 4, 1)),
+    "at 32, float16": Shape(32, 3, (1, 1, 3, 1, 5, 1), 2, SLOPE, False, (2, 1, 3, 1)),
+    "V2 at 16": Shape(16, 7, (1, 1, 3, 1, 5, 1), 2, SLOPE, True, (1, 2, 0, 2)),
+    "V2's last": Shape(8, 11, (1, 1, 3, 1, 5, 1), 2, SLOPE, True, (1, 3, 0, 3)),
+    "V2's last, 3 taps, float16": Shape(8, 3, (1, 1, 3, 1, 5, 1), 2, SLOPE, False, (2, 1, 0, 1)),
+    "V2's last by a ring": Shape(8, 7, (1, 1, 3, 1, 5, 1), 2, SLOPE, True, (1, 3, 5, 1)),
+    "V3": Shape(64, 7, (3, 12), 1, SLOPE, True, (1, 2, 3, 1)),
+    "the bundle's": Shape(120, 5, (2, 6), 1, SLOPE, True, (1, 1, 3, 1)),
+    "one": Shape(16, 3, (12,), 1, SLOPE, True, (1, 1, 3, 1)),
+    "one at 8": Shape(8, 3, (12,), 1, SLOPE, True, (1, 1, 0, 1)),
+    "without neighbours": Shape(16, 1, (1, 1), 2, SLOPE, True, (1, 1, 4, 1)),
 }
 
 
@@ -65,8 +70,9 @@ def run(on_host: Host, shape: Shape, length: int, backwards: bool = False, old: 
 
 @pytest.mark.parametrize("bfloat16", [True, False])
 @pytest.mark.parametrize("length", [1, 2, 4, PAIRS.times - 1, PAIRS.times, PAIRS.times + 1, 1025])
-def test_parity(length: int, bfloat16: bool, on_host: Host, rounds_as_well: Check) -> None:
-    assert rounds_as_well(run(on_host, replace(PAIRS, bfloat16=bfloat16), length))
+@pytest.mark.parametrize("shape", [PAIRS, EIGHT])
+def test_parity(shape: Shape, length: int, bfloat16: bool, on_host: Host, rounds_as_well: Check) -> None:
+    assert rounds_as_well(run(on_host, replace(shape, bfloat16=bfloat16), length))
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -75,49 +81,57 @@ def test_shapes(name: str, on_host: Host, rounds_as_well: Check) -> None:
     assert rounds_as_well(run(on_host, SHAPES[name], 150))
 
 
-@pytest.mark.parametrize("shape", [PAIRS, replace(PAIRS, per_residual=1)])
+@pytest.mark.parametrize("shape", [PAIRS, replace(PAIRS, per_residual=1), EIGHT])
 def test_no_thread_waits_for_an_earlier_one(shape: Shape, on_host: Host) -> None:
     made = []
     for backwards in (False, True):
         torch.manual_seed(0)
-        made.append(run(on_host, replace(shape, division=(2, 1, 4)), 200, backwards)[0])
+        made.append(run(on_host, replace(shape, division=(2, 1, shape.divided[2], 1)), 200, backwards)[0])
     assert torch.equal(*made) and bool(made[0].isfinite().all())
 
 
 MUTATIONS = {
-    "one tap": ("(tap - taps / 2) * dilation", "((tap < 3 ? tap : 2) - taps / 2) * dilation"),
-    "dilation": ("const int dilation = plan.dilations[index];", "const int dilation = 1;"),
-    "start": ("const bool inside = time >= 0", "const bool inside = time >= -1"),
-    "end": ("time < length;\n                if (row", "time < length - 1;\n                if (row"),
+    "one tap": ("from * dilation + depth", "(from < 3 ? from : 2) * dilation + depth"),
+    "dilation": ("dilation = plan.dilations[index];", "dilation = 1;"),
+    "start": ("(unsigned int)(start + row) <", "(unsigned int)(start + row + 1) < 1 +"),
+    "end": ("(unsigned int)length;", "(unsigned int)length - 1;"),
     "read beyond the end": ("if (time >= 0 && time < length && 8", "if (time >= 0 && time < length + 1 && 8"),
     "halo": ("edge += dilation * (taps / 2);", "edge += dilation * (taps / 2) + (index == 0);"),
-    "slope": ("value < 0 ? value * SLOPE", "value < 0 ? value * 0.2f"),
+    "slope": ("fmaxf(value, value * slope)", "fmaxf(value, value * (slope < 1 ? 0.2f : 1.0f))"),
     "residual": ("if (adds) {", "if (false) {"),
     "activation undone": ("value * (1.0f / SLOPE)", "value"),
     "activation at first": ("activated(read.w)}", "read.w}"),
-    "activation between": ("if (!ends) one", "if (false) one"),
+    "activation between": ("index == plan.count - 1 ? 1.0f : SLOPE", "1.0f"),
     "sum": ("if (sums) before", "if (false) before"),
     "scale": ("pair_of(scale * (", "pair_of(1.0f * ("),
-    "pieces of weights": ("piece % STAGES * PIECE;\n                begin", "0;\n                begin"),
+    "pieces of weights": ("(STAGES + !STAGES) : piece) * PIECE, WIDTH", "1 : 0) * PIECE, WIDTH"),
     "biases of the next": ("biases += WIDTH;", ";"),
-    "half of the rows": ("16 * warp + 8 * half", "16 * warp"),
-    "parts": ("first + 64 * part + 16", "first + 16"),
+    "half of the rows": ("64 * part + 8 * half;\n                    const bool", "64 * part;\n const bool"),
+    "parts": ("own + 64 * part + 8 * half;\n", "own + 8 * half;\n"),
     "item": ("x += (size_t)blockIdx.y", "x += (size_t)0"),
-    "barrier in the ring": ("__syncthreads();\n                fetch", "fetch"),
     "barrier before the last": ("    __syncthreads();\n#pragma unroll 4", "#pragma unroll 4"),
 }
+OF_A_RING = {"barrier in the ring": ("__syncthreads();\n                        fetch", "fetch")}
+OF_TWO_TAPS = {
+    "the last tap": ("tap > taps - 2 ? taps - 2 : tap", "false ? 0 : tap"),
+    "the second of two": ("TOGETHER == 2 ? dilation : plane", "TOGETHER == 2 ? 1 : plane"),
+    "all weights": ("STAGES ? PIECE : pieces * PIECE", "PIECE"),
+    "barrier before a convolution": ("__syncthreads();\n            }", "}"),
+}
+MUTANTS = [(name, PAIRS) for name in (*MUTATIONS, *OF_A_RING)] + [(name, EIGHT) for name in (*MUTATIONS, *OF_TWO_TAPS)]
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
-def test_a_mutant_is_caught(name: str, on_host: Host, rounds_as_well: Check) -> None:
-    shape = replace(PAIRS, division=(2, 2, 4))
-    fair = [rounds_as_well(run(on_host, shape, 300, backwards, *MUTATIONS[name])) for backwards in (False, True)]
+@pytest.mark.parametrize(("name", "shape"), MUTANTS)
+def test_a_mutant_is_caught(name: str, shape: Shape, on_host: Host, rounds_as_well: Check) -> None:
+    shape = replace(shape, division=(2, 2, shape.divided[2], 1))
+    mutation = (MUTATIONS | OF_A_RING | OF_TWO_TAPS)[name]
+    fair = [rounds_as_well(run(on_host, shape, 300, backwards, *mutation)) for backwards in (False, True)]
     assert not all(fair)
 
 
 def test_parted_threads_and_writes_beyond_are_noticed(on_host: Host) -> None:
     for old, new in (
-        ("if (row >= span - edge) continue;", "if (lane == 3) __syncthreads();"),
+        ("wait_for_products<0>();", "if (lane == 3) __syncthreads();"),
         ("each < (span + 7) / 8 * 8 * CHUNKS", "each < 2 * (span + 7) / 8 * 8 * CHUNKS + 9000"),
     ):
         assert bool(run(on_host, PAIRS, 60, False, old, new)[0].isnan().all())
@@ -125,10 +139,10 @@ def test_parted_threads_and_writes_beyond_are_noticed(on_host: Host) -> None:
 
 def test_what_it_serves() -> None:
     kernels = [torch.zeros(8, 8, 3)] * 2
-    found = block.shapes_of(torch.zeros(1, 8, 5, dtype=torch.bfloat16), kernels, [1, 3], [1, 1], 1, SLOPE)
+    found = block.shapes_of(torch.zeros(99, 8, 5, dtype=torch.bfloat16), kernels, [1, 3], [1, 1], 1, SLOPE)
     shapes = [Shape(8, 3, (each,), 1, SLOPE, True) for each in (1, 3)]
     assert found == [(shapes[0], slice(0, 1)), (shapes[1], slice(1, 2))]
-    assert shapes[0].width == 16
+    assert shapes[0].width == 8
     for x, weights, slope in (
         (torch.zeros(1, 8, 5), kernels, SLOPE),  # float32
         (torch.zeros(1, 12, 5, dtype=torch.float16), [torch.zeros(12, 12, 3)] * 2, SLOPE),
@@ -137,6 +151,14 @@ def test_what_it_serves() -> None:
         (torch.zeros(1, 8, 5, dtype=torch.float16), kernels, 0.0),  # a leaky ReLU that cannot be undone
     ):
         assert block.shapes_of(x, weights, [1, 3], [2], 1, slope) is None
+
+
+def test_short_inputs_are_divided_into_more() -> None:
+    shape = Shape(64, 11, (1, 1, 3, 1, 5, 1), 2, SLOPE, True)
+    few, many = block.divided_for(shape, 1, 2000), block.divided_for(shape, 16, 20000)
+    assert many == shape and few.times < shape.times and block.fits(few)
+    for channels in (8, 16, 32, 64):
+        assert block.fits(block.divided_for(replace(shape, channels=channels), 1, 1))
 
 
 @pytest.mark.parametrize("channels", [8, 16, 32, 64, 120, 128])

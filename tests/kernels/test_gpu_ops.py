@@ -42,6 +42,19 @@ CALLS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor], Callable[[]
         conv1d.conv1d_reference,
         lambda: (torch.randn(2, 12, 21), weight(20, 12, 7), torch.randn(20), 9, 3, SLOPE, True),
     ),
+    "conv1d, read in bfloat16 and made in float32": (
+        conv1d._on_gpu,
+        conv1d.conv1d_reference,
+        lambda: (torch.randn(2, 12, 21).bfloat16(), weight(20, 12, 7), None, 3, 1, SLOPE, False, torch.float32),
+    ),
+    "conv1d to one channel": (
+        conv1d._on_gpu,
+        conv1d.conv1d_reference,
+        lambda: (
+            *(torch.randn(2, 8, 21).bfloat16(), weight(1, 8, 7), torch.randn(1), 3, 1, SLOPE, True),
+            torch.float32,
+        ),
+    ),
     "conv_transpose1d": (
         conv_transpose1d._on_gpu,
         conv_transpose1d.conv_transpose1d_reference,
@@ -102,7 +115,8 @@ def test_blocks_are_called_where_they_serve(
     monkeypatch: pytest.MonkeyPatch, on_host: Callable[[list[str], str], ctypes.CDLL]
 ) -> None:
     torch.manual_seed(0)
-    monkeypatch.setattr(block, "PARTS", {16: (2, 1, 4)})
+    monkeypatch.setattr(block, "PARTS", {16: (2, 1, 4, 1)})
+    monkeypatch.setattr(block, "SMALL_PARTS", block.PARTS)
     monkeypatch.setattr(nvrtc, "find", lambda: "somewhere")
     monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=77))

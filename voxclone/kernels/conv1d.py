@@ -23,17 +23,19 @@ def conv1d(
     dilation: int = 1,
     slope: float = 1.0,
     tanh: bool = False,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Convolve leaky_relu(x) and, if asked, take the tanh of it. Stride 1, one group.
 
     Args:
         x: (B, C, T), any strides.
-        weight: (C', C, K). It and the bias are used in the dtype of x, or of torch.autocast.
+        weight: (C', C, K). It and the bias are used in `dtype`.
         bias: (C',).
         padding: Zeros at both ends.
         dilation: Steps from one tap to the next.
         slope: Of the leaky ReLU; 1 is none.
         tanh: Whether the output's tanh is taken.
+        dtype: That is computed in, of the output too; None is that of x. Within torch.autocast it is autocast's.
 
     Returns:
         (B, C', T + 2 padding - dilation (K - 1)). Of the fused form the channels are innermost in memory.
@@ -41,25 +43,41 @@ def conv1d(
     op = "conv1d" if weight.shape[0] > 1 else "conv1d to one channel"
     if fused_serves(op, x, weight, *() if bias is None else (bias,)):
         fused = conv1d_on_cpu if runs_directly(x) else _fused
-        made: Tensor = fused(in_autocast(x), weight, bias, padding, dilation, slope, tanh)
+        dtype = None if torch.is_autocast_enabled(x.device.type) else dtype
+        made: Tensor = fused(in_autocast(x), weight, bias, padding, dilation, slope, tanh, dtype)
         return made
-    return conv1d_reference(x, weight, bias, padding, dilation, slope, tanh)
+    return conv1d_reference(x, weight, bias, padding, dilation, slope, tanh, dtype)
 
 
 def conv1d_reference(
-    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, slope: float, tanh: bool
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    padding: int,
+    dilation: int,
+    slope: float,
+    tanh: bool,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """What `conv1d` computes, in plain PyTorch."""
+    x = x if dtype is None else x.to(dtype)
     x = F.leaky_relu(x, slope) if slope != 1 else x
     y = F.conv1d(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), padding=padding, dilation=dilation)
     return torch.tanh(y) if tanh else y
 
 
 def conv1d_on_cpu(
-    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, slope: float, tanh: bool
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    padding: int,
+    dilation: int,
+    slope: float,
+    tanh: bool,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """The fused form on a CPU."""
-    rows = to_rows(x)
+    rows = to_rows(x if dtype is None else x.to(dtype))
     rows = F.leaky_relu(rows, slope) if slope != 1 else rows
     y = convolve_rows(rows, weight, bias, padding, dilation)
     return from_rows(y.tanh_() if tanh else y)
@@ -70,18 +88,40 @@ _fused = torch.library.custom_op("voxclone::conv1d", mutates_args=())(conv1d_on_
 
 @_fused.register_kernel("cuda")
 def _on_gpu(
-    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, slope: float, tanh: bool
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    padding: int,
+    dilation: int,
+    slope: float,
+    tanh: bool,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     from voxclone.kernels.gpu.convolution import convolve, pack
+    from voxclone.kernels.gpu.one_channel import convolve_to_one
 
-    rows, taps = x.transpose(1, 2).contiguous(), packed(weight, x.dtype, pack)
-    bias = None if bias is None else packed(bias, x.dtype, Tensor.contiguous)
-    return convolve(rows, taps, bias, padding=padding, dilation=dilation, slope=slope, tanh=tanh).transpose(1, 2)
+    dtype = dtype or x.dtype
+    taps, bias = packed(weight, dtype, pack), None if bias is None else packed(bias, dtype, Tensor.contiguous)
+    rows = x.transpose(1, 2).contiguous()
+    given: dict[str, Any] = {"padding": padding, "dilation": dilation, "slope": slope, "tanh": tanh}
+    if weight.shape[0] == 1:
+        return convolve_to_one(rows, taps, bias, dtype=dtype, **given).transpose(1, 2)
+    return convolve(rows.to(dtype), taps, bias, **given).transpose(1, 2)
 
 
 @_fused.register_fake
-def _shape(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, *_: Any) -> Tensor:
-    return empty_rows(x, weight.shape[0], x.shape[2] + 2 * padding - dilation * (weight.shape[2] - 1))
+def _shape(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    padding: int,
+    dilation: int,
+    slope: float,
+    tanh: bool,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    made = empty_rows(x, weight.shape[0], x.shape[2] + 2 * padding - dilation * (weight.shape[2] - 1))
+    return made if dtype is None else made.to(dtype)
 
 
 gradients_of(_fused, conv1d_reference)

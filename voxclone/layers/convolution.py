@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from voxclone.kernels.conv1d import conv1d
@@ -11,8 +12,8 @@ from voxclone.kernels.conv_transpose1d import conv_transpose1d
 class Conv1d(nn.Conv1d):
     """`nn.Conv1d` of stride 1 and one group, with the leaky ReLU before it and the tanh after it in one op."""
 
-    def forward(self, x: Tensor, slope: float = 1.0, tanh: bool = False) -> Tensor:
-        """(B, C, T) to (B, C', T'), of leaky_relu(x, slope)."""
+    def forward(self, x: Tensor, slope: float = 1.0, tanh: bool = False, dtype: torch.dtype | None = None) -> Tensor:
+        """(B, C, T) to (B, C', T'), of leaky_relu(x, slope); computed in `dtype`, if given."""
         assert isinstance(self.padding, tuple)
         return conv1d(
             x,
@@ -22,6 +23,7 @@ class Conv1d(nn.Conv1d):
             dilation=self.dilation[0],
             slope=slope,
             tanh=tanh,
+            dtype=dtype,
         )
 
 

@@ -19,7 +19,11 @@ from voxclone.kernels.packing import packed_together
 MOST_CHANNELS = 128
 WHOLE_BLOCKS = 64  # channels up to which a block is one launch
 SHARED_BYTES = 227 * 1024
-PARTS = {16: (2, 8, 4), 32: (4, 4, 4), 64: (3, 3, 4), 128: (4, 1, 4)}  # by width: groups, parts of a group, stages
+# By width: groups, parts of a group, stages, thread blocks that a multiprocessor holds
+PARTS = {8: (2, 12, 0, 3), 16: (2, 8, 0, 2), 32: (4, 4, 4, 1), 64: (3, 3, 4, 1), 128: (4, 1, 4, 1)}
+# The same where those would make fewer than `FEW` thread blocks, half of what an H200 holds: for latency
+SMALL_PARTS = {8: (4, 2, 0, 2), 16: (4, 2, 0, 2), 32: (4, 1, 4, 1), 64: (4, 1, 4, 1), 128: (2, 1, 4, 1)}
+FEW = 66
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,10 @@ class Shape:
         taps: Of each convolution.
         dilations: Of each convolution.
         per_residual: Convolutions before each addition.
-        slope: Of the leaky ReLU, above 0: what residuals are added to is its value undone.
+        slope: Of the leaky ReLU, above 0 and at most 1: what residuals are added to is its value undone.
         bfloat16: Or float16.
-        division: Groups of 128 threads, parts of 64 rows that each makes, pieces of weights on the way; None is
-            as `PARTS` says.
+        division: Groups of 128 threads, parts of 64 rows that each makes, pieces of weights on the way (0 for all,
+            which then stay), thread blocks at once; None is as `PARTS` says.
     """
 
     channels: int
@@ -43,7 +47,7 @@ class Shape:
     per_residual: int
     slope: float
     bfloat16: bool
-    division: tuple[int, int, int] | None = None
+    division: tuple[int, int, int, int] | None = None
 
     @property
     def width(self) -> int:
@@ -51,13 +55,13 @@ class Shape:
         return width_of(self.channels)
 
     @property
-    def divided(self) -> tuple[int, int, int]:
+    def divided(self) -> tuple[int, int, int, int]:
         """As `division`; a piece of weights less on the way where memory is short."""
         if self.division is not None:
             return self.division
-        groups, parts, stages = PARTS[self.width]
-        fewer = replace(self, division=(groups, parts, stages))
-        return groups, parts, stages if fewer.shared_bytes <= SHARED_BYTES else 3
+        groups, parts, stages, at_once = PARTS[self.width]
+        fits = replace(self, division=PARTS[self.width]).shared_bytes <= SHARED_BYTES
+        return groups, parts, stages if fits else 3, at_once
 
     @property
     def halo(self) -> int:
@@ -67,13 +71,13 @@ class Shape:
     @property
     def times(self) -> int:
         """That a thread block makes: as many rows as the first convolution makes, less what the others need beyond."""
-        groups, parts, _ = self.divided
+        groups, parts, *_ = self.divided
         return 64 * groups * parts - 2 * (self.halo - self.dilations[0] * (self.taps // 2))
 
     @property
     def plane(self) -> int:
         """Rows of a buffer: all that is read, the rows that are not kept as well."""
-        groups, parts, _ = self.divided
+        groups, parts, *_ = self.divided
         edge, most = 0, 0
         for dilation in self.dilations:
             reach = dilation * (self.taps // 2)
@@ -84,7 +88,9 @@ class Shape:
     @property
     def shared_bytes(self) -> int:
         """Of a thread block."""
-        return 2 * self.plane * self.width * 2 + self.divided[2] * min(self.width, 64) * self.width * 2
+        together, stages = taps_together(self.width), self.divided[2]
+        pieces = stages or len(self.dilations) * -(-self.taps // together)  # where all stay, each is a tap's
+        return 2 * self.plane * self.width * 2 + pieces * together * min(self.width, 64) * self.width * 2
 
     @property
     def plan(self) -> tuple[int, ...]:
@@ -94,7 +100,7 @@ class Shape:
 
     def options(self) -> list[str]:
         """The macros of `block.cu`."""
-        groups, parts, stages = self.divided
+        groups, parts, stages, at_once = self.divided
         values = {
             "BFLOAT16": int(self.bfloat16),
             "CHANNELS": self.channels,
@@ -102,6 +108,7 @@ class Shape:
             "GROUPS": groups,
             "PARTS": parts,
             "STAGES": stages,
+            "BLOCKS": at_once,
             "PER_RESIDUAL": self.per_residual,
             "SLOPE": f"{float(self.slope)!r}f",
         }
@@ -109,8 +116,13 @@ class Shape:
 
 
 def width_of(channels: int) -> int:
-    """Channels in shared memory: a power of two, at least the 16 of tensor cores."""
-    return max(16, 1 << (channels - 1).bit_length())
+    """Channels in shared memory: a power of two, at least 8."""
+    return max(8, 1 << (channels - 1).bit_length())
+
+
+def taps_together(width: int) -> int:
+    """Of a product, which sums over 16 values."""
+    return 2 if width == 8 else 1
 
 
 def serves(device: torch.device) -> bool:
@@ -120,7 +132,8 @@ def serves(device: torch.device) -> bool:
 
 def fits(shape: Shape) -> bool:
     """Whether a thread block has the memory, and makes anything."""
-    return len(shape.dilations) <= 6 and shape.shared_bytes <= SHARED_BYTES and shape.times >= 64 and shape.slope > 0
+    served = len(shape.dilations) <= 6 and shape.taps >= taps_together(shape.width) and 0 < shape.slope <= 1
+    return served and shape.shared_bytes <= SHARED_BYTES and shape.times >= 64
 
 
 def shapes_of(
@@ -148,9 +161,15 @@ def shapes_of(
             shape = Shape(channels, min(taps), tuple(dilations[part]), per_residual, slope, x.dtype == torch.bfloat16)
             if len(taps) > 1 or not fits(shape):
                 return None
-            found.append((shape, part))
+            found.append((divided_for(shape, x.shape[0], x.shape[2]), part))
         first += size
     return found
+
+
+def divided_for(shape: Shape, batch: int, length: int) -> Shape:
+    """The same, divided into more thread blocks where the usual ones are few."""
+    small = replace(shape, division=SMALL_PARTS[shape.width])
+    return small if batch * -(-length // shape.times) < FEW and fits(small) else shape
 
 
 def mean_of_blocks(
@@ -204,8 +223,11 @@ def instructions(width: int) -> str:
     registers = ", ".join(f"%{index}" for index in range(width // 2))
     sums = ", ".join(f'"+f"(sums[{index // 4}][{index % 4}])' for index in range(width // 2))
     name = f"wgmma.mma_async.sync.aligned.m64n{width}k16.f32.DTYPE.DTYPE"
-    product = f"{{{registers}}}, %{width // 2}, %{width // 2 + 1}, yes, 1, 1, 0, 0;"
-    text = f'"{{ .reg .pred yes; setp.eq.u32 yes, 0, 0; {name} {product} }}" : {sums} : "l"(a), "l"(b)'
+    halves = [f"%{width // 2 + index}" for index in range(3)]
+    begin = ".reg .pred yes; .reg .b64 a, b; setp.eq.u32 yes, 0, 0;"
+    begin += f" mov.b64 a, {{{halves[0]}, {halves[2]}}}; mov.b64 b, {{{halves[1]}, {halves[2]}}};"
+    product = f"{name} {{{registers}}}, a, b, yes, 1, 1, 0, 0;"
+    text = f'"{{ {begin} {product} }}" : {sums} : "r"(left.low), "r"(right.low), "r"(8)'
     header = Path(__file__).with_name("instructions.cuh").read_text(encoding="utf-8")
     return header.replace("WIDE_PRODUCT_BFLOAT16", text.replace("DTYPE", "bf16")).replace(
         "WIDE_PRODUCT_FLOAT16", text.replace("DTYPE", "f16")
@@ -213,7 +235,10 @@ def instructions(width: int) -> str:
 
 
 def pieces(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
-    """All convolutions' weights (C', C, K) as the ring takes them: (N, K, C / 8, C', 8), filled up with zeros."""
+    """All convolutions' weights (C', C, K) as `block.cu` takes them: (N, K, C / 8, C', 8), filled up with zeros.
+
+    Of 8 channels (N, K + 1, 1, 8, 8), taps two by two: the last tap follows a zero one.
+    """
     return packed_together(weights, dtype, _pieces, "pieces")
 
 
@@ -229,7 +254,10 @@ def _pieces(weights: Sequence[Tensor]) -> Tensor:
         width = width_of(channels)
         filled = weight.new_zeros(width, width, taps)
         filled[:channels, :channels] = weight
-        made.append(filled.view(width, width // 8, 8, taps).permute(3, 1, 0, 2).reshape(-1))
+        in_order = filled.view(width, width // 8, 8, taps).permute(3, 1, 0, 2)
+        if taps_together(width) == 2:
+            in_order = torch.cat([in_order[:-1], torch.zeros_like(in_order[-1:]), in_order[-1:]])
+        made.append(in_order.reshape(-1))
     return torch.cat(made).contiguous()
 
 

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from voxclone.kernels.packing import packed
 
+FEW = 66  # programs, half of what an H200 holds at once: below that smaller ones, for latency
+
 
 class Tile(NamedTuple):
     """How much of the product one program makes, and with how many warps and pipeline stages."""
@@ -28,12 +30,21 @@ class Tile(NamedTuple):
     stages: int
 
 
-def tile_for(channels_in: int, channels_out: int, dtype: torch.dtype) -> Tile:
-    """In 16 bits, and for one channel, as an H200 measured it fastest; else, in float32, so that no register spills."""
+def tile_for(channels_in: int, channels_out: int, dtype: torch.dtype, rows: int) -> Tile:
+    """In 16 bits as an H200 measured it fastest, or smaller where those are few; in float32 so that no register spills.
+
+    Args:
+        channels_in: C.
+        channels_out: C'.
+        dtype: Of the input.
+        rows: That are made, of all items.
+    """
     columns, depth = block(channels_out, 256), block(channels_in, 64)
     if dtype == torch.float32 and columns > 16:
         return Tile(64, min(columns, 64), min(depth, 32), 4, 2)
-    return Tile(64 if columns == 256 else 128, columns, depth, 4, 3)
+    usual = Tile(64 if columns == 256 else 128, columns, depth, 4, 3)
+    programs = triton.cdiv(rows, usual.rows) * triton.cdiv(channels_out, columns)
+    return Tile(64, min(columns, 64), depth, 4, 4) if programs < FEW and columns > 16 else usual
 
 
 def block(channels: int, most: int) -> int:
@@ -81,7 +92,7 @@ def convolve(
     batch, length = x.shape[:2]
     length_out = length + 2 * padding - dilation * (taps - 1) if length_out is None else length_out
     out = x.new_empty(batch, length_out, channels_out) if total is None else total
-    tile = tile or tile_for(channels_in, channels_out, x.dtype)
+    tile = tile or tile_for(channels_in, channels_out, x.dtype, batch * length_out)
     grid = (triton.cdiv(length_out, tile.rows), triton.cdiv(channels_out, tile.columns), batch)
     numbers = (length, length_out, padding, dilation, scale)
     conv1d_kernel[grid](

@@ -41,7 +41,7 @@ __device__ __forceinline__ void copy_later(uint4* place, const uint4* read) {
 }
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 __device__ __forceinline__ void wait_for_copies() {  // but for those of the last STAGES - 3 commits
-    asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 3) : "memory");
+    asm volatile("cp.async.wait_group %0;" ::"n"(STAGES ? STAGES - 3 : 0) : "memory");
 }
 
 // What this thread wrote to shared memory is seen by the products after the next barrier.
@@ -53,16 +53,20 @@ __device__ __forceinline__ void wait_for_products() {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(STILL) : "memory");
 }
 
-// Where a product reads: its rows lie 16 bytes apart, its second 8 channels `plane` rows after its first.
-__device__ __forceinline__ unsigned long long described(const uint4* place, int plane) {
-    unsigned int address = (unsigned int)__cvta_generic_to_shared(place);
-    return (unsigned long long)((address & 0x3ffff) >> 4) | (unsigned long long)plane << 16 | 8ull << 32;
-}
+__device__ __forceinline__ int same_in_warp(int value) { return __shfl_sync(0xffffffff, value, 0); }
 
-// sums (64 by WIDTH, of a group of 128 threads) += 64 rows of 16 channels by 16 rows of WIDTH weights.
-__device__ __forceinline__ void multiply_rows(float (&sums)[WIDTH / 8][4], const uint4* left, const uint4* right,
-                                              int plane) {
-    unsigned long long a = described(left, plane), b = described(right, WIDTH);
+// Where a product reads, the lower half of its descriptor: rows of 8 channels lie 16 bytes apart, 8 values more `second`
+// rows after the first. The upper half is 8, the rows from 8 rows to the next.
+struct Rows {
+    unsigned int low;
+};
+__device__ __forceinline__ Rows rows_at(const uint4* place, int second) {
+    return {(unsigned int)__cvta_generic_to_shared(place) >> 4 | (unsigned int)second << 16};
+}
+__device__ __forceinline__ Rows operator+(Rows rows, int more) { return {rows.low + more}; }
+
+// sums (64 by WIDTH, of a group of 128 threads) += 64 rows of 16 values by 16 rows of WIDTH weights.
+__device__ __forceinline__ void multiply_rows(float (&sums)[WIDTH / 8][4], Rows left, Rows right) {
 #if BFLOAT16
     asm volatile(WIDE_PRODUCT_BFLOAT16);
 #else
@@ -71,4 +75,3 @@ __device__ __forceinline__ void multiply_rows(float (&sums)[WIDTH / 8][4], const
 }
 
 #endif
-

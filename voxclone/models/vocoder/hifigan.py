@@ -138,7 +138,7 @@ class HiFiGAN(UpsamplingTrunk):
         Raises:
             ModelError: The mel has another shape.
         """
-        waveform: Tensor = self.conv_post(self.features(mel).to(mel.dtype), OUTPUT_LEAKY_SLOPE, tanh=True)
+        waveform: Tensor = self.conv_post(self.features(mel), OUTPUT_LEAKY_SLOPE, tanh=True, dtype=mel.dtype)
         return waveform.squeeze(1)
 
 
