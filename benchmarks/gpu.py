@@ -12,11 +12,11 @@ sweep       the kernels by how they divide their work. What of blocks and of the
 times       V1, V2, V3 and the bundle's vocoder by batch and seconds: plain PyTorch in float32 (with TF32, as it comes)
             and bfloat16, channels innermost, the fused kernels, each with and without a CUDA graph. Medians of CUDA
             events after warming up; memory is the peak beyond weights and inputs.
-compiled    torch.compile of --compile at --sizes: the default, which compiles while parity is found, then max-autotune,
-            both with and without a CUDA graph.
+compiled    torch.compile of --compile at --sizes, which compiles while parity is found, with and without a CUDA graph.
 stages      each stage's residual blocks alone, beside the roofline of a stage that is one kernel.
 profile     which kernels a fused vocoder's time goes into.
 counters    of the main kernels of V2 and V1, by ncu.
+autotuned   as compiled, with max-autotune; compiles at its turn, since it tries kernels on the GPU.
 
 Every part runs in processes of its own, so that what fails takes no other with it. What is not reached within --minutes
 is named. On a CPU there is nothing to run.
@@ -65,7 +65,7 @@ assert _spec is not None and _spec.loader is not None
 _spec.loader.exec_module(_graphs := importlib.util.module_from_spec(_spec))
 capture_graph = _graphs.capture_graph
 Call = Callable[[], Tensor]
-PARTS = ("parity", "sweep", "times", "compiled", "stages", "profile", "counters")
+PARTS = ("parity", "sweep", "times", "compiled", "stages", "profile", "counters", "autotuned")
 PEAK_FLOPS, PEAK_BYTES = 790e12, 4.3e12  # of an H200 in bfloat16, as measured on such a chip
 FORMS = {
     "eager float32": ("reference", torch.float32, False, False),  # mode, dtype, channels innermost, graph
@@ -81,7 +81,8 @@ FORMS = {
     "fused float32": ("fused", torch.float32, False, False),
     "fused float16": ("fused", torch.float16, False, False),
 }
-COMPILED = {"compiled": None, "compiled max-autotune": "max-autotune-no-cudagraphs"}
+USUAL = {"block.FEW": 0, "convolution.FEW": 0}  # long inputs' divisions for all
+AUTOTUNED = "max-autotune-no-cudagraphs"
 
 
 def main() -> None:
@@ -93,6 +94,7 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", type=int, default=list(range(len(FORMS))), help="by number, from 0")
     parser.add_argument("--kernels", nargs="+", default=[""], help="of the sweep: how their names begin")
     parser.add_argument("--lengths", nargs="+", type=int, default=list(LENGTHS), help="of parity")
+    parser.add_argument("--ops", default="", help="of parity: a regular expression")
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--processes", type=int, default=14, help="at once, where the GPU is not timed")
     parser.add_argument("--first", type=float, default=0.55, help="of the time: that parity may take")
@@ -120,17 +122,16 @@ class Measurement:
         self.rows: list[Row] = []
         self.part = ""
         self.processes = Processes(self.record)
-        self.turns: dict[tuple[str, str], Any] = {}
+        self.turns: dict[str, Any] = {}
         self.faults: collections.Counter[str] = collections.Counter()
         if args.out:
             args.out.mkdir(parents=True, exist_ok=True)
         if "compiled" in args.parts:
             fork = multiprocessing.get_context("fork")
-            pairs = [(vocoder, form) for form in COMPILED for vocoder in args.compile]
-            self.turns = {each: fork.Event() for each in pairs}
-            for (vocoder, form), turn in self.turns.items():
-                work = compiling(vocoder, form, args.sizes, turn)
-                self.processes.start(Task(f"{form} {vocoder}", work, 60 * args.minutes))
+            self.turns = {each: fork.Event() for each in args.compile}
+            for vocoder, turn in self.turns.items():
+                work = compiling(vocoder, None, args.sizes, turn)
+                self.processes.start(Task(f"compiled {vocoder}", work, 60 * args.minutes))
 
     def record(self, row: Row) -> None:
         self.rows.append({"part": self.part, **row})
@@ -156,20 +157,22 @@ class Measurement:
             tasks += [Task("tests", testing(seconds), seconds + 2)]
         short = [torch.bfloat16, torch.float16]
         if {"times", "profile", "stages", "counters"} & set(self.args.parts):
-            tasks += [Task(f"warm {each}", warming(each, self.args.forms), 80) for each in self.args.vocoders]
+            pairs = itertools.product(self.args.vocoders, (False, True))
+            tasks += [Task(f"warm {each} {usual}", warming(each, self.args.forms, usual), 90) for each, usual in pairs]
         if "sweep" in self.args.parts:
             found = gpu_sweep.candidates(self.args.kernels, self.args.quick_sweep)
             tasks += [Task(f"check {i}", checking(found[i::12]), 50) for i in range(min(12, len(found)))]
-        tasks += [Task(name, checking_parity(name, self.args.lengths, short), 60) for name in names()]
+        ops = [name for name in names() if re.search(self.args.ops, name)]
+        tasks += [Task(name, checking_parity(name, self.args.lengths, short), 60) for name in ops]
         exact = [torch.float32]  # last, since it compiles longest: a task for each length
         tasks += [
             Task(f"{name} float32 {length}", checking_parity(name, [length], exact), 60)
-            for length, name in itertools.product(self.args.lengths, names())
+            for length, name in itertools.product(self.args.lengths, ops)
         ]
         latest = time.monotonic() + self.args.first * (self.end - time.monotonic())
         rows = self.run("parity", tasks, self.args.processes, latest)
         parities = [row for row in rows if "op" in row]
-        by_op = {name: [row for row in parities if row["op"] == name] for name in names()}
+        by_op = {name: [row for row in parities if row["op"] == name] for name in ops}
         for name, found_rows in by_op.items():
             ratio = max((row["error"] / row["bound"] for row in found_rows if "error" in row), default=float("nan"))
             held = sum(row.get("holds", False) for row in found_rows)
@@ -182,16 +185,22 @@ class Measurement:
 
     def compiled(self) -> None:
         self.part = "compiled"
-        for (vocoder, form), turn in self.turns.items():
+        for vocoder, turn in self.turns.items():
             turn.set()
-            while f"{form} {vocoder}" in self.processes.alive() and time.monotonic() < self.end:
+            latest = min(self.end, time.monotonic() + 30)
+            while f"compiled {vocoder}" in self.processes.alive() and time.monotonic() < latest:
                 self.processes.poll()
+            self.processes.end({f"compiled {vocoder}"}, "no time was left")
+
+    def autotuned(self) -> None:
+        works = {each: compiling(each, AUTOTUNED, self.args.sizes, None) for each in self.args.compile}
+        self.run("autotuned", [Task(f"autotuned {each}", work, 600) for each, work in works.items()])
 
     def stages(self) -> None:
         self.run("stages", [Task(f"stages {each}", staging(each), 15) for each in self.args.vocoders])
 
     def profile(self) -> None:
-        vocoders = [each for each in ("bundle", "V2", "V1") if each in self.args.vocoders]
+        vocoders = self.args.vocoders
         self.run("profile", [Task(f"profile {each}", profiling(each, self.args.sizes[0]), 15) for each in vocoders])
 
     def counters(self) -> None:
@@ -267,7 +276,7 @@ def testing(seconds: float) -> Callable[[Emit], None]:
     """What tests/gpu says."""
 
     def work(emit: Emit) -> None:
-        command = [sys.executable, "-m", "pytest", "tests/gpu", "-q", "-n", "5", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "tests/gpu", "-q", "-n", "6", "-p", "no:cacheprovider"]
         with subprocess.Popen(command, cwd=Path(__file__).parents[1], text=True, stdout=-1, stderr=-1) as running:
             try:
                 said, errors = running.communicate(timeout=seconds)
@@ -275,13 +284,16 @@ def testing(seconds: float) -> Callable[[Emit], None]:
                 running.kill()
                 said, errors = running.communicate()
         failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR", "E  "))]
-        emit({"tests": said.strip().splitlines()[-1:], "failures": failed[:40], "errors": errors[-500:]})
+        emit({"tests": said.strip().splitlines()[-2:], "failures": failed[:40], "errors": errors[-500:]})
 
     return work
 
 
-def warming(vocoder: str, wanted: list[int]) -> Callable[[Emit], None]:
-    """Compile what a vocoder's fused forms need, so that it is in the folders of what was compiled."""
+def warming(vocoder: str, wanted: list[int], usual: bool) -> Callable[[Emit], None]:
+    """Compile what a vocoder's fused forms need, so that it is in the folders of what was compiled.
+
+    `usual` is how long inputs are divided, of which a short one would need nothing.
+    """
 
     @torch.inference_mode()
     def work(emit: Emit) -> None:
@@ -289,7 +301,8 @@ def warming(vocoder: str, wanted: list[int]) -> Callable[[Emit], None]:
         given = prepared(vocoder, 0.5, 1)
         for each in (list(FORMS)[number] for number in wanted):
             if not each.startswith("eager") and "graph" not in each:
-                form(each, *given)()
+                call = form(each, *given)
+                (patched(call, USUAL) if usual else call)()
         torch.cuda.synchronize()
         emit({"warm": vocoder, "seconds": round(time.monotonic() - begun, 1)})
 
@@ -330,7 +343,7 @@ def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
     if "without" in name:
         made = patched(made, {"block.serves": lambda device: False})
     if "usual" in name:
-        made = patched(made, {"block.FEW": 0, "convolution.FEW": 0})
+        made = patched(made, USUAL)
     return capture_graph(made, ()) if captured else made
 
 
@@ -404,29 +417,28 @@ def clock(call: Call, seconds: float = 0.25) -> dict[str, float]:
     return {"ms": round(1e3 * statistics.median(times), 4), "peak_mib": round(peak, 1)}
 
 
-def compiling(name: str, wanted: str, sizes: list[str], turn: Any) -> Callable[[Emit], None]:
-    """Compiles at once, or, where that tries kernels on the GPU, when it is its turn; measures when it is its turn."""
+def compiling(name: str, mode: str | None, sizes: list[str], turn: Any) -> Callable[[Emit], None]:
+    """Compiles and measures each size; where there is a turn to wait for, compiles all before it."""
+    kind = "compiled" if mode is None else "compiled max-autotune"
+
+    def compiled(size: str) -> tuple[Call, Row]:
+        batch, seconds = sized(size)
+        vocoder, inputs = prepared(name, seconds, batch)
+        begun = time.monotonic()
+        module = torch.compile(vocoder, mode=mode, dynamic=False)
+        call = run(vocoder, module, inputs, "reference", torch.bfloat16)  # type: ignore[arg-type]  # it is a module
+        call()
+        torch.cuda.synchronize()
+        return call, {"vocoder": name, "size": size, "compile_seconds": round(time.monotonic() - begun, 1)}
 
     @torch.inference_mode()
     def work(emit: Emit) -> None:
-        if COMPILED[wanted] is not None:
+        made = [compiled(size) for size in sizes] if turn is not None else map(compiled, sizes)
+        if turn is not None:
             turn.wait()
-        calls = []
-        for size in sizes:
-            batch, seconds = sized(size)
-            vocoder, inputs = prepared(name, seconds, batch)
-            begun = time.monotonic()
-            compiled = torch.compile(vocoder, mode=COMPILED[wanted], dynamic=False)
-            call = run(vocoder, compiled, inputs, "reference", torch.bfloat16)  # type: ignore[arg-type]  # it is a module
-            call()
-            torch.cuda.synchronize()
-            took = round(time.monotonic() - begun, 1)
-            emit({"compiled": name, "size": size, "form": wanted, "compile_seconds": took})
-            calls.append((call, {"vocoder": name, "size": size, "compile_seconds": took}))
-        turn.wait()
-        for call, row in calls:
-            emit({**row, "form": f"{wanted} bfloat16", **clock(call)})
-            emit({**row, "form": f"{wanted} bfloat16, graph", **clock(capture_graph(call, ()))})
+        for call, row in made:
+            emit({**row, "form": f"{kind} bfloat16", **clock(call)})
+            emit({**row, "form": f"{kind} bfloat16, graph", **clock(capture_graph(call, ()))})
 
     return work
 

@@ -265,17 +265,21 @@ def fastest(rows: Sequence[dict[str, Any]]) -> tuple[dict[int, tuple[int, int, i
     """What was fastest over all sizes of each width of blocks of pairs, and of the convolutions to one channel.
 
     Args:
-        rows: Of `clock`. A division that failed at one size is none; a width without rows keeps what it has.
+        rows: Of `clock`. A division without one of the sizes is none; a width without rows keeps its own.
     """
-    sums: dict[tuple[str, Any, tuple[int, ...]], list[float]] = {}
+    sums: dict[tuple[str, int, tuple[int, ...]], list[float]] = {}
     for row in rows:
         if "division" in row and row["kernel"].startswith(("block of", "to one")) and "single" not in row["kernel"]:
             width = block.width_of(int(row["size"].split()[0])) if row["kernel"].startswith("block") else 0
             sums.setdefault((row["kernel"][:5], width, tuple(row["division"])), []).append(row.get("ms", math.inf))
+    sizes = {
+        alike: max(len(times) for each, times in sums.items() if each[:2] == alike)
+        for alike in {each[:2] for each in sums}
+    }
     picked: dict[tuple[str, int], tuple[int, ...]] = {}
-    for kernel, width, division in sorted(sums, key=lambda each: sum(sums[each])):
-        if math.isfinite(sum(sums[kernel, width, division])):
-            picked.setdefault((kernel, width), division)
+    for each in sorted(sums, key=lambda each: sum(sums[each])):
+        if math.isfinite(sum(sums[each])) and len(sums[each]) == sizes[each[:2]]:
+            picked.setdefault(each[:2], each[2])
     divisions = {width: division for (_, width), division in picked.items() if width}
     return block.PARTS | divisions, picked.get(("to on", 0), (one_channel.VALUES,))[0]  # type: ignore[return-value]  # as written
 
