@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import voxclone
 from voxclone import VoxClone
 from voxclone.cli import main
 from voxclone.cli.play import arriving_text
 
+ROOT = str(Path(voxclone.__file__).parents[1])
 TEXT = "The boats went out. Nobody saw them again."
 
 
@@ -133,3 +137,64 @@ def test_a_book_is_narrated(model: list[str], tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "short.txt").write_text("It began.", encoding="utf-8")
     assert main(["narrate", "short.txt", "-o", "short", *model]) == 0
     assert " min in 1 file, read by ada" in capsys.readouterr().out
+
+
+def test_an_interrupted_book_says_so_and_goes_on(
+    model: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("book.txt").write_text("# One\n\nIt began.\n\n# Two\n\nIt ended.")
+    generate, spoken = VoxClone.generate, []
+
+    def interrupted(self: VoxClone, text: str, *args: Any, **options: Any) -> Any:
+        spoken.append(text)
+        if len(spoken) == 2:
+            raise KeyboardInterrupt
+        return generate(self, text, *args, **options)
+
+    monkeypatch.setattr(VoxClone, "generate", interrupted)
+    book = ["narrate", "book.txt", "-o", "read", "--format", "wav", *model]
+    assert main(book) == 130
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "",
+        "voxclone: interrupted; the parts that were finished stay, and the same command goes on\n",
+    )
+    made = {"000-00-one.wav", "000-00-one.wav.provenance.json", "000-00-one.json", "index.json"}
+    assert {path.name for path in Path("read").iterdir()} == made
+    assert main(book) == 0
+    assert spoken == ["  One\n\nIt began.\n\n", "  Two\n\nIt ended.", "  Two\n\nIt ended."]
+
+
+def test_a_book_is_read_as_say_would(model: list[str], tiny_model: VoxClone) -> None:
+    text = "[Siobhan](pitch=+2) came [pause 1s] late."
+    Path("book.txt").write_text(text)
+    Path("names.tsv").write_text("Siobhan\tʃɪvˈɔːn\n")
+    told = ["--lexicon", "names.tsv", "--pitch", "-2", "--pitch-range", "1.3", "--energy", "0.9", "--seed", "4"]
+    assert main(["narrate", "book.txt", "-o", "read", "--format", "wav", *told, *model]) == 0
+    assert main(["say", text, "-o", "said.wav", *told, *model]) == 0
+    read, said = Path("read/000-00.wav").read_bytes(), Path("said.wav").read_bytes()
+    assert read[-40000:] == said[-40000:]  # the samples; the tags have a time
+    before = Path("read/000-00.wav").stat().st_mtime_ns
+    Path("names.tsv").write_text("Siobhan\tʃˈɪv\n")  # the same name, another content
+    assert main(["narrate", "book.txt", "-o", "read", "--format", "wav", *told, *model]) == 0
+    assert Path("read/000-00.wav").stat().st_mtime_ns > before
+    assert main(["narrate", "book.txt", "-o", "plain", "--markup", "plain", "--format", "wav", *model]) == 0
+    words = json.loads(Path("plain/000-00.json").read_text())["words"]
+    assert "pause" in [word for word, _, _ in words]
+
+
+def test_output_that_cannot_be_written_is_told_once() -> None:
+    """A reader that has left ends the command quietly; a full disk is one line."""
+    command = [sys.executable, "-m", "voxclone.cli", "consent", "challenge"]
+    environment = os.environ | {"PYTHONPATH": ROOT}
+    environment.pop("PYTHONUNBUFFERED", None)
+    told: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True, "env": environment}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        left = subprocess.run(command, stdout=nobody, check=False, **told)
+    assert (left.returncode, left.stderr) == (141, "")
+    if Path("/dev/full").exists():
+        with open("/dev/full", "wb") as full:
+            failed = subprocess.run(command, stdout=full, check=False, **told)
+        assert (failed.returncode, failed.stderr) == (2, "voxclone: error: No space left on device\n")

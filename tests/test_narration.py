@@ -142,3 +142,12 @@ def test_what_cannot_be_narrated_is_refused(tiny_model: VoxClone, ada: Voice, tm
     with pytest.raises(ConfigError, match="another folder"):
         tiny_model.narrate("Hello.", ada, tmp_path)
     assert (tmp_path / "index.json").read_text() == '{"mine": 1}'
+
+
+def test_ssml_is_not_cut(tiny_model: VoxClone, ada: Voice, tmp_path: Path) -> None:
+    short = "<speak>It began.</speak>"
+    assert len(tiny_model.narrate(short, ada, tmp_path / "short", suffix=".wav").parts) == 1
+    long = f"<speak>{SENTENCES * 6}</speak>"
+    with pytest.raises(TextError, match=r"SSML cannot be cut into the \d parts"):
+        tiny_model.narrate(long, ada, tmp_path / "long", part_minutes=0.1)
+    assert not (tmp_path / "long").exists()

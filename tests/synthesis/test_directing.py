@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from voxclone import ConfigError, Segment, Speech, TextError, Voice, VoiceError, VoxClone
+from voxclone.synthesis.directing import CLAUSE_SECONDS
 
 FRAME = 256 / 22050
 
@@ -168,3 +169,17 @@ def test_faults_are_placed_in_what_was_given(tiny_model: VoxClone, ada: Voice) -
 def test_markup_without_words_is_an_error(tiny_model: VoxClone, ada: Voice, text: str) -> None:
     with pytest.raises(TextError):
         tiny_model.generate(text, ada)
+
+
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+def test_where_a_sentence_is_cut_the_pause_is_a_commas(tiny_model: VoxClone, ada: Voice, speed: float) -> None:
+    text = "The old man walked slowly along the river bank, while his dogs ran ahead of him."
+    stream = tiny_model.stream(iter([f"{word} " for word in text.split()]), ada, speed=speed)
+    chunks = list(stream)
+    words = {word.text: word for word in stream.words}
+    assert abs(words["while"].start_seconds - words["bank"].end_seconds - CLAUSE_SECONDS / speed) <= FRAME
+    assert len(chunks) > 1
+    asked = tiny_model.stream(iter([f"{word} " for word in text.replace("bank,", "bank, [pause 900ms]").split()]), ada)
+    list(asked)
+    words = {word.text: word for word in asked.words}
+    assert words["while"].start_seconds - words["bank"].end_seconds == pytest.approx(0.9, abs=FRAME / 2)

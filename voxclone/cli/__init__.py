@@ -7,12 +7,25 @@ import re
 import sys
 from collections.abc import Sequence
 
-from voxclone.cli import commands, consent, control, detect, doctor, evaluate, export, finetune, inspect, narrate
+from voxclone.cli import (
+    commands,
+    consent,
+    control,
+    detect,
+    doctor,
+    evaluate,
+    export,
+    finetune,
+    inspect,
+    narrate,
+    outputs,
+)
 from voxclone.errors import TextError, VoxcloneError
 from voxclone.version import __version__
 
 ERROR_EXIT = 2  # as argparse's own
-INTERRUPT_EXIT = 130
+INTERRUPT_EXIT = 130  # as a shell's for SIGINT, and for SIGPIPE
+PIPE_EXIT = 141
 OPTIONS = {
     "spoken_by": "--spoken-by",
     "pitch_range": "--pitch-range",
@@ -29,26 +42,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit status: 0; 1 where doctor found a problem or detect no mark; 2 for an error, which is then one line on
-        standard error.
+        standard error; 130 where it was interrupted; 141 where whoever read its output has left.
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        outputs.flush()
+        return status
+    except BrokenPipeError:
+        outputs.discard()
+        return PIPE_EXIT
     except (VoxcloneError, OSError) as error:
         if options.debug:
             raise
+        if isinstance(error, OSError):  # it may be standard output's, which would fail again at the end
+            outputs.discard()
         print(f"voxclone: error: {' '.join(_told(error).split())}", file=sys.stderr)
         return ERROR_EXIT
     except KeyboardInterrupt:
         if options.debug:
             raise
+        print("voxclone: interrupted" + getattr(options, "resumes", ""), file=sys.stderr)
         return INTERRUPT_EXIT
 
 
 def _told(error: Exception) -> str:
     """What an error says, with options in place of arguments; a text's own markup has names of its own."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     if isinstance(error, TextError):
         return str(error)
     return re.sub(rf"(?<![\w./\\-])(?:{'|'.join(OPTIONS)})(?![\w./\\-])", lambda name: OPTIONS[name[0]], str(error))
@@ -84,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         help="add a signed C2PA manifest: CERTIFICATES KEY; with none, a development certificate",
     )
     control.add_controls(say)
+    control.add_times(say)
     say.add_argument("--duration", type=float, metavar="SECONDS", help="what the speech must last, to half a frame")
     say.add_argument("--seed", type=int, help="vary the delivery (default: the same reading every time)")
     say.set_defaults(run=commands.say)

@@ -64,8 +64,7 @@ def say(options: argparse.Namespace) -> int:
 def clone(options: argparse.Namespace) -> int:
     """Make a voice file."""
     from voxclone.audio.quality import advice_on
-    from voxclone.cli.consent import read_record
-    from voxclone.safety import Consent
+    from voxclone.cli.consent import given_consent
     from voxclone.voice import Voice
 
     output = options.output
@@ -73,8 +72,7 @@ def clone(options: argparse.Namespace) -> int:
         output = (re.sub(r"[^\w-]+", "-", options.name.lower()).strip("-") or "my") + ".voice"
     outputs.voice_file(output)
     spoken_by = Voice.load(options.spoken_by) if options.spoken_by else None
-    is_record = options.consent.endswith(".json")
-    consent = read_record(options.consent) if is_record else Consent.attest(options.name, basis=options.consent)
+    consent = given_consent(options.consent, options.name)
     model = load(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,17 @@ def read_record(path: str) -> Consent:
         raise
     except (OSError, ValueError) as error:
         raise ConsentError(f"{path} is not a consent record: {error}") from error
+
+
+def given_consent(given: str, speaker: str, scope: Sequence[str] = ("cloning",)) -> Consent:
+    """What --consent gives: the record in a .json file, or a ground, attested now.
+
+    Raises:
+        ConsentError: The file is no record, or the ground is empty.
+    """
+    from voxclone.safety import Consent
+
+    return read_record(given) if given.endswith(".json") else Consent.attest(speaker, basis=given, scope=scope)
 
 
 def records_of(path: str) -> tuple[Consent, ...]:

@@ -1,4 +1,4 @@
-"""How to speak, from the command line: controls of `say`, and `dub`."""
+"""How to speak, from the command line: controls of `say`, `narrate` and `dub`, and `dub` itself."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def add_controls(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="of the text (default: auto, SSML where it begins with <speak>, else [pause 300ms] and the like)",
     )
+
+
+def add_times(parser: argparse.ArgumentParser) -> None:
+    """The option to write the times of what is spoken."""
     parser.add_argument("--times", metavar="FILE", help="also write the times: .srt, .vtt, .TextGrid or .json")
 
 
@@ -37,6 +41,7 @@ def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", default="dub.wav", help="audio file (default: dub.wav)")
     parser.add_argument("--slowest", type=float, default=1.25, help="most stretching of a text, 1 to 4 (default: 1.25)")
     add_controls(parser)
+    add_times(parser)
     parser.set_defaults(run=dub)
 
 

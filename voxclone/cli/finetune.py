@@ -48,22 +48,18 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--transcriber", metavar="FOLDER", help="faster-whisper model, for recordings without text")
     parser.add_argument("--minutes", type=float, default=8.0, help="the most that training takes (default: 8)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, resumes="; the same command goes on with what is done")
 
 
 def run(options: argparse.Namespace) -> int:
     """Fine-tune, and say what came of it."""
-    from voxclone.cli.consent import read_record
+    from voxclone.cli.consent import given_consent
     from voxclone.finetuning import finetune
-    from voxclone.safety import Consent
     from voxclone.voice import Voice
 
     outputs.folder(options.out)
     name = options.name or Path(options.out).resolve().name
-    if options.consent.endswith(".json"):
-        consent = read_record(options.consent)
-    else:
-        consent = Consent.attest(name, basis=options.consent, scope=options.scope)
+    consent = given_consent(options.consent, name, options.scope)
     done = finetune(
         options.recordings,
         name=name,

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from voxclone.cli import commands, outputs
+from voxclone.cli.control import add_controls, controls
 
 
 def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
@@ -21,9 +22,10 @@ def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
     parser.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
     parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="where the audio files go")
     parser.add_argument("--format", default="flac", help="wav, flac, mp3, ogg, opus or m4a (default: flac)")
-    parser.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
+    add_controls(parser)
+    parser.add_argument("--seed", type=int, help="vary the delivery (default: the same reading every time)")
     parser.add_argument("--part-minutes", type=float, default=10.0, help="longest file, about (default: 10)")
-    parser.set_defaults(run=narrate)
+    parser.set_defaults(run=narrate, resumes="; the parts that were finished stay, and the same command goes on")
 
 
 def narrate(options: argparse.Namespace) -> int:
@@ -40,8 +42,9 @@ def narrate(options: argparse.Namespace) -> int:
         options.output,
         suffix=suffix,
         part_minutes=options.part_minutes,
-        speed=options.speed,
         progress=True,
+        seed=options.seed,
+        **controls(options),
     )
     for number, title in enumerate(narration.chapters):
         minutes, seconds = divmod(round(narration.chapter_start_seconds(number)), 60)

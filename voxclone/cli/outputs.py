@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from voxclone.errors import ConfigError, VoiceError
@@ -53,6 +55,18 @@ def refuse_audio(path: str, why: str) -> None:
 
     if Path(path).suffix.lower() in WRITTEN_SUFFIXES:
         raise VoiceError(f"{path} {why} {path}")
+
+
+def flush() -> None:
+    """Write out what is left of standard output, so that its errors come while they can be told."""
+    sys.stdout.flush()
+
+
+def discard() -> None:
+    """Let what else goes to standard output go nowhere: whoever read it has left, or it cannot be written."""
+    if (own := sys.__stdout__) is not None and own is sys.stdout:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), own.fileno())
 
 
 def _named(path: str) -> Path:

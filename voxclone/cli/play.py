@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from voxclone.cli import outputs
 from voxclone.errors import AudioError, TextError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def play(stream: SpeechStream, sample_rate: int, raw: bool) -> None:
             try:
                 write(_pcm16(chunk.samples))
             except BrokenPipeError:  # whoever listened has left
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                outputs.discard()
                 return
 
 

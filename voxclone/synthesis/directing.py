@@ -14,7 +14,8 @@ from voxclone.text.script import PLAIN, Manner, Point, Script
 from voxclone.text.symbols import SPACE
 from voxclone.text.tracking import TrackedText
 
-HEAD_FRAMES = 2  # of silence before a chunk that follows a pause which was asked for
+HEAD_FRAMES = 2  # of silence before a chunk that follows a pause which is given
+CLAUSE_SECONDS = 0.22  # of silence where a sentence is cut, as the model makes it at a comma within a chunk
 _WRITTEN = re.compile(r"\S+")
 
 
@@ -30,7 +31,7 @@ class Director:
 
     Args:
         script: What the chunks are read from.
-        paused: Whether the speech before it ended with a pause that was asked for.
+        paused: Whether the speech before it ended with a pause that was asked for, or within a sentence.
         followed: Whether more is spoken behind it.
 
     Attributes:
@@ -43,17 +44,23 @@ class Director:
         self._begun: set[int] = set()  # stretches
         self._done = -1  # position up to which pauses and marks have their place
 
-    def direct(self, phonemes: Phonemes, piece: TrackedText) -> Phonemes:
+    def direct(self, phonemes: Phonemes, piece: TrackedText, *, cut: bool = False) -> Phonemes:
         """A chunk with its direction.
 
         Args:
             phonemes: Of the piece.
             piece: A normalised piece of the script's text, after the last one; its origins are the script's characters.
+            cut: Whether its sentence goes on behind it: the silences of two chunks would make a long pause there.
         """
         origins = [piece.origins[at] for at in phonemes.positions]  # of each word's first character
         end = piece.origins[-1]
         symbols = list(phonemes.symbols)
         gaps = self._gaps(phonemes, symbols, origins, end)
+        if cut and gaps[-1:] and gaps[-1].end == len(symbols):
+            cut = False  # another pause is asked for there
+        if cut:
+            self.paused = True
+            gaps.append(Gap(phonemes.words[-1].end, len(symbols), CLAUSE_SECONDS, -HEAD_FRAMES, natural=True))
         starts = [*(word.start for word in phonemes.words), len(symbols)]
         marks = [
             Place(str(mark.value), starts[bisect_left(origins, mark.position)]) for mark in self._due("marks", end)

@@ -111,5 +111,6 @@ class LongForm(Talking):
             suffix=suffix,
             part_minutes=part_minutes,
             identity=repr(settings),
+            markup=options.get("markup", "auto"),
             progress=progress,
         )

@@ -19,6 +19,7 @@ from voxclone.files import remove_leftovers, replace_file, require_folder
 from voxclone.speech import Speech
 from voxclone.synthesis.progress import progress_bar
 from voxclone.text.book import Chapter, Part, chapters, parts
+from voxclone.text.markup import Markup, is_ssml
 
 INDEX = "index.json"
 FORMAT = "voxclone.narration"
@@ -93,6 +94,7 @@ def narrate(
     suffix: str,
     part_minutes: float,
     identity: str,
+    markup: Markup,
     progress: bool,
 ) -> Narration:
     """Write a text's speech into a folder; see `VoxClone.narrate`.
@@ -104,6 +106,7 @@ def narrate(
         suffix: Of the audio files.
         part_minutes: Longest part, about.
         identity: Of all besides the text that the sound depends on.
+        markup: Of the text; SSML cannot be cut into parts.
         progress: Show a bar.
     """
     target = Path(folder)
@@ -112,15 +115,20 @@ def narrate(
     found = chapters(whole)
     if not found:
         raise TextError("there is nothing to speak in the text: give at least one word", 0)
-    target.mkdir(parents=True, exist_ok=True)
     done = {part.digest: part for part in _read_index(target) if (target / part.file).is_file()}
     planned = [
         (number, index, part)
         for number, chapter in enumerate(found)
         for index, part in enumerate(parts(chapter, round(part_minutes * CHARS_PER_MINUTE)))
     ]
+    if len(planned) > 1 and (markup == "ssml" or (markup == "auto" and is_ssml(whole))):
+        raise TextError(
+            f"SSML cannot be cut into the {len(planned)} parts that this book has; narrate a text with inline markup, "
+            "or each chapter by itself with longer parts"
+        )
     written: list[NarratedPart] = []
     seconds = 0.0
+    target.mkdir(parents=True, exist_ok=True)
     for number, index, part in progress_bar(planned, "parts", progress):
         stem = _stem(number, index, found[number])
         digest = hashlib.sha256(f"{identity}\n{stem}{suffix}\n{part.text}".encode()).hexdigest()

@@ -127,7 +127,9 @@ def _read(
             raise _placed(error, piece, script) from error
         inside: PassageEnd = "sentence" if text.rstrip().endswith((".", "?", "!", ";")) else "clause"
         end = passage.end if index == len(pieces) - 1 else inside
-        yield director.direct(dataclasses.replace(phonemes, pause_seconds=PAUSE_SECONDS[end]), piece)
+        yield director.direct(
+            dataclasses.replace(phonemes, pause_seconds=PAUSE_SECONDS[end]), piece, cut=end == "clause"
+        )
 
 
 def _placed(error: TextError, piece: TrackedText, script: Script) -> TextError:

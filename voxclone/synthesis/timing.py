@@ -51,7 +51,8 @@ class Timing:
         offsets = np.cumsum([0, *(len(draft.prosody.symbols) for draft in drafts)]).tolist()
         for draft, offset in zip(drafts, offsets, strict=False):
             for gap in draft.direction.gaps:
-                self._pause(gap, offset, at_end=gap.end == len(draft.prosody.symbols))
+                seconds = gap.seconds / controls.speed if gap.natural else gap.seconds
+                self._pause(gap, seconds, offset, at_end=gap.end == len(draft.prosody.symbols))
         for start, end, seconds in _whole_spans(drafts, offsets):
             self._fit(start, end, round(seconds / self._frame_seconds))
         if controls.duration_seconds is not None:
@@ -59,19 +60,19 @@ class Timing:
         frames = np.where(self._free, np.rint(self._frames), self._frames).astype(np.int64)
         self.durations, self.pauses = np.maximum(frames[:, 0], 1), frames[:, 1]
 
-    def _pause(self, gap: Gap, offset: int, at_end: bool) -> None:
-        """Make a gap last what is asked for, to the frame; where a chunk ends, real silence helps."""
+    def _pause(self, gap: Gap, seconds: float, offset: int, at_end: bool) -> None:
+        """Make a gap last so long, to the frame; where a chunk ends, real silence helps."""
         start, end = offset + gap.start, offset + gap.end
-        wanted = max(round(gap.seconds / self._frame_seconds) + gap.frames, end - start)
+        wanted = max(round(seconds / self._frame_seconds) + gap.frames, end - start)
         own = np.maximum(np.rint(self._frames[start:end, 0]), 1)
-        self._free[start:end, 0] = False
+        self._free[start:end, 0] = gap.natural
         if not at_end or own.sum() > wanted:
             least = np.ones(end - start, np.int64)
             own = fit(own, np.ones(end - start), least, wanted, self._frame_seconds, math.inf).astype(float)
         self._frames[start:end, 0] = own
         if at_end:
             self._frames[end - 1, 1] = wanted - own.sum()
-            self._free[end - 1, 1] = False
+            self._free[end - 1, 1] = gap.natural
 
     def _fit(self, start: int, end: int, frames: int) -> None:
         """Make phonemes [start, end) and the pauses between them last so many frames; none of them gives again."""

@@ -10,12 +10,13 @@ from voxclone.text.script import Manner
 
 class Gap(NamedTuple):
     """The silence of symbols [start, end), with the pause after the chunk where `end` is its last: so many seconds
-    and frames in all."""
+    and frames in all. A `natural` one was not asked for, and gives as the model's own do."""
 
     start: int
     end: int
     seconds: float
     frames: int = 0
+    natural: bool = False
 
 
 class Span(NamedTuple):
