@@ -183,12 +183,12 @@ def test_a_book_is_read_as_say_would(model: list[str], tiny_model: VoxClone) -> 
     assert "pause" in [word for word, _, _ in words]
 
 
-def test_output_that_cannot_be_written_is_told_once() -> None:
+def test_output_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     """A reader that has left ends the command quietly; a full disk is one line."""
     command = [sys.executable, "-m", "voxclone.cli", "consent", "challenge"]
     environment = os.environ | {"PYTHONPATH": ROOT}
     environment.pop("PYTHONUNBUFFERED", None)
-    told: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True, "env": environment}
+    told: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True, "env": environment, "cwd": tmp_path}
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as nobody:
