@@ -38,7 +38,9 @@ def trained(folder: Path, graph: bool, steps: int = 40, bad: bool = False) -> Du
     batches = [{"x": torch.randn(16, 8, generator=draw), "y": torch.randn(16, 1, generator=draw)} for _ in range(8)]
     if bad:
         batches[6]["x"][0, 0] = float("nan")
-    config = TrainerConfig(max_steps=steps, learning_rate=1e-2, warmup_steps=10, log_every=20, cuda_graph=graph)
+    config = TrainerConfig(
+        max_steps=steps, learning_rate=1e-2, warmup_steps=10, final_lr_factor=1.0, log_every=20, cuda_graph=graph
+    )
     step = Duel()
     Trainer(step, batches, folder, config).fit()
     return step
