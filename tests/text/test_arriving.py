@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 
 import pytest
 
@@ -11,6 +12,8 @@ from voxclone import TextError
 from voxclone.text.arriving import Arrived, ArrivingText
 from voxclone.text.markup import Markup, parse, unfinished
 from voxclone.text.normalize import normalize
+
+LEFT = "He came, saw, and left. "
 
 
 def told(pieces: list[str], max_chars: int = 200, markup: Markup = "plain") -> list[Arrived]:
@@ -143,3 +146,29 @@ def test_wrong_markup_has_its_place_in_the_whole() -> None:
     with pytest.raises(TextError, match="position 34: pause is '-1s'") as caught:
         list(arriving.add("[pause -1s] Wait."))
     assert caught.value.position == 34
+
+
+@pytest.mark.parametrize(
+    "text", ["[" + "He came, saw, and left. " * 36 + "](speed=0.8) and so on it went. ", "<speak>"]
+)
+def test_time_is_linear_in_the_pieces(text: str) -> None:
+    whole = text * 4 if "[" in text else text + "One two three. " * 20_000 + "</speak>"
+    start = time.process_time()
+    found = texts([whole[at : at + 4] for at in range(0, len(whole), 4)], markup="auto")
+    assert time.process_time() - start < 5  # minutes, were all of it looked at again at each piece
+    assert "".join(found) == whole
+
+
+def test_a_long_piece_is_told_by_its_sentences() -> None:
+    sentence = "When the long winter was over, the two boats went out to sea again. "
+    start = time.process_time()
+    found = texts([sentence * 300])
+    assert time.process_time() - start < 5
+    assert set(found[:-2]) == {sentence}
+
+
+def test_a_piece_without_ends_is_told_in_time() -> None:
+    start = time.process_time()
+    found = texts(["and on it went " * 1000])
+    assert time.process_time() - start < 5
+    assert max(map(len, found)) <= 200

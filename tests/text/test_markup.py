@@ -6,7 +6,7 @@ import pytest
 
 from voxclone import TextError
 from voxclone.text.markup import Markup, parse
-from voxclone.text.script import EMPHASIS, PLAIN, Manner, Script
+from voxclone.text.script import CHAPTER_CHARS, EMPHASIS, PLAIN, Manner, Script
 
 
 def manner_of(script: Script, word: str) -> Manner:
@@ -137,3 +137,11 @@ def test_a_short_text_is_not_days_of_silence() -> None:
     with pytest.raises(TextError, match="longer than 3600 s together") as caught:
         parse("a [pause 60s]" * 61)
     assert caught.value.position == 60 * len("a [pause 60s]") + 2
+
+
+def test_pauses_may_be_an_hour_for_each_chapter() -> None:
+    hour = "[pause 60s] " * 60
+    chapter = "It went on and on. " * (CHAPTER_CHARS // 19 + 1)
+    assert len(parse(f"{hour}{chapter}{hour}").pauses) == 120
+    with pytest.raises(TextError, match="longer than 3600 s together"):
+        parse(f"{hour}{chapter[:1000]}[pause 1s]")

@@ -83,6 +83,17 @@ def parse_inline(text: str, strict: bool, start: int = 0) -> Script:
     return inline.builder.build(len(text))
 
 
+def inline_pieces(text: str) -> list[tuple[int, int]]:
+    """Characters [start, end) of each piece of inline markup of a text, outermost ones, in order.
+
+    Raises:
+        TextError: The markup is wrong.
+    """
+    inline = _Inline(text, False, 0)
+    inline.read(0, len(text))
+    return inline.pieces
+
+
 def unfinished(text: str) -> int:
     """Where something begins that may yet turn out to be inline markup, once more of the text is there; else its end.
 
@@ -133,6 +144,7 @@ class _Inline:
         self.text, self.strict, self.start = text, strict, start
         self.builder = ScriptBuilder(start=start)
         self.closing = _closing_brackets(text)
+        self.pieces: list[tuple[int, int]] = []
 
     def read(self, start: int, end: int, depth: int = 0) -> None:
         """Add the text's characters [start, end)."""
@@ -145,6 +157,8 @@ class _Inline:
             if position == done:
                 position += 1  # it is a character like others
             else:
+                if depth == 0:
+                    self.pieces.append((done, position))
                 done = position
         self.builder.add(self.text[done:end], done)
 

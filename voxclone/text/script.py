@@ -11,7 +11,8 @@ from voxclone.errors import TextError
 from voxclone.text.symbols import parse_ipa
 
 MAX_PAUSE_SECONDS = 60.0
-MAX_PAUSES_SECONDS = 3600.0  # of one text: a short text must not become days of silence
+MAX_PAUSES_SECONDS = 3600.0  # for each begun chapter: a short text must not become days of silence
+CHAPTER_CHARS = 50_000  # about an hour of speech
 SPEED, PITCH, PITCH_RANGE, ENERGY = (0.25, 4.0), (-24.0, 24.0), (0.0, 4.0), (0.25, 4.0)
 
 
@@ -131,10 +132,9 @@ class ScriptBuilder:
             TextError: All pauses together are too long.
         """
         self.silence_seconds += seconds
-        if self.silence_seconds > MAX_PAUSES_SECONDS:
-            raise TextError(
-                f"the pauses up to here are longer than {MAX_PAUSES_SECONDS:g} s together; speak the text in parts"
-            )
+        longest = MAX_PAUSES_SECONDS * (1 + self.position // CHAPTER_CHARS)
+        if self.silence_seconds > longest:
+            raise TextError(f"the pauses up to here are longer than {longest:g} s together; speak the text in parts")
         self.pauses.append(Point(self.position, seconds))
 
     def mark(self, name: str) -> None:
