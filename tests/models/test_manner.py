@@ -11,6 +11,7 @@ from torch import Tensor
 from voxclone.config import AcousticConfig
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.manner import (
+    BELIEF,
     F0_SPREAD,
     MANNER_DIMS,
     NEUTRAL,
@@ -18,6 +19,7 @@ from voxclone.models.acoustic.manner import (
     SCALES,
     TRUST,
     manner,
+    pitch_variance,
 )
 from voxclone.text.phonemes import phonemize
 from voxclone.text.symbols import SYMBOLS
@@ -34,9 +36,30 @@ def test_slower_and_livelier_are_more_and_bounded() -> None:
     assert manner(5.0, 1e-9).abs().max() == 3
 
 
-def test_neutral_sentence_is_what_it_says() -> None:
-    text = "The north wind and the sun were disputing which was the stronger, when a traveller came along wrapped in "
-    assert tuple(phonemize(text + "a warm cloak.", "en-us").symbols) == NEUTRAL
+def test_neutral_sentences_are_what_they_say() -> None:
+    texts = (
+        "In the morning, the boats go out before the sun is up.",
+        "The company was founded in the last century, and its first office stood near the river.",
+        "The school teaches music, history, and two foreign languages.",
+    )
+    assert tuple(tuple(phonemize(text, "en-us").symbols) for text in texts) == NEUTRAL
+
+
+def test_pitch_variance_leaves_out_octave_errors_silences_and_voiceless_sounds() -> None:
+    prosody = torch.tensor([[[0.3, 1.0, 0.0], [-0.3, 0.9, 0.0], [-3.0, 1.0, 0.0], [2.0, 0.1, 0.0], [1.5, 1.0, 0.0]]])
+    sounds = torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0]])
+    assert pitch_variance(prosody, sounds).item() == pytest.approx(0.1**2)  # +-0.1 octaves
+
+
+def test_habits_of_a_batch_are_those_of_each_voice() -> None:
+    torch.manual_seed(0)
+    config = AcousticConfig(len(SYMBOLS), speaker_embedding_dim=8, hidden_dim=16, attention_heads=2, manner=True)
+    model = AcousticModel(config).eval()
+    conditions = torch.randn(3, 16)
+    with torch.no_grad():
+        alone = torch.cat([model.habits(condition[None]) for condition in conditions])
+        torch.testing.assert_close(model.habits(conditions), alone, rtol=1e-4, atol=1e-5)
+    assert alone.std(0).min() > 0
 
 
 def test_a_reading_is_brought_to_the_manner_of_the_reference() -> None:
@@ -63,5 +86,5 @@ def test_a_reading_is_brought_to_the_manner_of_the_reference() -> None:
     assert slow[0] == pytest.approx(plain[0] * math.exp(TRUST[0] * SCALES[0]), rel=1e-3)
     assert slow[1] == pytest.approx(plain[1])
     lively = plan(torch.tensor([[0.0, 1.0]]))
-    assert lively[1] == pytest.approx(plain[1] * math.exp(TRUST[1] * SCALES[1]), rel=1e-3)
+    assert lively[1] == pytest.approx(plain[1] * math.exp(TRUST[1] * BELIEF[1] * SCALES[1]), rel=1e-3)
     assert plan(torch.tensor([[1.0, 1.0]]), in_manner=False) == pytest.approx(plain, rel=1e-3)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from voxclone.models.acoustic import AcousticModel
-from voxclone.models.acoustic.manner import SCALES
+from voxclone.models.acoustic.manner import BELIEF, SCALES, pitch_variance
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.text.symbols import SILENCES
 
@@ -36,8 +36,9 @@ def spoken_values(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
 def typical_habits(model: AcousticModel, speech: Dataset[dict[str, Any]], voices: int = 200) -> Tensor:
     """(MANNER_DIMS,) what `AcousticModel.habits` should be for a voice of typical manner: a mean over recordings.
 
-    A mean of predicted logarithms makes sounds shorter than they are: habits of pace are corrected by how much longer
-    the recordings' sounds last than the model would have them.
+    A mean of predicted logarithms makes sounds shorter than they are, and stretched pitch may move more widely: habits
+    are corrected by how much longer the recordings' sounds last, and how much more their pitch moves, than the model
+    would have them.
     """
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(speech), generator=generator)[:voices].tolist()  # type: ignore[arg-type]  # it is sized
@@ -46,13 +47,16 @@ def typical_habits(model: AcousticModel, speech: Dataset[dict[str, Any]], voices
         item = speech[index]
         parts = [item[name][None] for name in ("speaker_embedding", "spectrum", "manner")]
         condition = model.condition(parts[0], torch.tensor([item["f0_median"]]), parts[1], manner=parts[2])
-        habits = model.habits(condition)[0] - torch.tensor(SCALES) * parts[2][0]
+        habits = model.habits(condition)[0] - torch.tensor(BELIEF) * torch.tensor(SCALES) * parts[2][0]
         ids = item["phoneme_ids"].long()[None]
         encodings, mask = model.encode(ids, torch.tensor([ids.shape[1]]), condition)
-        _, log_durations = model.vary(ids, *model.predict(encodings, mask, condition), None)
-        sounds = ids[0] >= len(SILENCES)
-        lasting, planned = item["durations"][sounds].float().mean(), log_durations[0, sounds].exp().mean()
-        found.append(habits + torch.stack([torch.log(lasting / planned), torch.zeros(())]))
+        prosody, log_durations = model.vary(ids, *model.predict(encodings, mask, condition), None)
+        sounds = ids >= len(SILENCES)
+        lasting, planned = item["durations"][sounds[0]].float().mean(), log_durations[sounds].exp().mean()
+        mel, f0 = item["mel"].float().T[None], item["f0"][None]
+        spoken = phoneme_prosody(mel, f0, item["durations"].long()[None], torch.tensor([item["f0_median"]]))
+        moving, moved = (pitch_variance(each, sounds.float()) + 1e-4 for each in (spoken, prosody))
+        found.append(habits + torch.stack([torch.log(lasting / planned), 0.5 * torch.log(moving / moved)[0]]))
     return torch.stack(found).mean(0)
 
 

@@ -7,20 +7,28 @@ import math
 import torch
 from torch import Tensor
 
+from voxclone.models.acoustic.delivery import VOICED_SHARE
 from voxclone.models.acoustic.pace import PHONEME_SECONDS
 
 F0_SPREAD = 0.22  # octaves, of a typical speaker
 MANNER_DIMS = 2
 SCALES = (0.25, 0.4)  # of the logarithms
-TRUST = (0.75, 0.5)  # how far a reading is brought to what was heard in the reference
+TRUST = (0.75, 0.75)  # how far a reading is brought to what is believed of the speaker
+BELIEF = (1.0, 0.7)  # of what was heard in the reference; the rate reader has weighed the pace already
 MOST = (0.45, 0.45)  # by which a reading's logarithms are moved
-# What a voice's own habits are read from: "The north wind and the sun were disputing which was the stronger, when a
-# traveller came along wrapped in a warm cloak."
-NEUTRAL = tuple(
-    "^|ð|ə| |n|ˈɔː|ɹ|θ| |w|ˈɪ|n|d| |æ|n|d| |ð|ə| |s|ˈʌ|n| |w|ɜː| |d|ɪ|s|p|j|ˈuː|ɾ|ɪ|ŋ| |w|ˌɪ|tʃ| |w|ʌ|z| |ð|ə| |s|t|ɹ|"
-    "ˈɔ|ŋ|ɡ|ɚ|,|w|ˌɛ|n| |ɐ| |t|ɹ|ˈæ|v|ə|l|ɚ| |k|ˈeɪ|m| |ɐ|l|ˈɔ|ŋ| |ɹ|ˈæ|p|t| |ɪ|n| |ɐ| |w|ˈɔː|ɹ|m| "
-    "|k|l|ˈoʊ|k|.|$".split("|")
+OCTAVE_ERROR = 2.1  # thirds of an octave from the median; pitch beyond is no melody, as for `f0_spread`
+# What a voice's own habits are read from: "In the morning, the boats go out before the sun is up." "The company was
+# founded in the last century, and its first office stood near the river." "The school teaches music, history, and two
+# foreign languages."
+_NEUTRAL = (
+    "^|ɪ|n| |ð|ə| |m|ˈɔː|ɹ|n|ɪ|ŋ|,|ð|ə| |b|ˈoʊ|t|s| |ɡ|ˌoʊ| |ˈaʊ|t| |b|ᵻ|f|ˌɔː|ɹ| |ð|ə| |s|ˈʌ|n| |ɪ|"
+    "z| |ˈʌ|p|.|$",
+    "^|ð|ə| |k|ˈʌ|m|p|ə|n|i| |w|ʌ|z| |f|ˈaʊ|n|d|ᵻ|d| |ɪ|n| |ð|ə| |l|ˈæ|s|t| |s|ˈɛ|n|tʃ|ɚ|ɹ|i|,|æ|n|d|"
+    " |ɪ|t|s| |f|ˈɜː|s|t| |ˈɑː|f|ɪ|s| |s|t|ˈʊ|d| |n|ˌɪ|ɹ| |ð|ə| |ɹ|ˈɪ|v|ɚ|.|$",
+    "^|ð|ə| |s|k|ˈuː|l| |t|ˈiː|tʃ|ᵻ|z| |m|j|ˈuː|z|ɪ|k|,|h|ˈɪ|s|t|ɚ|ɹ|i|,|æ|n|d| |t|ˈuː| |f|ˈɔː|ɹ|ə|n|"
+    " |l|ˈæ|ŋ|ɡ|w|ɪ|dʒ|ᵻ|z|.|$",
 )
+NEUTRAL = tuple(tuple(sentence.split("|")) for sentence in _NEUTRAL)
 
 
 def manner(phoneme_seconds: float | None, f0_spread: float | None) -> Tensor:
@@ -33,3 +41,17 @@ def manner(phoneme_seconds: float | None, f0_spread: float | None) -> Tensor:
     pace = 0.0 if phoneme_seconds is None else math.log(phoneme_seconds / PHONEME_SECONDS) / SCALES[0]
     liveliness = 0.0 if f0_spread is None else math.log(max(f0_spread, 0.02) / F0_SPREAD) / SCALES[1]
     return torch.tensor([pace, liveliness]).clamp(-3, 3)
+
+
+def pitch_variance(prosody: Tensor, sounds: Tensor) -> Tensor:
+    """(B,) of the pitch of voiced sounds, in square octaves, octave errors left out.
+
+    Args:
+        prosody: (B, N, 3), see `phoneme_prosody`.
+        sounds: (B, N), 1 for sounds of speech, 0 for silences and padding.
+    """
+    pitch = prosody[:, :, 0]
+    weight = sounds * (prosody[:, :, 1] > VOICED_SHARE) * (pitch.abs() < OCTAVE_ERROR)
+    weight = weight / weight.sum(1, keepdim=True).clamp(min=1)
+    mean = (pitch * weight).sum(1, keepdim=True)
+    return ((pitch - mean).square() * weight).sum(1) / 9

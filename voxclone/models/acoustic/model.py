@@ -22,7 +22,7 @@ from voxclone.models.acoustic.delivery import (
     widen_silences,
 )
 from voxclone.models.acoustic.length_regulator import regulate_length
-from voxclone.models.acoustic.manner import MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST
+from voxclone.models.acoustic.manner import BELIEF, MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST, pitch_variance
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
 from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
@@ -90,7 +90,8 @@ class AcousticModel(nn.Module):
     mean_spectrum: Tensor  # (n_mels,) over the training speakers
     clean_quality: Tensor  # (quality_dims,) of clean training recordings
     typical_habits: Tensor  # (MANNER_DIMS,) see `habits`, of a voice whose manner is typical
-    neutral_ids: Tensor  # (1, N)
+    neutral_ids: Tensor  # (sentences, N), 0-padded
+    neutral_lengths: Tensor  # (sentences,)
 
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
@@ -125,7 +126,9 @@ class AcousticModel(nn.Module):
         self.rate_reader = RateReader().requires_grad_(False) if config.manner else None  # trained by itself
         if config.manner:
             self.register_buffer("typical_habits", torch.tensor([1.75, -1.7]))
-            ids = torch.tensor([symbol_ids(NEUTRAL)]) % config.n_symbols
+            sentences = [torch.tensor(symbol_ids(sentence)) % config.n_symbols for sentence in NEUTRAL]
+            ids = nn.utils.rnn.pad_sequence(sentences, batch_first=True)
+            self.register_buffer("neutral_lengths", torch.tensor([len(each) for each in sentences]), persistent=False)
             self.register_buffer("neutral_ids", ids, persistent=False)
         self.spread = ProsodySpread(config.n_symbols) if config.calibrated else None
 
@@ -177,30 +180,30 @@ class AcousticModel(nn.Module):
         return values[:, :, :3], values[:, :, 3]
 
     def habits(self, condition: Tensor) -> Tensor:
-        """How voices of that condition (B, C) read a neutral sentence.
+        """How voices of that condition (B, C) read a few neutral sentences.
 
         Returns:
             (B, MANNER_DIMS) logarithms of the mean duration of a sound, in frames, and of the pitch's deviation, in
-            octaves.
+            octaves, octave errors left out.
         """
-        ids = self.neutral_ids.expand(len(condition), -1)
-        lengths = torch.full((len(condition),), ids.shape[1], device=ids.device)
-        encodings, mask = self.encode(ids, lengths, condition)
-        prosody, log_durations = self.vary(ids, *self.predict(encodings, mask, condition), None)
-        spoken = (ids >= len(SILENCES)).float()
-        pace = (log_durations.exp() * spoken).sum(1) / spoken.sum(1)
-        weight = prosody[:, :, 1].clamp(0, 1) * spoken
-        weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-3)
-        mean = (prosody[:, :, 0] * weight).sum(1, keepdim=True)
-        variance = ((prosody[:, :, 0] - mean).square() * weight).sum(1)
-        return torch.stack([pace.log(), 0.5 * torch.log(variance / 9 + 1e-4)], 1)
+        batch, sentences = len(condition), len(self.neutral_ids)
+        ids = self.neutral_ids.repeat(batch, 1)
+        told = condition.repeat_interleave(sentences, 0)
+        encodings, mask = self.encode(ids, self.neutral_lengths.repeat(batch), told)
+        prosody, log_durations = self.vary(ids, *self.predict(encodings, mask, told), None)
+        spoken = (ids >= len(SILENCES)).float().view(batch, -1)
+        prosody, lasting = prosody.view(batch, -1, 3), log_durations.view(batch, -1).exp()
+        pace = (lasting * spoken).sum(1) / spoken.sum(1)
+        return torch.stack([pace.log(), 0.5 * torch.log(pitch_variance(prosody, spoken) + 1e-4)], 1)
 
     def _in_manner(
         self, prosody: Tensor, log_durations: Tensor, manner: Tensor, habits: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Bring pace and liveliness to what the reference has: the predictors stay too near the average speaker."""
-        scales, trust, most = (torch.tensor(each, device=manner.device) for each in (SCALES, TRUST, MOST))
-        gap = (trust * (self.typical_habits + scales * manner - habits)).clamp(-most, most)
+        scales, belief, trust, most = (
+            torch.tensor(each, device=manner.device) for each in (SCALES, BELIEF, TRUST, MOST)
+        )
+        gap = (trust * (self.typical_habits + belief * scales * manner - habits)).clamp(-most, most)
         stretched = prosody[:, :, :1] * gap[:, 1:, None].exp()
         return torch.cat([stretched, prosody[:, :, 1:]], 2), log_durations + gap[:, :1]
 
