@@ -207,6 +207,7 @@ class AcousticConfig(Config):
     manner: bool = False  # whether it is told how fast and how lively the speaker speaks
     quality_dims: int = 0  # measures of the recording that a mel is conditioned on, see `recording_quality`
     calibrated: bool = False  # whether the spread of real prosody is stored beside the predictors
+    pauses: bool = False  # whether pauses are predicted where the text marks none
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "n_symbols", "n_mels", "speaker_embedding_dim", "hidden_dim", "attention_heads")

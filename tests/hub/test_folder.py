@@ -238,3 +238,13 @@ def test_a_detector_can_be_replaced(folder: Path, config: ModelConfig) -> None:
         assert hub.read_config(folder) == dataclasses.replace(config, watermark=watermark)
     assert files_of(folder) == sorted([*FILES, "detector.safetensors"])
     assert all((folder / n).read_bytes() == before[n] for n in FILES if n not in ("config.json", "sha256.txt"))
+
+
+def test_another_part_can_be_replaced_with_its_configuration(folder: Path, config: ModelConfig, parts: Parts) -> None:
+    before = {name: (folder / name).read_bytes() for name in FILES}
+    acoustic = dataclasses.replace(config.acoustic, pauses=True)
+    hub.save_part(folder, "acoustic", nn.Linear(1, 1), acoustic=acoustic)
+    hub.check_integrity(folder)
+    assert hub.read_config(folder) == dataclasses.replace(config, acoustic=acoustic)
+    changed = {name for name in FILES if (folder / name).read_bytes() != before[name]}
+    assert changed == {"acoustic.safetensors", "config.json", "sha256.txt"}

@@ -6,7 +6,7 @@ voices/<name>.voice, and sha256.txt with a "<sha256>  <relative path>" line for 
 """
 
 from voxclone.hub.card import Card, Measured, Source, model_card, voice_card
-from voxclone.hub.folder import check_integrity, read_config, save_detector, save_folder
+from voxclone.hub.folder import check_integrity, read_config, save_detector, save_folder, save_part
 from voxclone.hub.remote import is_repo_id, push_folder
 from voxclone.hub.source import BUNDLED_NAME, resolve
 from voxclone.hub.voices import Base, fetch_voice, pin_base, push_voice
@@ -32,6 +32,7 @@ __all__ = [
     "resolve",
     "save_detector",
     "save_folder",
+    "save_part",
     "voice_card",
     "write_tensors",
 ]

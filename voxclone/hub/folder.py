@@ -16,7 +16,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from voxclone.config import MODEL_KIND, ModelConfig, WatermarkConfig
+from voxclone.config import MODEL_KIND, Config, ModelConfig, WatermarkConfig
 from voxclone.errors import ConfigError, ModelError
 from voxclone.hub.weights import write_tensors
 from voxclone.json_limits import read_json
@@ -128,27 +128,38 @@ def save_folder(
 
 
 def save_detector(folder: str | os.PathLike[str], detector: nn.Module, watermark: WatermarkConfig) -> None:
-    """Put a detector, or another one, into a model folder; all else stays as it is. sha256.txt comes last.
+    """Put a detector, or another one, into a model folder, as `save_part` does.
 
     Args:
         folder: A whole model.
         detector: Stored in float16.
         watermark: Its configuration, with its thresholds.
+    """
+    save_part(folder, "detector", detector, watermark=watermark)
+
+
+def save_part(folder: str | os.PathLike[str], part: str, module: nn.Module, **configuration: Config) -> None:
+    """Put a part, or another one, into a model folder; all else stays as it is. sha256.txt comes last.
+
+    Args:
+        folder: A whole model.
+        part: As for `save_folder`.
+        module: Stored in float16.
+        configuration: The field of `ModelConfig` that describes the part, with what it is now.
 
     Raises:
         ModelError: The folder is no whole model, or a weight is not finite.
     """
-    folder = Path(folder)
+    folder, file = Path(folder), f"{part}.safetensors"
     check_integrity(folder)
-    config = dataclasses.replace(read_config(folder), watermark=watermark)
-    names = {*_read_sums(folder / SUMS_FILE), "detector.safetensors"}
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".detector.") as scratch:
+    config = dataclasses.replace(read_config(folder), **configuration)
+    names = {*_read_sums(folder / SUMS_FILE), file}
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{part}.") as scratch:
         staged = Path(scratch)
         text = json.dumps(config.to_dict(), indent=2, allow_nan=False) + "\n"
         (staged / CONFIG_FILE).write_text(text, encoding="utf-8", newline="\n")
-        tensors = _stored("detector", detector, torch.float16)
-        write_tensors(staged / "detector.safetensors", tensors, {"format": "pt"})
-        own = (CONFIG_FILE, "detector.safetensors")
+        write_tensors(staged / file, _stored(part, module, torch.float16), {"format": "pt"})
+        own = (CONFIG_FILE, file)
         lines = [f"{_sha256((staged if name in own else folder) / name)}  {name}\n" for name in sorted(names)]
         (staged / SUMS_FILE).write_text("".join(lines), encoding="utf-8", newline="\n")
         for name in (*own, SUMS_FILE):

@@ -70,14 +70,14 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         entry = self.entries[index]
         arrays = {kind: torch.from_numpy(self.store.read(entry, kind)) for kind in ("phoneme_ids", "mel", "f0")}
         durations = self.durations.read(self.aligned[entry.key], "durations")
-        arrays["phoneme_ids"] = torch.from_numpy(
-            with_heard_pauses(arrays["phoneme_ids"].numpy(), durations, arrays["mel"].numpy())
-        )
+        written = arrays["phoneme_ids"]
+        arrays["phoneme_ids"] = torch.from_numpy(with_heard_pauses(written.numpy(), durations, arrays["mel"].numpy()))
         speaker = entry.about["speaker"]
         embedding, spectrum, manner = self._voice(self.by_speaker[speaker])
         return {
             "index": index,
             **arrays,
+            "pauses": arrays["phoneme_ids"] != written,
             "durations": torch.from_numpy(durations),
             "speaker_embedding": torch.from_numpy(embedding),
             "spectrum": torch.from_numpy(spectrum),
@@ -167,14 +167,22 @@ def with_heard_pauses(
 
 
 def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """`pad_batch` with speaker_embedding (B, D), spectrum (B, n_mels), f0_median (B,), manner and quality (B, 2)."""
-    return pad_batch(items) | {
-        "quality": torch.stack([item["quality"] for item in items]),
-        "spectrum": torch.stack([item["spectrum"] for item in items]),
-        "manner": torch.stack([item["manner"] for item in items]),
-        "speaker_embedding": torch.stack([item["speaker_embedding"] for item in items]),
-        "f0_median": torch.tensor([item["f0_median"] for item in items]),
-    }
+    """`pad_batch` with speaker_embedding (B, D), spectrum (B, n_mels), f0_median (B,), manner and quality (B, 2).
+
+    Also pauses (B, N), where the items have them: commas that the text does not have.
+    """
+    heard = [item["pauses"] for item in items if "pauses" in item]
+    return (
+        pad_batch(items)
+        | ({"pauses": nn.utils.rnn.pad_sequence(heard, batch_first=True)} if heard else {})
+        | {
+            "quality": torch.stack([item["quality"] for item in items]),
+            "spectrum": torch.stack([item["spectrum"] for item in items]),
+            "manner": torch.stack([item["manner"] for item in items]),
+            "speaker_embedding": torch.stack([item["speaker_embedding"] for item in items]),
+            "f0_median": torch.tensor([item["f0_median"] for item in items]),
+        }
+    )
 
 
 class AcousticStep(TrainingStep):

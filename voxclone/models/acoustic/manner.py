@@ -21,8 +21,7 @@ OCTAVE_ERROR = 2.1  # thirds of an octave from the median; pitch beyond is no me
 # founded in the last century, and its first office stood near the river." "The school teaches music, history, and two
 # foreign languages."
 _NEUTRAL = (
-    "^|ɪ|n| |ð|ə| |m|ˈɔː|ɹ|n|ɪ|ŋ|,|ð|ə| |b|ˈoʊ|t|s| |ɡ|ˌoʊ| |ˈaʊ|t| |b|ᵻ|f|ˌɔː|ɹ| |ð|ə| |s|ˈʌ|n| |ɪ|"
-    "z| |ˈʌ|p|.|$",
+    "^|ɪ|n| |ð|ə| |m|ˈɔː|ɹ|n|ɪ|ŋ|,|ð|ə| |b|ˈoʊ|t|s| |ɡ|ˌoʊ| |ˈaʊ|t| |b|ᵻ|f|ˌɔː|ɹ| |ð|ə| |s|ˈʌ|n| |ɪ|z| |ˈʌ|p|.|$",
     "^|ð|ə| |k|ˈʌ|m|p|ə|n|i| |w|ʌ|z| |f|ˈaʊ|n|d|ᵻ|d| |ɪ|n| |ð|ə| |l|ˈæ|s|t| |s|ˈɛ|n|tʃ|ɚ|ɹ|i|,|æ|n|d|"
     " |ɪ|t|s| |f|ˈɜː|s|t| |ˈɑː|f|ɪ|s| |s|t|ˈʊ|d| |n|ˌɪ|ɹ| |ð|ə| |ɹ|ˈɪ|v|ɚ|.|$",
     "^|ð|ə| |s|k|ˈuː|l| |t|ˈiː|tʃ|ᵻ|z| |m|j|ˈuː|z|ɪ|k|,|h|ˈɪ|s|t|ɚ|ɹ|i|,|æ|n|d| |t|ˈuː| |f|ˈɔː|ɹ|ə|n|"

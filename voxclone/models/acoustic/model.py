@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from voxclone.config import AcousticConfig
+from voxclone.kernels.dispatch import is_exporting
 from voxclone.layers.blocks import ConvolutionBlock, TransformerBlock
 from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic.delivery import (
@@ -24,6 +25,7 @@ from voxclone.models.acoustic.delivery import (
 from voxclone.models.acoustic.length_regulator import regulate_length
 from voxclone.models.acoustic.manner import BELIEF, MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST, pitch_variance
 from voxclone.models.acoustic.pace import RateReader
+from voxclone.models.acoustic.pauses import BLOCKS, PausePredictor
 from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
 from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
 
@@ -131,6 +133,7 @@ class AcousticModel(nn.Module):
             self.register_buffer("neutral_lengths", torch.tensor([len(each) for each in sentences]), persistent=False)
             self.register_buffer("neutral_ids", ids, persistent=False)
         self.spread = ProsodySpread(config.n_symbols) if config.calibrated else None
+        self.pauses = PausePredictor(dim, condition, config.predictor_dropout) if config.pauses else None
 
     def condition(
         self,
@@ -157,11 +160,33 @@ class AcousticModel(nn.Module):
 
     def encode(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N) ids to (B, N, D) encodings and their mask (B, N)."""
+        x, mask = self.begin(phoneme_ids, phoneme_lengths, condition)
+        return self._finish(x, mask, condition), mask
+
+    def begin(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """As `encode`, by the encoder's first blocks alone: what pauses are decided on."""
         mask = length_mask(phoneme_lengths, phoneme_ids.shape[1])
         x = self.embedding(phoneme_ids) * mask[:, :, None]
-        for block in self.encoder:
+        for block in self.encoder[:BLOCKS]:
             x = block(x, mask, condition)
         return x, mask
+
+    def _finish(self, x: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
+        for block in self.encoder[BLOCKS:]:
+            x = block(x, mask, condition)
+        return x
+
+    def encode_with_pauses(
+        self, phoneme_ids: Tensor, phoneme_lengths: Tensor, condition: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `encode`, of the phonemes (B, N) with the voice's own pauses, which come first."""
+        x, mask = self.begin(phoneme_ids, phoneme_lengths, condition)
+        if self.pauses is not None:
+            marked = self.pauses.mark(phoneme_ids, x, mask, condition)
+            if is_exporting() or not torch.equal(marked, phoneme_ids):
+                phoneme_ids = marked
+                x, _ = self.begin(phoneme_ids, phoneme_lengths, condition)
+        return phoneme_ids, self._finish(x, mask, condition), mask
 
     def predict(self, encodings: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Prosody (B, N, 3) and log durations (B, N), in log frames."""
@@ -267,7 +292,7 @@ class AcousticModel(nn.Module):
             habits: (B, MANNER_DIMS) of the voice, where they are known; None has the model read a sentence for them.
         """
         condition = self.condition(speaker_embedding, f0_median, spectrum, manner=manner)
-        encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
+        phoneme_ids, encodings, mask = self.encode_with_pauses(phoneme_ids, phoneme_lengths, condition)
         prosody, log_durations = self.predict(encodings, mask, condition)
         noise = None if seed is None else _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
         prosody, log_durations = self.vary(phoneme_ids, prosody, log_durations, noise)

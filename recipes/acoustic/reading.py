@@ -1,0 +1,83 @@
+"""Teach a trained model where speakers pause, and measure how it reads by itself; both go into its folder."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from voxclone import hub
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.training.acoustic import VoicedSpeech
+from voxclone.training.calibration import typical_habits
+from voxclone.training.checkpoint import Checkpoint, export_part, export_weights, save_checkpoint, start_from
+from voxclone.training.embeddings import embed_store
+from voxclone.training.features import Entry, FeatureStore
+from voxclone.training.manner import measure_manners
+from voxclone.training.pace import split_speakers
+from voxclone.training.pauses import PausedSpeech, PauseStep, set_bar
+from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
+from voxclone.training.trainer import Trainer, TrainerConfig
+
+STEPS = 700
+TRAINER = TrainerConfig(max_steps=STEPS, learning_rate=2e-3, warmup_steps=50, ema_decay=0.99)
+HEARD = 1500  # recordings that say what is typical
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="model folder; it is changed")
+    parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
+    parser.add_argument("--durations", type=Path, required=True, help="from align.py")
+    parser.add_argument("--out", type=Path, required=True, help="run folder of the pauses; one that is done is taken")
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"), help="as for train.py")
+    parser.add_argument("--without", nargs="*", default=[], help="speakers that are left out")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    config = hub.read_config(args.model)
+    encoder = SpeakerEncoder(config.speaker_encoder).eval()
+    hub.load_weights(encoder, args.model / "speaker_encoder.safetensors")
+    sizes = dataclasses.replace(config.acoustic, pauses=True)
+    model = AcousticModel(sizes).eval()
+    fresh = start_from(model, hub.read_tensors(args.model / "acoustic.safetensors")[0])
+    if model.rate_reader is None or any(name.split(".")[0] != "pauses" for name in fresh):
+        parser.error(f"{args.model} is not told of pace, or its acoustic model lacks {', '.join(fresh)}")
+
+    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    data = json.loads(args.config.read_text(encoding="utf8"))["data"]
+    weights = corpus_weights(store.entries, data["corpus_weights"])
+    candidates = [entry for entry in store.entries if entry.key in weights and entry.about["split"] == "train"]
+    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
+    confident = drop_least_confident(candidates, confidence, data["drop_least_confident"])
+    usable = [e for e in drop_stretched(confident, store, durations) if e.about["speaker"] not in args.without]
+    frame_rate = config.audio.sample_rate / config.audio.hop_length
+
+    def voiced(entries: list[Entry]) -> VoicedSpeech:
+        assert model.rate_reader is not None
+        embeddings = embed_store(encoder, store, config.audio.sample_rate, {entry.key for entry in entries})
+        manners = measure_manners(store, entries, frame_rate, model.rate_reader)
+        return VoicedSpeech(store, durations, entries, embeddings, manners)
+
+    assert model.pauses is not None
+    if not any(args.out.glob("checkpoint-*.pt")):
+        taught, apart = split_speakers(usable)
+        step = PauseStep(model)
+        Trainer(step, PausedSpeech(model, voiced(taught)), args.out, TRAINER).fit()
+        step.load_state_dict(export_weights(args.out))
+        if apart:
+            print(f"pauses: {set_bar(step.pauses.eval(), PausedSpeech(model, voiced(apart)).in_order())}")
+        save_checkpoint(args.out, Checkpoint(STEPS + 1, 0.0, 0, 0, step.state_dict(), {}, {}))
+    model.pauses.load_state_dict(export_part(args.out, "pauses."))
+    chosen = np.random.default_rng(0).permutation(len(usable))[:HEARD].tolist()
+    model.typical_habits.copy_(typical_habits(model, voiced([usable[place] for place in chosen])))
+    print(f"typical habits {[round(each, 3) for each in model.typical_habits.tolist()]}")
+    hub.save_part(args.model, "acoustic", model, acoustic=sizes)
+
+
+if __name__ == "__main__":
+    main()
