@@ -16,7 +16,7 @@ from typing import Any
 import voxclone
 from environment import RESULTS, write_result
 from judges import Judges, mean_with_interval
-from quality_hard import check
+from quality_hard import check, check_recordings, choose_recordings
 from quality_page import draw_page
 from quality_prosody import compare
 from quality_set import Reader, choose_readers, write_cloned, write_espeak, write_natural
@@ -138,6 +138,7 @@ def main() -> None:
         elif name == "hard":
             sentences = [line for line in args.hard_sentences.read_text(encoding="utf8").splitlines() if line]
             result["hard"] = check(model, next(iter(model.voices.values())), sentences)
+            result["hard"]["people"] = check_recordings(choose_recordings(args.manifest))
         else:
             draw_page(with_words(result, args.name), RESULTS / f"{args.name}.png")
         write_result(args.name, result)

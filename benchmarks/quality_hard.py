@@ -3,13 +3,15 @@
 Its grammar is the sentence itself, each word as the phones that it should have, where any word may be left out and any
 said again, at long odds: it hears the sentence as it should be unless the sound speaks clearly for something else. The
 same listener hears speech from which a word was cut, and speech in which one stands twice: what it notices of these is
-what its silence about the others is worth.
+what its silence about the others is worth. And it hears people who read aloud: what it takes for skips and repeats
+there are its own errors.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,10 @@ import pocketsphinx
 from numpy.typing import NDArray
 
 import voxclone
+from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
+from voxclone.synthesis.reading import read
+from voxclone.training.extraction import Recording, read_manifest
 
 SKIP_ODDS, REPEAT_ODDS = 1e-40, 1e-20  # of a word; the listener is as sharp at 1e-20 to 1e-80, and at 1e-10 to 1e-20
 PHONES = {
@@ -28,6 +33,7 @@ PHONES = {
 }  # fmt: skip
 _PHONE_OF = {sound: phone for phone, sounds in PHONES.items() for sound in sounds.split()}
 PLANTED = 2  # words that are cut out of each sentence, one at a time, and as many that are said twice
+READERS = ("kathleen", "ljspeech")  # corpora of people who read aloud well, each as many recordings
 LEAST_SOUNDS = 3  # of a word that is tested: shorter ones are swallowed in natural speech as well
 
 Word = tuple[str, ...]  # phones
@@ -65,6 +71,36 @@ def spoken_words(speech: voxclone.Speech) -> list[tuple[Word, float, float]]:
         if phones:
             words.append((phones, start, end))
     return words
+
+
+def written_words(text: str) -> list[Word]:
+    """Phones of each word of a text that has any."""
+    words = []
+    for chunk in read(text, "en-us", None, True, "plain"):
+        for word in chunk.words:
+            inside = [symbol.lstrip("ˈˌ") for symbol in chunk.symbols[word.start : word.end]]
+            words.append(tuple(_PHONE_OF[sound] for sound in inside if sound in _PHONE_OF))
+    return [word for word in words if word]
+
+
+def choose_recordings(manifest: Path, count: int = 100) -> list[Recording]:
+    """Of `READERS`, always the same."""
+    draw, chosen = random.Random(0), []
+    known = [each for each in read_manifest(manifest, manifest.parent) if each.text]
+    for corpus in READERS:
+        own = sorted((each for each in known if each.about["corpus"] == corpus), key=lambda each: each.key)
+        chosen += draw.sample(own, min(count // len(READERS), len(own)))
+    return chosen
+
+
+def check_recordings(recordings: list[Recording]) -> dict[str, Any]:
+    """What the listener finds amiss where people read aloud."""
+    totals: Counter[str] = Counter(skips=0, repeats=0, confused=0, short_words_misheard=0)
+    for recording in recordings:
+        words = written_words(recording.text)
+        totals.update(recordings=1, words=len(words), tested_words=sum(len(word) >= LEAST_SOUNDS for word in words))
+        totals.update(faults_of(words, heard_words(*read_audio(recording.path), words)))
+    return dict(totals)
 
 
 def cut_out(samples: NDArray[np.float32], start: int, end: int) -> NDArray[np.float32]:

@@ -103,7 +103,7 @@ class PauseStep(TrainingStep):
 
 @torch.inference_mode()
 def set_bar(pauses: PausePredictor, batches: Iterable[dict[str, Tensor]]) -> dict[str, float]:
-    """Set the bar so that as many pauses as `PAUSES` says are made in speech that the predictor was not taught with.
+    """Set the bar so that as many pauses are made as there are, in speech that the predictor was not taught with.
 
     Returns:
         Shares: `real` of the spaces are pauses, `made` are now; `right` is that of the made ones that are real, `found`
@@ -114,7 +114,7 @@ def set_bar(pauses: PausePredictor, batches: Iterable[dict[str, Tensor]]) -> dic
         odds.append(pauses(batch["x"], batch["mask"], batch["condition"])[batch["spaces"]])
         real.append(batch["pauses"][batch["spaces"]])
     scores, paused = torch.cat(odds), torch.cat(real)
-    count = max(1, round(PAUSES * int(paused.sum())))
+    count = max(1, int(paused.sum()))
     pauses.bar.copy_(scores.sort(descending=True).values[:count].min())
     made = scores >= pauses.bar
     both = (made & paused).float()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from voxclone.layers.norm import ConditionalLayerNorm
-from voxclone.text.symbols import SILENCES
+from voxclone.text.symbols import SILENCES, SPACE
 
+LONGEST_SOUND, LONGEST_SPACE = math.log(20), math.log(12)  # frames to which stretching lengthens
 TEMPERATURE = 0.4  # of random variation: all of what a predictor misses, drawn sound by sound, is no speaker's reading
+_SPACE = SILENCES.index(SPACE)
 
 
 class VariancePredictor(nn.Module):
@@ -55,12 +59,18 @@ class ProsodySpread(nn.Module):
     def forward(self, values: Tensor, phoneme_ids: Tensor, noise: Tensor | None) -> Tensor:
         """(B, N, 4) predicted values to those to be spoken.
 
-        Deviations of sounds from their symbol's average are stretched. Noise, (B, N, 4) of unit variance, stands for
-        what the predictor cannot know; neighbours vary alike.
+        Deviations of sounds from their symbol's average are stretched, and those of a space's duration; of a pause they
+        stay. What is long is not made much longer. Noise, (B, N, 4) of unit variance, stands for what the predictor
+        cannot know; neighbours vary alike.
         """
         average = self.average[phoneme_ids]
-        sounds = (phoneme_ids >= len(SILENCES))[:, :, None]  # a pause is there or not: no matter of more or less
-        values = torch.where(sounds, average + (values - average) * self.stretch, values)
+        sounds = phoneme_ids >= len(SILENCES)
+        stretched = average + (values - average) * self.stretch
+        longest = torch.where(sounds, LONGEST_SOUND, LONGEST_SPACE)
+        durations = torch.minimum(stretched[:, :, 3], torch.maximum(values[:, :, 3], longest))
+        durations = torch.where(sounds | (phoneme_ids == _SPACE), durations, values[:, :, 3])
+        prosody = torch.where(sounds[:, :, None], stretched[:, :, :3], values[:, :, :3])
+        values = torch.cat([prosody, durations[:, :, None]], 2)
         if noise is None:
             return values
         smooth = (noise + functional.pad(noise, (0, 0, 1, -1)) + functional.pad(noise, (0, 0, -1, 1))) / 3**0.5
