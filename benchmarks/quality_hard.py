@@ -85,7 +85,8 @@ def written_words(text: str) -> list[Word]:
 
 def choose_recordings(manifest: Path, count: int = 100) -> list[Recording]:
     """Of `READERS`, always the same."""
-    draw, chosen = random.Random(0), []
+    draw = random.Random(0)
+    chosen: list[Recording] = []
     known = [each for each in read_manifest(manifest, manifest.parent) if each.text]
     for corpus in READERS:
         own = sorted((each for each in known if each.about["corpus"] == corpus), key=lambda each: each.key)

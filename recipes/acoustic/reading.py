@@ -76,7 +76,7 @@ def main() -> None:
     chosen = np.random.default_rng(0).permutation(len(usable))[:HEARD].tolist()
     model.typical_habits.copy_(typical_habits(model, voiced([usable[place] for place in chosen])))
     print(f"typical habits {[round(each, 3) for each in model.typical_habits.tolist()]}")
-    hub.save_part(args.model, "acoustic", model, acoustic=sizes)
+    hub.save_part(args.model, "acoustic", model, dataclasses.replace(config, acoustic=sizes))
 
 
 if __name__ == "__main__":

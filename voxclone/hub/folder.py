@@ -16,7 +16,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from voxclone.config import MODEL_KIND, Config, ModelConfig, WatermarkConfig
+from voxclone.config import MODEL_KIND, ModelConfig, WatermarkConfig
 from voxclone.errors import ConfigError, ModelError
 from voxclone.hub.weights import write_tensors
 from voxclone.json_limits import read_json
@@ -135,24 +135,24 @@ def save_detector(folder: str | os.PathLike[str], detector: nn.Module, watermark
         detector: Stored in float16.
         watermark: Its configuration, with its thresholds.
     """
-    save_part(folder, "detector", detector, watermark=watermark)
+    save_part(folder, "detector", detector, dataclasses.replace(read_config(Path(folder)), watermark=watermark))
 
 
-def save_part(folder: str | os.PathLike[str], part: str, module: nn.Module, **configuration: Config) -> None:
+def save_part(folder: str | os.PathLike[str], part: str, module: nn.Module, config: ModelConfig) -> None:
     """Put a part, or another one, into a model folder; all else stays as it is. sha256.txt comes last.
 
     Args:
         folder: A whole model.
         part: As for `save_folder`.
         module: Stored in float16.
-        configuration: The field of `ModelConfig` that describes the part, with what it is now.
+        config: Of the whole model, the part as it is now.
 
     Raises:
         ModelError: The folder is no whole model, or a weight is not finite.
     """
-    folder, file = Path(folder), f"{part}.safetensors"
+    folder = Path(folder)
     check_integrity(folder)
-    config = dataclasses.replace(read_config(folder), **configuration)
+    file = f"{part}.safetensors"
     names = {*_read_sums(folder / SUMS_FILE), file}
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{part}.") as scratch:
         staged = Path(scratch)
