@@ -34,4 +34,4 @@ class PausePredictor(nn.Module):
     def mark(self, phoneme_ids: Tensor, x: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
         """Phoneme ids (B, N) with a comma where the voice pauses between two words; arguments as for `forward`."""
         pauses = (phoneme_ids == _SPACE) & (self(x, mask, condition) >= self.bar)
-        return torch.where(pauses, _COMMA, phoneme_ids)
+        return phoneme_ids.masked_fill(pauses, _COMMA)

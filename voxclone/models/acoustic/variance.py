@@ -66,7 +66,7 @@ class ProsodySpread(nn.Module):
         average = self.average[phoneme_ids]
         sounds = phoneme_ids >= len(SILENCES)
         stretched = average + (values - average) * self.stretch
-        longest = torch.where(sounds, LONGEST_SOUND, LONGEST_SPACE)
+        longest = LONGEST_SPACE + (LONGEST_SOUND - LONGEST_SPACE) * sounds.to(values.dtype)
         durations = torch.minimum(stretched[:, :, 3], torch.maximum(values[:, :, 3], longest))
         durations = torch.where(sounds | (phoneme_ids == _SPACE), durations, values[:, :, 3])
         prosody = torch.where(sounds[:, :, None], stretched[:, :, :3], values[:, :, :3])
