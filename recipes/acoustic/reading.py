@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.manner import measure_manners
 from voxclone.training.pace import split_speakers
 from voxclone.training.pauses import PausedSpeech, PauseStep, set_bar
+from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig
 
@@ -49,7 +49,7 @@ def main() -> None:
         parser.error(f"{args.model} is not told of pace, or its acoustic model lacks {', '.join(fresh)}")
 
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
-    data = json.loads(args.config.read_text(encoding="utf8"))["data"]
+    data = read_settings(args.config)["data"]
     weights = corpus_weights(store.entries, data["corpus_weights"])
     candidates = [entry for entry in store.entries if entry.key in weights and entry.about["split"] == "train"]
     confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
