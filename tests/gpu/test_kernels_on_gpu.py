@@ -107,10 +107,23 @@ def test_parity(name: str, length: int, dtype: torch.dtype) -> None:
     given = arguments(length)
     leave = (given[3], given[4]) if name == "istft_head" else ()  # its carrier and window are float32 in any case
     rounded = moved(given, dtype, leave)
+    double = moved(rounded, torch.float64)
     with torch.inference_mode():
-        plain, exact, made = reference(*rounded), reference(*moved(rounded, torch.float64)), fused(*rounded)
-    bound = 2 * (plain.double() - exact).abs().max() + torch.finfo(dtype).eps * exact.abs().max()
+        plain, exact, made = reference(*rounded), reference(*double), fused(*rounded)
+        rounding = (plain.double() - exact).abs().max()
+        if name == "istft_head":
+            rounding += (reference(*double[:3], in_last_bits(double[3]), *double[4:]) - exact).abs().max()
+    bound = 2 * rounding + torch.finfo(dtype).eps * exact.abs().max()
     assert (made.double() - exact).abs().max() <= bound
+
+
+def in_last_bits(carrier: Tensor) -> Tensor:
+    """A carrier half a unit of float32's last place off, up or down.
+
+    A bin that it hardly has takes its phase from there, and a matrix product rounds that otherwise than a transform.
+    """
+    signs = torch.randn(carrier.shape).sign().to(carrier.device)
+    return carrier * (1 + torch.finfo(torch.float32).eps / 2 * signs)
 
 
 def test_the_last_convolution_reads_16_bits_and_makes_32() -> None:
@@ -192,10 +205,11 @@ def test_the_bundle_speaks_as_on_a_cpu_and_with_graphs() -> None:
     from voxclone import VoxClone
 
     model, alone = VoxClone.from_pretrained(device="cuda"), VoxClone.from_pretrained(device="cpu")
-    expected = alone.generate("The boats went out.", alone.voices["ada"])
+    name = next(iter(alone.voices))
+    expected = alone.generate("The boats went out.", alone.voices[name])
     graphed = model.graphed()
     for each in (model, graphed, graphed):  # a length is captured when it comes a second time
-        speech = each.generate("The boats went out.", each.voices["ada"])
+        speech = each.generate("The boats went out.", each.voices[name])
         assert abs(len(speech.samples) - len(expected.samples)) <= 0.02 * len(expected.samples)
 
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from voxclone import ConfigError, VoxClone
 from voxclone.config import VocoderConfig
-from voxclone.kernels import dispatch
 from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.spans import context_frames
 from voxclone.synthesis import graphs
@@ -196,25 +195,6 @@ def test_a_capture_warms_up_and_reads_its_own_places(monkeypatch: pytest.MonkeyP
     first, second = replay(torch.full((3,), 5.0)), replay(torch.full((3,), 7.0))
     assert first.tolist() == [10.0] * 3 and second.tolist() == [14.0] * 3  # the first is not overwritten
     assert given.tolist() == [1.0] * 3
-
-
-@pytest.mark.parametrize("config", [WAVEFORM, SOURCE])
-def test_graphs_of_small_layers_are_of_plain_pytorch(config: VocoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    vocoder, asked = build_vocoder(config).eval(), []
-    name = "forward" if config is WAVEFORM else "filter_source"
-    call = getattr(vocoder, name)
-
-    def noted(*given: Tensor) -> Tensor:
-        asked.append(dispatch._references_on_gpu.get())
-        made: Tensor = call(*given)
-        return made
-
-    monkeypatch.setitem(vocoder.__dict__, name, noted)
-    graphed = with_graphs(vocoder, config, FakeGraphs().capture)
-    with torch.inference_mode():
-        graphed(*inputs(60))
-    assert set(asked) == {config is SOURCE}
-    assert not dispatch._references_on_gpu.get()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

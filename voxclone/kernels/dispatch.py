@@ -6,11 +6,8 @@ form where it is faster, "reference" never, "fused" always, and says why where i
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
-from collections.abc import Iterator
-from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -34,10 +31,10 @@ FASTER: dict[tuple[int, int], dict[str, tuple[torch.dtype, ...]]] = {
         "multi_receptive_field": _HALF,
         "anti_aliased_snake": _HALF,
         "pulse_source": (torch.float32,),
+        "istft_head": _HALF,
     }
 }
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
-_references_on_gpu = ContextVar("_references_on_gpu", default=False)
 
 
 def fused_serves(op: str, x: Tensor, *weights: Tensor) -> bool:
@@ -66,26 +63,12 @@ def fused_serves(op: str, x: Tensor, *weights: Tensor) -> bool:
         return True
     if reason is not None or (torch.is_grad_enabled() and any(each.requires_grad for each in (x, *weights))):
         return False
-    return not x.is_cuda or (_chooses_on_gpu() and _dtype(x) in faster_on(x.device).get(op, ()))
+    return not x.is_cuda or _dtype(x) in faster_on(x.device).get(op, ())
 
 
 def faster_on(device: torch.device) -> dict[str, tuple[torch.dtype, ...]]:
     """The ops that "auto" takes in their fused form on a GPU, with the dtypes."""
     return {} if _why_not_on_gpu(device) is not None else FASTER.get(_capability(device), {})
-
-
-@contextlib.contextmanager
-def references_on_gpu() -> Iterator[None]:
-    """Within it "auto" takes the references on a GPU."""
-    token = _references_on_gpu.set(True)
-    try:
-        yield
-    finally:
-        _references_on_gpu.reset(token)
-
-
-def _chooses_on_gpu() -> bool:
-    return torch.compiler.is_compiling() or not _references_on_gpu.get()  # a compiler does not know the variable
 
 
 def runs_directly(x: Tensor) -> bool:

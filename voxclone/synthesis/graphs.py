@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from voxclone.config import VocoderConfig
-from voxclone.kernels.dispatch import references_on_gpu
 from voxclone.models.vocoder.spans import context_frames, has_source
 
 GROWTH = 1.25  # from one length to the next
@@ -39,18 +38,8 @@ def with_graphs(
     replayed = copy.copy(vocoder)
     name = "filter_source" if has_source(config) else "forward"
     call = getattr(vocoder, name)
-    replayed.__dict__[name] = _Windows(_by_references(call) if has_source(config) else call, config, capture)
+    replayed.__dict__[name] = _Windows(call, config, capture)
     return replayed
-
-
-def _by_references(call: Call) -> Call:
-    """Without launches to save, the bundle's small layers are faster in plain PyTorch (benchmarks/results/gpu.json)."""
-
-    def work(*given: Tensor) -> Tensor:
-        with references_on_gpu():
-            return call(*given)
-
-    return work
 
 
 def capture_graph(call: Call, inputs: tuple[Tensor, ...]) -> Call:

@@ -20,7 +20,7 @@ MOST_CHANNELS = 128
 WHOLE_BLOCKS = 64  # channels up to which a block is one launch
 SHARED_BYTES = 227 * 1024
 # By width: groups, parts of a group, stages, thread blocks that a multiprocessor holds
-PARTS = {8: (2, 12, 0, 3), 16: (2, 8, 0, 2), 32: (4, 4, 4, 1), 64: (3, 3, 4, 1), 128: (4, 1, 4, 1)}
+PARTS = {8: (1, 16, 0, 5), 16: (4, 4, 0, 2), 32: (2, 5, 4, 2), 64: (3, 3, 4, 1), 128: (2, 2, 4, 1)}
 # The same where those would make fewer than `FEW` thread blocks, half of what an H200 holds: for latency
 SMALL_PARTS = {8: (4, 2, 0, 2), 16: (4, 2, 0, 2), 32: (4, 1, 4, 1), 64: (4, 1, 4, 1), 128: (2, 1, 4, 1)}
 FEW = 66
