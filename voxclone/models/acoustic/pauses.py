@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from voxclone.models.acoustic.variance import VariancePredictor
 from voxclone.text.symbols import SILENCES, SPACE
 
-BLOCKS = (
-    2  # of the encoder, which have read the text when it is decided where to pause: pausing costs no second reading
-)
+BLOCKS = 2  # of the encoder, which have read the text when it is decided: a text without pauses is read once
 WIDTH = 96
 _SPACE, _COMMA = SILENCES.index(SPACE), SILENCES.index(",")
 
