@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from voxclone.models.acoustic import AcousticModel
-from voxclone.models.acoustic.manner import BELIEF, SCALES, pitch_variance
+from voxclone.models.acoustic.manner import SCALES, pitch_variance
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.text.symbols import SILENCES
 
@@ -47,7 +47,7 @@ def typical_habits(model: AcousticModel, speech: Dataset[dict[str, Any]], voices
         item = speech[index]
         parts = [item[name][None] for name in ("speaker_embedding", "spectrum", "manner")]
         condition = model.condition(parts[0], torch.tensor([item["f0_median"]]), parts[1], manner=parts[2])
-        habits = model.habits(condition)[0] - torch.tensor(BELIEF) * torch.tensor(SCALES) * parts[2][0]
+        habits = model.habits(condition)[0] - torch.tensor(SCALES) * parts[2][0]
         ids = item["phoneme_ids"].long()[None]
         encodings, mask = model.encode(ids, torch.tensor([ids.shape[1]]), condition)
         prosody, log_durations = model.vary(ids, *model.predict(encodings, mask, condition), None)

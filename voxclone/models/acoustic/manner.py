@@ -14,7 +14,6 @@ F0_SPREAD = 0.22  # octaves, of a typical speaker
 MANNER_DIMS = 2
 SCALES = (0.25, 0.4)  # of the logarithms
 TRUST = (0.75, 0.75)  # how far a reading is brought to what is believed of the speaker
-BELIEF = (1.0, 0.7)  # of what was heard in the reference; the rate reader has weighed the pace already
 MOST = (0.45, 0.45)  # by which a reading's logarithms are moved
 OCTAVE_ERROR = 2.1  # thirds of an octave from the median; pitch beyond is no melody, as for `f0_spread`
 # What a voice's own habits are read from: "In the morning, the boats go out before the sun is up." "The company was

@@ -23,7 +23,7 @@ from voxclone.models.acoustic.delivery import (
     widen_silences,
 )
 from voxclone.models.acoustic.length_regulator import regulate_length
-from voxclone.models.acoustic.manner import BELIEF, MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST, pitch_variance
+from voxclone.models.acoustic.manner import MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST, pitch_variance
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.acoustic.pauses import BLOCKS, PausePredictor
 from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
@@ -225,10 +225,8 @@ class AcousticModel(nn.Module):
         self, prosody: Tensor, log_durations: Tensor, manner: Tensor, habits: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Bring pace and liveliness to what the reference has: the predictors stay too near the average speaker."""
-        scales, belief, trust, most = (
-            torch.tensor(each, device=manner.device) for each in (SCALES, BELIEF, TRUST, MOST)
-        )
-        gap = (trust * (self.typical_habits + belief * scales * manner - habits)).clamp(-most, most)
+        scales, trust, most = (torch.tensor(each, device=manner.device) for each in (SCALES, TRUST, MOST))
+        gap = (trust * (self.typical_habits + scales * manner - habits)).clamp(-most, most)
         stretched = prosody[:, :, :1] * gap[:, 1:, None].exp()
         return torch.cat([stretched, prosody[:, :, 1:]], 2), log_durations + gap[:, :1]
 
