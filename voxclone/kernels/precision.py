@@ -15,9 +15,9 @@ LIGHT = 1e9  # multiply-adds for a second of speech: up to here float32 takes 0.
 def inference_precision(device: torch.device, multiply_adds: float) -> torch.dtype:
     """bfloat16 for a heavy vocoder on a CPU that multiplies in it, and on a GPU whose fused kernels do; else float32.
 
-    Chunks of a stream, and texts of a batch, equal those spoken whole and alone to 1e-4 in float32 alone: a difference
-    in the last bit of what goes in may be a step of bfloat16. Without the instructions bfloat16 is 2 to 5 times slower
-    than float32; what it costs in sound is in docs/kernels.md.
+    Chunks of a stream, and texts of a batch, equal those spoken whole and alone to 1e-4 in float32 on a CPU alone: a
+    difference in the last bit of what goes in may be a step of bfloat16. Without the instructions bfloat16 is 2 to 5
+    times slower than float32; what it costs in sound is in docs/kernels.md.
 
     Args:
         device: Where the vocoder runs.
