@@ -198,3 +198,16 @@ def test_output_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
         with open("/dev/full", "wb") as full:
             failed = subprocess.run(command, stdout=full, check=False, **told)
         assert (failed.returncode, failed.stderr) == (2, "voxclone: error: No space left on device\n")
+
+
+def test_an_error_leaves_the_callers_output() -> None:
+    """A file that cannot be read is no reason to close the standard output of a program that calls `main`."""
+    code = (
+        "from voxclone import cli\n"
+        "def failing(options): open('/nowhere/at/all')\n"
+        "cli.doctor.doctor = failing\n"
+        "print(cli.main(['doctor']))\n"
+    )
+    told: dict[str, Any] = {"capture_output": True, "text": True, "env": os.environ | {"PYTHONPATH": ROOT}}
+    done = subprocess.run([sys.executable, "-c", code], check=True, **told)
+    assert (done.stdout, done.stderr) == ("2\n", "voxclone: error: /nowhere/at/all: No such file or directory\n")

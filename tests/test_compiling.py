@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,33 @@ def test_a_compiled_model_says_the_same(model: VoxClone) -> None:
         np.testing.assert_allclose(speech.samples, expected.samples, atol=1e-4)
         chunks = np.concatenate([chunk.samples for chunk in compiled.stream(text, ada)])
         np.testing.assert_allclose(chunks, expected.samples, atol=1e-4)
+
+
+def test_what_speaks_is_what_is_compiled(model: VoxClone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block of the encoder and the decoder runs within a method that was compiled."""
+    depth, within = [0], list[bool]()
+
+    def noted(method: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            depth[0] += 1
+            try:
+                return method(*given, **named)
+            finally:
+                depth[0] -= 1
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", noted)
+    compiled = model.compiled()
+    blocks = [*compiled._acoustic.encoder, *compiled._acoustic.decoder]
+    hooks = [block.register_forward_pre_hook(lambda *_: within.append(depth[0] > 0)) for block in blocks]
+    try:
+        compiled.generate("Hello there.", model.voices["ada"])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert len(within) >= len(blocks)
+    assert all(within)
 
 
 class Encoder(nn.Module):

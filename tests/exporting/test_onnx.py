@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ import pytest
 import torch
 from torch import nn
 
-from voxclone import ModelError, VoxClone
+from voxclone import ModelError, VoxClone, hub
 from voxclone.cli import main
 from voxclone.config import VocoderConfig
 from voxclone.exporting import ExportedModel, export_onnx
 from voxclone.exporting.fourier import RealSTFT
 from voxclone.exporting.onnx import VOCODER_FILE, export_vocoder
 from voxclone.exporting.vocoders import exportable
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic.delivery import LONGEST_SILENCE
 from voxclone.models.vocoder import build_vocoder
 from voxclone.text.phonemes import phonemize
 from voxclone.text.symbols import SYMBOLS, symbol_ids
@@ -85,6 +89,25 @@ def test_model(tiny_folder: Path, tiny_model: VoxClone, tmp_path: Path) -> None:
         assert np.abs(found / scale - expected.samples).max() < 2e-2
         slow = exported.run(ids, voice.speaker_embedding, voice.f0_median, voice.spectrum, speed=0.5)
         assert 1.5 * len(found) < len(slow) < 2.5 * len(found)
+
+
+def test_pauses_longer_than_the_decoder_is_asked_for(tiny_folder: Path, tiny_model: VoxClone, tmp_path: Path) -> None:
+    """Predicted ones and written ones, slowly: the silence put into them is in the exported model as well."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    config = hub.read_config(folder)
+    pausing = dataclasses.replace(config, acoustic=dataclasses.replace(config.acoustic, pauses=True))
+    acoustic = AcousticModel(pausing.acoustic)
+    acoustic.load_state_dict(hub.read_tensors(folder / "acoustic.safetensors")[0], strict=False)
+    assert acoustic.pauses is not None
+    acoustic.pauses.bar.fill_(-100.0)  # at every space
+    hub.save_part(folder, "acoustic", acoustic, pausing)
+    model, exported = VoxClone.from_pretrained(folder), export_onnx(folder, tmp_path / "out")
+    voice = model.voices["ada"]
+    ids = np.array(symbol_ids(phonemize("The boats went out again, and came back.", "en-us").symbols))
+    expected = model.generate("The boats went out again, and came back.", voice, speed=0.25)
+    found = exported.run(ids, voice.speaker_embedding, voice.f0_median, voice.spectrum, speed=0.25)
+    assert expected.prosody.durations.max() > LONGEST_SILENCE
+    assert found.shape == expected.samples.shape
 
 
 @pytest.mark.parametrize(("n_fft", "hop"), [(256, 64), (20, 4), (9, 3)])

@@ -55,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (VoxcloneError, OSError) as error:
         if options.debug:
             raise
-        if isinstance(error, OSError):  # it may be standard output's, which would fail again at the end
-            outputs.discard()
+        outputs.discard_unwritable()  # the error may be of standard output, which would fail again at the end
         print(f"voxclone: error: {' '.join(_told(error).split())}", file=sys.stderr)
         return ERROR_EXIT
     except KeyboardInterrupt:

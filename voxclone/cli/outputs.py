@@ -62,6 +62,14 @@ def flush() -> None:
     sys.stdout.flush()
 
 
+def discard_unwritable() -> None:
+    """`discard` where standard output cannot be written; it is the caller's, and else stays."""
+    try:
+        flush()
+    except OSError:
+        discard()
+
+
 def discard() -> None:
     """Let what else goes to standard output go nowhere: whoever read it has left, or it cannot be written."""
     if (own := sys.__stdout__) is not None and own is sys.stdout:

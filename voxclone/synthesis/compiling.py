@@ -11,7 +11,7 @@ from torch import nn
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
-ACOUSTIC_METHODS = ("encode", "predict", "decode")
+ACOUSTIC_METHODS = ("begin", "finish", "predict", "decode")
 VOCODER_METHODS = ("forward", "filter_source")  # the latter where there is one
 
 

@@ -30,7 +30,6 @@ from voxclone.text.lexicon import Lexicon, as_lexicon
 from voxclone.text.phonemes import warm_up
 from voxclone.voice import Voice
 
-MAX_TEXT_CHARS = 200_000  # of one call: about four hours of speech
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
 UNMARKED_WARNING = (
     "unmarked_for_research: what this model speaks is not looked through for its mark, and may not be told from a "

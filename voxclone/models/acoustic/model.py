@@ -161,7 +161,7 @@ class AcousticModel(nn.Module):
     def encode(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N) ids to (B, N, D) encodings and their mask (B, N)."""
         x, mask = self.begin(phoneme_ids, phoneme_lengths, condition)
-        return self._finish(x, mask, condition), mask
+        return self.finish(x, mask, condition), mask
 
     def begin(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """As `encode`, by the encoder's first blocks alone: what pauses are decided on."""
@@ -171,7 +171,8 @@ class AcousticModel(nn.Module):
             x = block(x, mask, condition)
         return x, mask
 
-    def _finish(self, x: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
+    def finish(self, x: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
+        """What `encode` does after `begin`."""
         for block in self.encoder[BLOCKS:]:
             x = block(x, mask, condition)
         return x
@@ -186,7 +187,7 @@ class AcousticModel(nn.Module):
             if is_exporting() or not torch.equal(marked, phoneme_ids):
                 phoneme_ids = marked
                 x, _ = self.begin(phoneme_ids, phoneme_lengths, condition)
-        return phoneme_ids, self._finish(x, mask, condition), mask
+        return phoneme_ids, self.finish(x, mask, condition), mask
 
     def predict(self, encodings: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Prosody (B, N, 3) and log durations (B, N), in log frames."""
@@ -287,7 +288,7 @@ class AcousticModel(nn.Module):
             seed: Varies durations and pitch as speakers do, each item as if it were alone; None gives the most likely
                 reading.
             in_manner: Bring pace and liveliness to what `manner` says; else it is only told of it.
-            habits: (B, MANNER_DIMS) of the voice, where they are known; None has the model read a sentence for them.
+            habits: (B, MANNER_DIMS) of the voice, where they are known; None has the model read sentences for them.
         """
         condition = self.condition(speaker_embedding, f0_median, spectrum, manner=manner)
         phoneme_ids, encodings, mask = self.encode_with_pauses(phoneme_ids, phoneme_lengths, condition)
@@ -322,7 +323,7 @@ class AcousticModel(nn.Module):
         f0 = torch.where(voiced, plan.f0_median[:, None] * torch.exp2(contour), torch.zeros_like(contour))
         mel = follow_energy(mel, plan.spoken, frame_mask, delivery)
         gain = frame_gain(frame_mask, delivery)
-        if not torch.equal(wanted, delivery.durations):
+        if is_exporting() or not torch.equal(wanted, delivery.durations):
             mel = widen_silences(mel, delivery.durations, wanted, MEL_FLOOR)
             both = widen_silences(torch.stack([f0, gain], 1), delivery.durations, wanted, 0.0)
             f0, gain = both[:, 0], both[:, 1]
