@@ -33,6 +33,15 @@ _WARM = re.compile(
     re.IGNORECASE,
 )
 _SCALES = {"C": "Celsius", "F": "Fahrenheit"}
+_PLACE_BEFORE = re.compile(
+    r"\b(?:seats?|rows?|gate|apt\.?|apartment|flat|unit|suite|room|deck|platform|bay|block|building|exit|terminal|section|"
+    r"class|grade|level|page|figure|table|type|vitamin|version|USB|BY) ?\Z",
+    re.IGNORECASE,
+)
+_RANGE_BEFORE = re.compile(
+    r"\b(?:between|from|pages?|pp\.?|lines?|verses?|years?|numbers?|about|ran|costs?) \Z", re.IGNORECASE
+)
+_COUNTED = r" (?!(?:this|was|is|as|has|his|its|across|towards|always|sometimes|minus|plus)\b)[a-z]+s\b"
 
 
 def _in_pairs(written: str) -> str:
@@ -49,7 +58,9 @@ def _speak_pairs(match: re.Match[str]) -> str:
 
 
 def _speak_jet(match: re.Match[str]) -> str:
-    """747-400 -> seven forty seven four hundred, A320neo -> A three twenty neo."""
+    """747-400 -> seven forty seven four hundred, A320neo -> A three twenty neo; pages 737-800 are none."""
+    if not match["maker"] and _RANGE_BEFORE.search(match.string[max(match.start() - 10, 0) : match.start()]):
+        return match[0]
     variant = cardinal(int(match["variant"])) if match["variant"] else ""
     letters = match["letters"] if match["letters"].islower() else " ".join(match["letters"])
     spoken = [" ".join(match["maker"]), _in_pairs(match["number"]), variant, letters]
@@ -59,6 +70,8 @@ def _speak_jet(match: re.Match[str]) -> str:
 def _speak_temperature(match: re.Match[str]) -> str:
     """98.6F, -5C and 72F where it is about warmth; seat 32F and gate 5C are none."""
     quantity, text = match["quantity"], match.string
+    if _PLACE_BEFORE.search(text[max(match.start() - 12, 0) : match.start()]):
+        return match[0]
     beside = text[max(match.start() - 60, 0) : match.end() + 30]
     if quantity.startswith("-") or "." in quantity or _WARM.search(beside):
         degree = "degree" if quantity in ("1", "-1") else "degrees"
@@ -72,7 +85,7 @@ def _speak_verse(match: re.Match[str]) -> str:
 
 
 BESIDE_RULES = where_digits(
-    rule("jet", rf"(?<![\w.,$£€#-])(?P<maker>)(?P<number>{_JET})-(?P<variant>[1-9]\d{{0,2}})(?P<letters>[A-Z]{{0,3}})"
+    rule("jet", rf"(?<![\w.,$£€#-])(?P<maker>)(?P<number>{_JET})-(?P<variant>[1-9]00|10|[1-9])(?P<letters>[A-Z]{{0,3}})"
          r"(?![\w-]|[.,]\d)", _speak_jet),
     rule("jet alone", rf"(?<![\w.,$£€#-])(?P<maker>)(?P<number>{_JET})(?P<variant>)(?P<letters>)(?={_AFTER_JET})",
          _speak_jet),
@@ -81,7 +94,8 @@ BESIDE_RULES = where_digits(
     rule("run of kilometers", rf"(?<![\w.,-])(\d{{1,3}}) ?[kK](?= (?:fun )?(?:{_RUN})\b)",
          lambda m: f"{cardinal(int(m[1]))} K"),
     rule("kilometers run",
-         rf"(?i:\b({_RAN}) ((?:an?|the|my|his|her|our|their|first|last) ){{0,2}})(5|8|10|15|20|50|100)[kK](?!\w)",
+         rf"(?i:\b({_RAN}) ((?:an?|the|my|his|her|our|their|first|last) ){{0,2}})(5|8|10|15|20|50|100)[kK]"
+         rf"(?!\w|{_COUNTED})",
          lambda m: f"{m[0][: m.start(3) - m.start()]}{cardinal(int(m[3]))} K"),
     rule("retirement plan",
          r"(?<![\w.,$-])40([13])\(?([kb])\)(?!\w)|(?<![\w.,$-])40(1)(k)(?= (?:plan|account)s?\b|s\b)",

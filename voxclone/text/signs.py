@@ -32,6 +32,7 @@ def _speak_alternatives(match: re.Match[str]) -> str:
 # Signs beside digits: before the numbers are read.
 SIGN_RULES = where_digits(
     rule("lengths", r"(?<=\d)( ?(?:mm|cm|m|km|in|ft|yd|px)) ?[xX×] ?(?=\.?\d)", r"\1 by "),
+    rule("one name", r"(?<![\w/.])(?:24 / 7|9 / 11)(?!\w|[/.]\w)", lambda m: m[0].replace(" ", "")),
     rule("division", r"(?<=\d) / (?=\d)", " divided by "),
     rule("aperture", r"(?<![\w/])[fF]/(?=\d)", "F "),
     rule("multiplication", rf"({NUMBER}) ?× ?(?=[\d.]{{1,20}} ?=)", r"\1 times "),
