@@ -23,6 +23,7 @@ from voxclone.training.speech_data import corpus_weights, drop_least_confident, 
 from voxclone.training.trainer import Trainer, TrainerConfig
 
 STEPS = 700
+DONE = STEPS + 1  # of the checkpoint that has the bar as well
 TRAINER = TrainerConfig(max_steps=STEPS, learning_rate=2e-3, warmup_steps=50, ema_decay=0.99)
 HEARD = 1500  # recordings that say what is typical
 
@@ -64,14 +65,15 @@ def main() -> None:
         return VoicedSpeech(store, durations, entries, embeddings, manners)
 
     assert model.pauses is not None
-    if not any(args.out.glob("checkpoint-*.pt")):
+    if not any(args.out.glob(f"checkpoint-{DONE:08d}-*.pt")):
         taught, apart = split_speakers(usable)
         step = PauseStep(model)
-        Trainer(step, PausedSpeech(model, voiced(taught)), args.out, TRAINER).fit()
+        if not Trainer(step, PausedSpeech(model, voiced(taught)), args.out, TRAINER).fit():
+            return  # it was stopped; the same command goes on
         step.load_state_dict(export_weights(args.out))
         if apart:
             print(f"pauses: {set_bar(step.pauses.eval(), PausedSpeech(model, voiced(apart)).in_order())}")
-        save_checkpoint(args.out, Checkpoint(STEPS + 1, 0.0, 0, 0, step.state_dict(), {}, {}))
+        save_checkpoint(args.out, Checkpoint(DONE, 0.0, 0, 0, step.state_dict(), {}, {}))
     model.pauses.load_state_dict(export_part(args.out, "pauses."))
     chosen = np.random.default_rng(0).permutation(len(usable))[:HEARD].tolist()
     model.typical_habits.copy_(typical_habits(model, voiced([usable[place] for place in chosen])))

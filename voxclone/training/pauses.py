@@ -17,9 +17,6 @@ from voxclone.text.symbols import SILENCES, SPACE
 from voxclone.training.acoustic import VoicedSpeech, voiced_batch
 from voxclone.training.step import TrainingStep
 
-PAUSES = (
-    0.8  # of the number of real pauses that are made, the surest ones: a pause in the wrong place is worse than none
-)
 READ_AT_ONCE = 16  # recordings
 NEIGHBOURS = 200  # recordings of like length, among which those of a batch are drawn
 _SPACE = SILENCES.index(SPACE)
