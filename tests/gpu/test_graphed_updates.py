@@ -9,6 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+pytest.importorskip("accelerate")
+pytest.importorskip("tensorboard")
+
 from voxclone.errors import VoxcloneError
 from voxclone.training.trainer import Trainer, TrainerConfig, TrainingStep
 
