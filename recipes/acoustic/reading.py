@@ -73,6 +73,8 @@ def main() -> None:
         step.load_state_dict(export_weights(args.out))
         if apart:
             print(f"pauses: {set_bar(step.pauses.eval(), PausedSpeech(model, voiced(apart)).in_order())}")
+        else:
+            print("pauses: too few speakers to hold some apart, so that the bar is even odds, not as many as are real")
         save_checkpoint(args.out, Checkpoint(DONE, 0.0, 0, 0, step.state_dict(), {}, {}))
     model.pauses.load_state_dict(export_part(args.out, "pauses."))
     chosen = np.random.default_rng(0).permutation(len(usable))[:HEARD].tolist()

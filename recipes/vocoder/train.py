@@ -64,10 +64,8 @@ def main() -> None:
         held_out = fixed.batch([valid[i] for i in rng.choice(len(valid), count, replace=False)], rng)
     model = VocoderConfig.from_dict(settings["model"])
     step: SpectralStep
-    if "kept_mark" in settings:
-        step = MarkKeepingStep(
-            model, audio, held_out, kept_mark(audio), **settings["kept_mark"], **settings["adversarial"]
-        )
+    if settings.get("keep_mark"):
+        step = MarkKeepingStep(model, audio, held_out, kept_mark(audio), **settings["mark"], **settings["adversarial"])
     elif "mark" in settings:
         start_from = args.start_from
         unmarked = [bundled_vocoder(folder) for folder in args.unmarked]

@@ -33,23 +33,18 @@ class GraphedUpdates(PhaseUpdates):
                 f"cuda_graph needs one process on a CUDA device, this is {accelerator.num_processes} on "
                 f"{accelerator.device}; leave it out of the trainer's config"
             )
-        self._rates = {
-            phase: torch.zeros((), device=accelerator.device) for phase in step.phases
-        }  # the graph reads them
         super().__init__(step, config, accelerator)
+        self._rates = {phase: torch.zeros((), device=accelerator.device) for phase in step.phases}  # read by the graph
         self._graph: torch.cuda.CUDAGraph | None = None
         self._batch: dict[str, Tensor] = {}
         self._losses: dict[str, dict[str, Tensor]] = {}
         self._skipped = torch.zeros((), device=accelerator.device)
         self._in_a_row = torch.zeros((), device=accelerator.device)
         self._updates = 0
-        self._skipped_before = 0.0
 
-    def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        config = self._config
-        rate = torch.tensor(config.learning_rate, device=self._accelerator.device)
-        betas = (config.betas[0], config.betas[1])
-        return torch.optim.AdamW(parameters, rate, betas, weight_decay=config.weight_decay, fused=True, capturable=True)
+    def _optimizer(self, parameters: list[nn.Parameter], **further: Any) -> torch.optim.Optimizer:
+        rate = torch.tensor(self._config.learning_rate, device=self._accelerator.device)
+        return super()._optimizer(parameters, lr=rate, capturable=True, **further)
 
     def update(self, batch: dict[str, Tensor], rate: float, window: LogWindow) -> None:
         """As `PhaseUpdates.update`; skipped updates are looked for, and logged, every few updates."""
@@ -102,8 +97,7 @@ class GraphedUpdates(PhaseUpdates):
         return lost
 
     def _judge(self, window: LogWindow) -> None:
-        skipped = float(self._skipped)
-        window.skipped += int(skipped - self._skipped_before)
-        self._skipped_before = skipped
+        window.skipped += int(self._skipped)
+        self._skipped.zero_()
         if float(self._in_a_row) >= MAX_SKIPPED_IN_A_ROW:
             raise self._never_finite(list(self.optimizers))

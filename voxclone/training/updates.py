@@ -42,10 +42,10 @@ class PhaseUpdates:
         self._forward = accelerator.prepare(step)
         self.optimizers = {phase: self._optimizer(parameters) for phase, parameters in self._parameters.items()}
 
-    def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    def _optimizer(self, parameters: list[nn.Parameter], **further: Any) -> torch.optim.Optimizer:
         config = self._config
-        betas = (config.betas[0], config.betas[1])
-        return torch.optim.AdamW(parameters, config.learning_rate, betas, weight_decay=config.weight_decay, fused=True)
+        given: dict[str, Any] = {"lr": config.learning_rate, "betas": (config.betas[0], config.betas[1])} | further
+        return torch.optim.AdamW(parameters, weight_decay=config.weight_decay, fused=True, **given)
 
     def update(self, batch: Any, rate: float, window: LogWindow) -> None:
         """One optimizer step of every phase; a phase whose loss is not finite leaves its networks as they were.
