@@ -1,0 +1,41 @@
+"""Links between the repository's documents lead to files, and to headings, that are there."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "RESPONSIBLE_USE.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "recipes").glob("*/*.md")),
+]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def prose(path: Path) -> str:
+    """A document without its code, in which brackets are not links."""
+    return re.sub(r"^ *```.*?^ *```$|`[^`\n]*`", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(path: Path) -> set[str]:
+    """What a page's headings are called in a link, as GitHub makes it of them; repeated ones are counted."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#{1,6} (.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        name = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        count = 0
+        while (anchor := f"{name}-{count}" if count else name) in found:
+            count += 1
+        found.add(anchor)
+    return found
+
+
+def test_links_lead_somewhere() -> None:
+    links = [(path, link) for path in DOCUMENTS for link in LINK.findall(prose(path)) if "://" not in link]
+    assert len(links) >= 40
+    lost = []
+    for path, link in links:
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file) if file else path
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(f"{path.relative_to(ROOT)}: {link}")
+    assert not lost
