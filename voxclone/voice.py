@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ class Voice:
         for field, known in self._manner().items():
             if not (math.isfinite(known) and known > 0):
                 raise VoiceError(f"{field} is {known!r}; it must be a positive number, or not there")
+        if not isinstance(self.name, str):
+            raise VoiceError(f"a voice's name is a str; this is {type(self.name).__name__}")
         if not self.name.strip() or not self.encoder_id:
             raise VoiceError("a voice needs a name and the id of its speaker encoder")
         for text in (self.name, self.encoder_id):
@@ -257,14 +260,17 @@ class Voice:
             A voice that carries every part's consents.
 
         Raises:
-            VoiceError: No voices, a weight that is not positive and finite, voices of different speaker encoders, a
-                fine-tuned voice, or embeddings that cancel out.
+            VoiceError: No mapping of voices, a weight that is not positive and finite, voices of different speaker
+                encoders, a fine-tuned voice, or embeddings that cancel out.
         """
+        if not isinstance(weights, Mapping) or not all(isinstance(voice, Voice) for voice in weights):
+            raise VoiceError("a mix is of voices and their weights: Voice.mix({ada: 0.7, bob: 0.3})")
         if not weights:
             raise VoiceError("a mix needs at least one voice")
         for voice, weight in weights.items():
-            if not (math.isfinite(weight) and weight > 0):
-                raise VoiceError(f"the weight of {voice.name!r} is {weight!r}; weights must be positive")
+            given: object = weight
+            if not (isinstance(given, Real) and math.isfinite(given) and float(given) > 0):
+                raise VoiceError(f"the weight of {voice.name!r} is {given!r}; weights must be positive")
         encoders = {voice.encoder_id for voice in weights}
         if len(encoders) > 1:
             raise VoiceError(f"voices of different speaker encoders cannot mix: {', '.join(sorted(encoders))}")

@@ -222,7 +222,7 @@ def require_format(suffix: str) -> None:
         AudioError: The suffix is unknown.
         ConfigError: The extra "m4a" is needed and not installed.
     """
-    if suffix.lower() not in _ENCODINGS:
+    if not isinstance(suffix, str) or suffix.lower() not in _ENCODINGS:
         raise AudioError(f"unknown suffix {suffix!r}; one of {', '.join(WRITTEN_SUFFIXES)} is needed")
     if suffix.lower() == ".m4a":
         library()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
 
 from voxclone.errors import ConfigError
 from voxclone.text import script
@@ -36,20 +39,24 @@ class Controls:
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():
-            check_number(name, getattr(self, name), low, high)
+            object.__setattr__(self, name, check_number(name, getattr(self, name), low, high))
         if self.duration_seconds is not None:
-            check_number("duration_seconds", self.duration_seconds, 0.0, MAX_DURATION_SECONDS)
+            seconds = check_number("duration_seconds", self.duration_seconds, 0.0, MAX_DURATION_SECONDS)
+            object.__setattr__(self, "duration_seconds", seconds)
         if self.seed is None:
             return
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
-            raise ConfigError(f"seed is {self.seed!r}; it must be None or an integer from 0 to 2**63 - 1")
+        seed: object = self.seed
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= int(seed) < 2**63:
+            raise ConfigError(f"seed is {seed!r}; it must be None or an integer from 0 to 2**63 - 1")
+        object.__setattr__(self, "seed", int(seed))
 
 
-def check_number(name: str, value: object, low: float, high: float) -> None:
-    """Refuse what is not a number within [low, high].
+def check_number(name: str, value: object, low: float, high: float) -> float:
+    """A number within [low, high], of Python or NumPy, as Python's.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: It is none.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
         raise ConfigError(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}")
+    return float(value)

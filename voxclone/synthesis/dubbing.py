@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from voxclone.errors import ConfigError
 from voxclone.prosody import Prosody
 from voxclone.speech import Segment
+from voxclone.synthesis.controls import check_number
 from voxclone.synthesis.request import Request
 from voxclone.synthesis.shaping import Draft, shape, with_pauses
 from voxclone.text.phonemes import Phonemes
+
+MAX_DUB_SECONDS = 6 * 3600.0  # that one call holds in memory
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def cue_name(cue: Segment) -> str:
 
 
 def check_times(cues: Sequence[Segment]) -> None:
-    """Refuse cues that are out of order or overlap.
+    """Refuse cues that are none, out of order, overlap, or end after `MAX_DUB_SECONDS`.
 
     Raises:
         ConfigError: There is none, or one is.
@@ -84,7 +87,13 @@ def check_times(cues: Sequence[Segment]) -> None:
     if not cues:
         raise ConfigError("there is no subtitle to speak")
     done = 0.0
-    for cue in cues:
+    for number, cue in enumerate(cues, start=1):
+        if not isinstance(cue, Segment) or not isinstance(cue.text, str):
+            raise ConfigError(
+                f"subtitle {number} is {cue!r}; each must be a voxclone.Segment of text, start_seconds and end_seconds"
+            )
+        for end in ("start_seconds", "end_seconds"):
+            check_number(f"{end} of subtitle {number}", getattr(cue, end), 0.0, MAX_DUB_SECONDS)
         if not done <= cue.start_seconds < cue.end_seconds:
             raise ConfigError(
                 f"{cue_name(cue)}, must begin at or after {done:.3f} s, where the one before ends, and end later than "

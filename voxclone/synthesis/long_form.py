@@ -53,6 +53,10 @@ class LongForm(Talking):
         self._check_voice(voice)
         check_number("slowest", slowest, 1.0, 4.0)
         segments = read_subtitles(subtitles) if isinstance(subtitles, str | os.PathLike) else subtitles
+        if not isinstance(segments, Sequence):
+            raise ConfigError(
+                f"subtitles are an .srt or .vtt file or a list of Segments, not {type(segments).__name__}"
+            )
         check_times(segments)
         words, language = self._words(lexicon), self.config.text.language
         cues = []
@@ -82,7 +86,8 @@ class LongForm(Talking):
         times of its words.
 
         Args:
-            text: The text, or the path of a UTF-8 file. Chapters begin at headings: "# One", or "Chapter 1" between
+            text: The text, or the path of a UTF-8 file (`pathlib.Path("book.txt")`; a str is the text itself, but one
+                that is the name of a text file is refused). Chapters begin at headings: "# One", or "Chapter 1" between
                 blank lines.
             voice: As for `generate`.
             folder: Made if it is not there.
@@ -93,10 +98,12 @@ class LongForm(Talking):
         Raises:
             TextError: The file is no text, there is nothing to speak, or a character that cannot be spoken; it has
                 the place and line, and what was finished before it stays.
-            ConfigError: An argument is out of range, or the folder is a file, not writable, or holds another program's
-                index.json.
+            ConfigError: An argument is out of range, or the folder is no path, is a file, not writable, or holds
+                another program's index.json.
+            VoiceError: As for `generate`.
             AudioError: The suffix is unknown.
         """
+        self._check_voice(voice)
         if {"duration_seconds", "prosody"} & set(options):
             raise ConfigError("a book takes neither duration_seconds nor prosody; they belong to single texts")
         check_number("part_minutes", part_minutes, 0.1, 60.0)

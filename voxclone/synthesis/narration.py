@@ -24,6 +24,7 @@ from voxclone.text.markup import Markup, is_ssml
 INDEX = "index.json"
 FORMAT = "voxclone.narration"
 FORMAT_VERSION = 1
+_FILE_NAME = re.compile(r"\S{0,250}\.(?:txt|md|text|rst|html?|xml|ssml|epub|pdf|docx?)", re.IGNORECASE)
 CHARS_PER_MINUTE = 900.0  # about 150 words
 
 
@@ -109,9 +110,11 @@ def narrate(
         markup: Of the text; SSML cannot be cut into parts.
         progress: Show a bar.
     """
+    if not isinstance(folder, str | os.PathLike):
+        raise ConfigError(f"the folder of a narration is a path; this is {type(folder).__name__}")
     target = Path(folder)
     require_narration_place(target, suffix)
-    whole = text if isinstance(text, str) else _read(Path(text))
+    whole = _whole(text)
     found = chapters(whole)
     if not found:
         raise TextError("there is nothing to speak in the text: give at least one word", 0)
@@ -170,6 +173,21 @@ def give_back_memory() -> None:
     """Return freed memory to the system where glibc keeps it: in fragments, it would grow from part to part."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)
+
+
+def _whole(text: str | os.PathLike[str]) -> str:
+    """The book's text.
+
+    Raises:
+        TextError: It is neither a text nor a path, is a path's name, or the file cannot be read.
+    """
+    if isinstance(text, os.PathLike):
+        return _read(Path(text))
+    if not isinstance(text, str):
+        raise TextError(f"a book is a text, or the path of its file; this is {type(text).__name__}")
+    if _FILE_NAME.fullmatch(text):
+        raise TextError(f"{text!r} is the name of a file; to read it, give pathlib.Path({text!r})")
+    return text
 
 
 def _read(path: Path) -> str:

@@ -65,8 +65,12 @@ class Parts:
         """Which acoustic model it has: 16 hex digits over the weights as fp16. Fine-tuned voices carry it."""
         return self._acoustic_models.base_id
 
-    def _check_voice(self, voice: Voice) -> None:
+    def _check_voice(self, voice: object) -> None:
         """Whether it can be spoken with here and now."""
+        if not isinstance(voice, Voice):
+            own = isinstance(voice, str) and voice in self.voices
+            way = f"take model.voices[{voice!r}]" if own else 'Voice.load("me.voice") reads one from a file'
+            raise VoiceError(f"the voice is {type(voice).__name__}; it must be a voxclone.Voice: {way}")
         if os.getpid() != self._process and torch.get_num_threads() > 1:
             raise ModelError(
                 "this process was forked from the one that loaded the model, and lacks its compute threads; call "

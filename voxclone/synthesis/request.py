@@ -13,6 +13,7 @@ from voxclone.synthesis.shaping import Draft, shape, with_pauses
 from voxclone.text.phonemes import Phonemes
 
 Value = TypeVar("Value")
+ONE_EACH = "give a list of one for each, None where free"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Request:
     chunks: Sequence[Phonemes]
     controls: Controls
     prosody: Prosody | None = None
+
+    def __post_init__(self) -> None:
+        if self.prosody is not None and not isinstance(self.prosody, Prosody):
+            raise ConfigError(
+                f"prosody is {type(self.prosody).__name__}; it must be a voxclone.Prosody, as Speech.prosody is and "
+                "Prosody.load reads from a file"
+            )
 
     def shape(self, drafts: Sequence[Draft]) -> list[Prosody]:
         """The chunks' prosody as asked for, from what the model would do.
@@ -58,12 +66,13 @@ def one_for_each(text: str | list[str], value: Value | Sequence[Value | None] | 
         ConfigError: A list of texts needs a list of as many values.
     """
     if isinstance(text, str):
-        if isinstance(value, Sequence):
+        if isinstance(value, Sequence) and not isinstance(value, str):
             raise ConfigError(f"{name} is a list of {len(value)} for one text; give one value")
         return [value]
     if value is None:
         return [None] * len(text)
-    if not isinstance(value, Sequence) or len(value) != len(text):
-        found = f"{len(value)} values" if isinstance(value, Sequence) else type(value).__name__
-        raise ConfigError(f"{name} is {found} for {len(text)} texts; give a list of one for each, None where free")
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ConfigError(f"{name} is {type(value).__name__} for {len(text)} texts; {ONE_EACH}")
+    if len(value) != len(text):
+        raise ConfigError(f"{name} is {len(value)} values for {len(text)} texts; {ONE_EACH}")
     return list(value)

@@ -106,21 +106,29 @@ class Talking(Parts):
             UnmarkedError: The speech does not carry the mark that the model promises.
         """
         self._check_voice(voice)
-        texts = [text] if isinstance(text, str) else text
+        texts = _texts(text)
         if (length := sum(map(len, texts))) > MAX_TEXT_CHARS:
             raise TextError(
                 f"{length} characters are too long to be spoken in one call, whose speech is held in memory: at most "
                 f"{MAX_TEXT_CHARS} can be; use narrate for a book, or stream"
             )
-        requests = []
-        for each, seconds, given in zip(
-            texts,
-            one_for_each(text, duration_seconds, "duration_seconds"),
-            one_for_each(text, prosody, "prosody"),
-            strict=True,
+        words, requests = self._words(lexicon), []
+        for number, (each, seconds, given) in enumerate(
+            zip(
+                texts,
+                one_for_each(text, duration_seconds, "duration_seconds"),
+                one_for_each(text, prosody, "prosody"),
+                strict=True,
+            ),
+            start=1,
         ):
             controls = Controls(speed, pitch, pitch_range, energy, seed, seconds)
-            chunks = read(each, self.config.text.language, self._words(lexicon), normalize, markup)
+            try:
+                chunks = read(each, self.config.text.language, words, normalize, markup)
+            except TextError as error:
+                if isinstance(text, str):
+                    raise
+                raise TextError(f"text {number} of {len(texts)}: {error}", error.position) from error
             requests.append(Request(chunks, controls, given))
         speeches = self._speak(requests, voice, voices, progress)
         return speeches[0] if isinstance(text, str) else speeches
@@ -183,6 +191,8 @@ class Talking(Parts):
         Raises:
             VoiceError: There is none of that name, or this model cannot speak it.
         """
+        if not isinstance(voices, Mapping | None):
+            raise VoiceError(f"voices is {type(voices).__name__}; it must be a mapping of names to voices")
         known = {**self.voices, **(voices or {})}
         if name not in known:
             names = ", ".join(map(repr, known)) or "none"
@@ -226,3 +236,18 @@ class Talking(Parts):
             parts = [utterances[index] for index in islice(places, len(request.chunks))]
             speeches.append(join(parts, self.config.audio, self._origin, first, directions, others))
         return speeches
+
+
+def _texts(text: str | Sequence[str]) -> Sequence[str]:
+    """The texts of a call.
+
+    Raises:
+        TextError: It is neither a text nor a list of them.
+    """
+    if isinstance(text, str):
+        return [text]
+    if not isinstance(text, list | tuple):
+        raise TextError(f"a text is a str, and several are a list of them; this is {type(text).__name__}")
+    if wrong := [each for each in text if not isinstance(each, str)]:
+        raise TextError(f"of a list of texts each is a str; one is {type(wrong[0]).__name__}")
+    return text

@@ -7,7 +7,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from voxclone.text.markup import Markup, inline_pieces, is_ssml, may_be_ssml, parse_inline, unfinished
+from voxclone.text.markup import (
+    Markup,
+    inline_pieces,
+    is_ssml,
+    may_be_ssml,
+    parse_inline,
+    require_markup,
+    unfinished,
+)
 from voxclone.text.script import Script
 from voxclone.text.sentences import Passage, PassageEnd, passages, sentences
 from voxclone.text.ssml import parse_ssml
@@ -51,6 +59,7 @@ class ArrivingText:
     """
 
     def __init__(self, max_chars: int, normalize: Callable[[str], str], markup: Markup) -> None:
+        require_markup(markup)
         self._max_chars, self._normalize, self._markup = max_chars, normalize, markup
         self._form: Markup | None = None if markup == "auto" else markup  # not known yet
         self._text = ""

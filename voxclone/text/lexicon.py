@@ -19,11 +19,17 @@ def as_lexicon(lexicon: Lexicon | None) -> Mapping[str, str]:
     """A lexicon that is given as one or as the file that holds it.
 
     Raises:
-        TextError: The file cannot be read as a lexicon: says where.
+        TextError: It is neither, or the file cannot be read as a lexicon: says where.
     """
     if lexicon is None:
         return {}
-    return lexicon if isinstance(lexicon, Mapping) else read_lexicon(lexicon)
+    if isinstance(lexicon, Mapping):
+        return lexicon
+    if not isinstance(lexicon, str | os.PathLike):
+        raise TextError(
+            f"a lexicon is a mapping of words to IPA, or a file that holds it; this is {type(lexicon).__name__}"
+        )
+    return read_lexicon(lexicon)
 
 
 def read_lexicon(path: str | os.PathLike[str]) -> dict[str, str]:

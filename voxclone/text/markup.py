@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
-from voxclone.errors import TextError
+from voxclone.errors import ConfigError, TextError
 from voxclone.text import script
 from voxclone.text.script import EMPHASIS, Manner, Script, ScriptBuilder
 
@@ -50,15 +50,29 @@ def parse(text: str, markup: Markup = "auto") -> Script:
             "inline", but for brackets that are no markup, which are text. A pause's number needs its unit.
 
     Raises:
-        TextError: The markup is wrong: what, and where.
+        TextError: The text is no str, or its markup is wrong: what, and where.
+        ConfigError: There is no such markup.
     """
     from voxclone.text.ssml import parse_ssml
 
+    require_markup(markup)
+    if not isinstance(text, str):
+        raise TextError(f"a text is a str; this is {type(text).__name__}")
     if markup == "ssml" or (markup == "auto" and is_ssml(text)):
         return parse_ssml(text)
     if markup == "plain":
         return Script.plain(text)
     return parse_inline(text, strict=markup == "inline")
+
+
+def require_markup(markup: Markup) -> None:
+    """Refuse what is no kind of markup.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if markup not in get_args(Markup):
+        raise ConfigError(f"markup is {markup!r}; it must be one of {', '.join(map(repr, get_args(Markup)))}")
 
 
 def is_ssml(text: str) -> bool:

@@ -165,6 +165,8 @@ def _pronunciations(lexicon: Mapping[str, str]) -> dict[str, Word]:
     """
     own = {}
     for word, ipa in lexicon.items():
+        if not isinstance(word, str) or not isinstance(ipa, str):
+            raise TextError(f"the lexicon's entry {word!r}: {ipa!r} is no word and its IPA, as 'Siobhan': 'ʃɪvˈɔːn' is")
         token = _TOKEN.fullmatch(word)
         if token is None or not token["word"]:
             raise TextError(f"the lexicon's entry {word!r} is not one word; give each of its words by itself")
