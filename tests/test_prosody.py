@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from voxclone import ConfigError, Prosody, Speech, VoxClone
+from voxclone.models.acoustic.pauses import PausePredictor
 
 TEXT = "Hello there, you."
 LONG = "The first sentence has some words, quite many of them. " * 8
@@ -183,6 +185,57 @@ def test_a_melody_moves_to_another_register(speech: Speech) -> None:
     assert moved.median_f0 == pytest.approx(110.0, rel=1e-5)
     ratio = moved.f0[moved.f0 > 0] / prosody_of(speech).f0[moved.f0 > 0]
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
+
+
+@pytest.fixture
+def pausing(tiny_folder: Path) -> VoxClone:
+    """A model that pauses between all words."""
+    model = VoxClone.from_pretrained(tiny_folder, device="cpu")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        dim = model.config.acoustic.hidden_dim
+        model._acoustic.pauses = PausePredictor(dim, dim, 0.0).eval()
+    model._acoustic.pauses.bar.fill_(-100.0)
+    return model
+
+
+def with_symbols(prosody: Prosody, old: str, new: str) -> Prosody:
+    return dataclasses.replace(prosody.copy(), symbols=tuple(new if s == old else s for s in prosody.symbols))
+
+
+def test_the_voices_pauses_are_told_and_can_be_taken_out(tiny_model: VoxClone, pausing: VoxClone) -> None:
+    text = "Hello there you and me"
+    ada, plain = pausing.voices["ada"], tiny_model.generate(text, tiny_model.voices["ada"])
+    first = pausing.generate(text, ada)
+    told = prosody_of(first)
+    assert (told.symbols.count(","), told.symbols.count(" ")) == (4, 0)
+    assert [phoneme.text for phoneme in first.phonemes] == list(told.symbols)
+    assert np.array_equal(pausing.generate(text, ada, prosody=told).samples, first.samples)
+    unpaused = with_symbols(told, ",", " ")
+    assert unpaused.symbols == prosody_of(plain).symbols
+    expected = tiny_model.generate(text, tiny_model.voices["ada"], prosody=unpaused)
+    assert np.array_equal(pausing.generate(text, ada, prosody=unpaused).samples, expected.samples)
+    assert not np.array_equal(expected.samples, first.samples)
+
+
+def test_a_given_pause_is_read_as_one_of_the_text(tiny_model: VoxClone) -> None:
+    ada = tiny_model.voices["ada"]
+    given = with_symbols(prosody_of(tiny_model.generate("Hello there you", ada)), " ", ",")
+    given.durations[[symbol == "," for symbol in given.symbols]] = 60  # longer than the decoder is asked for
+    as_written = tiny_model.generate("Hello, there, you", ada, prosody=given)
+    assert np.array_equal(tiny_model.generate("Hello there you", ada, prosody=given).samples, as_written.samples)
+    other = with_symbols(given, ",", ";")
+    with pytest.raises(ConfigError, match="is ';' there and ' ' here"):
+        tiny_model.generate("Hello there you", ada, prosody=other)
+
+
+def test_lists_mix_given_pauses_with_the_voices_own(pausing: VoxClone) -> None:
+    ada = pausing.voices["ada"]
+    free = pausing.generate(TEXT, ada)
+    given = with_symbols(prosody_of(free), ",", " ")
+    one, other = pausing.generate([TEXT, TEXT.replace(",", "")], ada, prosody=[None, given])
+    assert np.array_equal(one.samples, free.samples)
+    assert prosody_of(other).symbols == given.symbols
 
 
 def test_parts_make_the_whole(speech: Speech) -> None:

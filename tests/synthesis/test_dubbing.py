@@ -10,7 +10,8 @@ import pytest
 
 from voxclone import ConfigError, Segment, TextError, Voice, VoxClone
 from voxclone.subtitles import read_subtitles
-from voxclone.synthesis.transfer import _chunked
+from voxclone.synthesis.alignment import Alignment
+from voxclone.synthesis.transfer import _chunked, _paused
 from voxclone.text.phonemes import Phonemes
 
 FRAME = 256 / 22050
@@ -113,6 +114,18 @@ def test_prosody_of_a_recording_is_spoken_by_another_voice(tiny_model: VoxClone,
     assert spoken.prosody is not None
     assert np.array_equal(spoken.prosody.durations, measured.durations)
     assert spoken.prosody.median_f0 == pytest.approx(bob.f0_median, rel=1e-3)
+
+
+def test_a_recordings_pauses_are_commas() -> None:
+    symbols = ("^", "b", " ", "d", " ", "t", ",", "s", "$")
+    durations = np.array([3, 20, 15, 20, 15, 20, 12, 20, 3])
+    level = np.repeat([-9.0, 0, -9, 0, 0, 0, -9, 0, -9], durations)  # sound goes on over the second space
+    mel = np.tile(level.astype(np.float32), (80, 1))
+    alignment = Alignment((), (), symbols, durations, mel, 0.0, 0.0)
+    chunks = [Phonemes(("^", "b", " ", "d", "$"), ()), Phonemes(("^", "t", ",", "s", "$"), ())]
+    owners = np.array([0, 1, 2, 3, 4, 4, 5, 6, 7, 8])
+    found = [chunk.symbols for chunk in _paused(chunks, owners, alignment)]
+    assert found == [("^", "b", ",", "d", "$"), ("^", "t", ",", "s", "$")]
 
 
 def test_chunks_share_what_was_aligned_as_one() -> None:

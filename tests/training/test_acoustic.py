@@ -13,6 +13,7 @@ pytest.importorskip("matplotlib")
 
 from voxclone.config import AcousticConfig
 from voxclone.models.acoustic.manner import manner
+from voxclone.models.acoustic.pauses import with_heard_pauses
 from voxclone.text.symbols import symbol_ids
 from voxclone.training.acoustic import (
     QUALITY_DIMS,
@@ -21,7 +22,6 @@ from voxclone.training.acoustic import (
     VoicedSpeech,
     recording_quality,
     voiced_batch,
-    with_heard_pauses,
 )  # fmt: skip
 from voxclone.training.features import FeatureStore
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from voxclone.voice import Voice
+from collections.abc import Hashable, Sequence
 
 BATCH_SIZE = 16  # chunks in one pass, where there is a GPU
 
 
-def buckets(voices: Sequence[Voice], lengths: Sequence[int], device_type: str) -> list[list[int]]:
-    """Indices of chunks in batches of one voice and of like lengths, so that little of a batch is padding.
+def buckets(kinds: Sequence[Hashable], lengths: Sequence[int], device_type: str) -> list[list[int]]:
+    """Indices of chunks in batches of one kind and of like lengths, so that little of a batch is padding.
 
     On a CPU each chunk is a batch of its own: it is spoken bit for bit as if it were alone, and in a chunk of a stream.
     Another shape of a matrix is another rounding, which the phase of the pulses sums up over a sentence. Batches of 16
     would save a CPU a tenth of the time (docs/decisions.md).
 
     Args:
-        voices: Each chunk's.
+        kinds: Of each chunk what one pass must share: the voice, and whether its pauses are given.
         lengths: Each chunk's, in phonemes.
         device_type: "cpu", "cuda" …
     """
     size = BATCH_SIZE if device_type != "cpu" else 1
-    seen = {voice: place for place, voice in enumerate(dict.fromkeys(voices))}
-    order = sorted(range(len(voices)), key=lambda index: (seen[voices[index]], lengths[index]))
+    seen = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
+    order = sorted(range(len(kinds)), key=lambda index: (seen[kinds[index]], lengths[index]))
     found: list[list[int]] = []
     for index in order:
-        if not found or len(found[-1]) == size or voices[found[-1][0]] != voices[index]:
+        if not found or len(found[-1]) == size or kinds[found[-1][0]] != kinds[index]:
             found.append([])
         found[-1].append(index)
     return found

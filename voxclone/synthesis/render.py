@@ -24,7 +24,7 @@ from voxclone.synthesis.shaping import Draft
 from voxclone.synthesis.speaking import SpeakingModel
 from voxclone.text.direction import Direction
 from voxclone.text.phonemes import Phonemes
-from voxclone.text.symbols import symbol_ids
+from voxclone.text.symbols import PAUSE, SPACE, symbol_ids
 from voxclone.voice import Voice
 
 
@@ -46,9 +46,21 @@ class PlannedBatch:
 
 
 @torch.inference_mode()
-def plan(speaking: SpeakingModel, batch: Sequence[Phonemes], audio: AudioConfig, seed: int | None) -> PlannedBatch:
-    """Read chunks, and say how the voice would speak each of them, going on from what is before it."""
-    planned, drafts = _plan(speaking, batch, audio, seed)
+def plan(
+    speaking: SpeakingModel, batch: Sequence[Phonemes], audio: AudioConfig, seed: int | None, own_pauses: bool = True
+) -> PlannedBatch:
+    """Read chunks, and say how the voice would speak each of them, going on from what is before it.
+
+    Args:
+        speaking: The model in a voice.
+        batch: The chunks.
+        audio: Of the frames.
+        seed: Varies the delivery.
+        own_pauses: Whether the voice pauses between words where it would, or as the chunks say, whose prosody is given.
+    """
+    planned, drafts = _plan(speaking, batch, audio, seed, own_pauses)
+    if not own_pauses:
+        return PlannedBatch(planned, drafts)
     linked = [index for index, chunk in enumerate(batch) if chunk.earlier]
     if linked:
         after = [after_the_earlier(batch[index])[0] for index in linked]
@@ -61,14 +73,14 @@ def plan(speaking: SpeakingModel, batch: Sequence[Phonemes], audio: AudioConfig,
 
 
 def _plan(
-    speaking: SpeakingModel, batch: Sequence[Phonemes], audio: AudioConfig, seed: int | None
+    speaking: SpeakingModel, batch: Sequence[Phonemes], audio: AudioConfig, seed: int | None, own_pauses: bool = True
 ) -> tuple[Plan, list[Draft]]:
-    """As `plan`, each chunk by itself."""
+    """As `plan`, each chunk by itself; where the voice pauses between words, its prosody has a comma."""
     lengths = [len(phonemes.symbols) for phonemes in batch]
     phoneme_ids = torch.zeros(len(batch), max(lengths), dtype=torch.int64)
     for row, phonemes in zip(phoneme_ids, batch, strict=True):
         row[: len(phonemes.symbols)] = torch.tensor(symbol_ids(phonemes.symbols))
-    planned = speaking.plan(phoneme_ids, torch.tensor(lengths), seed)
+    planned = speaking.plan(phoneme_ids, torch.tensor(lengths), seed, own_pauses)
     drafts = []
     for item, (phonemes, length) in enumerate(zip(batch, lengths, strict=True)):
         columns = {
@@ -76,8 +88,11 @@ def _plan(
             for name in ("durations", "f0", "voicing", "energy", "movement", "gain")
         }
         durations = columns.pop("durations").astype(np.float64)
+        paused = planned.silent[item, :length].tolist()
         prosody = Prosody(
-            phonemes.symbols,
+            tuple(
+                PAUSE if pause and each == SPACE else each for each, pause in zip(phonemes.symbols, paused, strict=True)
+            ),
             phonemes.words,
             np.maximum(np.rint(durations), 1).astype(np.int64),
             pauses=np.zeros(length, np.int64),

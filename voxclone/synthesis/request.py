@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from voxclone.errors import ConfigError
@@ -11,6 +13,7 @@ from voxclone.prosody import Prosody
 from voxclone.synthesis.controls import Controls
 from voxclone.synthesis.shaping import Draft, shape, with_pauses
 from voxclone.text.phonemes import Phonemes
+from voxclone.text.symbols import PAUSE, SPACE
 
 Value = TypeVar("Value")
 ONE_EACH = "give a list of one for each, None where free"
@@ -23,40 +26,55 @@ class Request:
     Attributes:
         chunks: What one pass of the acoustic model speaks, in order.
         controls: How to speak.
-        prosody: Every phoneme's, to be taken instead of what the model would do; None leaves it to the model.
+        prosody: Every phoneme's, to be taken instead of what the model would do; None leaves it to the model. The
+            chunks pause where it does, see `paused_as`.
     """
 
     chunks: Sequence[Phonemes]
     controls: Controls
     prosody: Prosody | None = None
 
-    def __post_init__(self) -> None:
-        if self.prosody is not None and not isinstance(self.prosody, Prosody):
-            raise ConfigError(
-                f"prosody is {type(self.prosody).__name__}; it must be a voxclone.Prosody, as Speech.prosody is and "
-                "Prosody.load reads from a file"
-            )
-
     def shape(self, drafts: Sequence[Draft]) -> list[Prosody]:
         """The chunks' prosody as asked for, from what the model would do.
 
         Raises:
-            ConfigError: The given prosody is that of another text, or the time that is asked for too short or too long.
+            ConfigError: The given prosody has other frames or cannot be spoken, or the time that is asked for is too
+                short or too long.
         """
         if self.prosody is None:
             return shape(with_pauses(drafts, [chunk.pause_seconds for chunk in self.chunks]), self.controls)
-        own = [symbol for chunk in self.chunks for symbol in chunk.symbols]
-        if list(self.prosody.symbols) != own:
-            at = next((i for i, (a, b) in enumerate(zip(self.prosody.symbols, own, strict=False)) if a != b), None)
-            where = f"their lengths are {len(self.prosody.symbols)} and {len(own)}"
-            if at is not None:
-                where = f"phoneme {at} is {self.prosody.symbols[at]!r} there and {own[at]!r} here"
-            raise ConfigError(f"the prosody is that of another text: {where}; take it from this text, read in this way")
         if self.prosody.frame_seconds != drafts[0].prosody.frame_seconds:
             raise ConfigError("the prosody is of a model with other frames")
         self.prosody.check()
         parts = self.prosody.copy().split(len(chunk.symbols) for chunk in self.chunks)
         return shape([Draft(part, part.durations.astype(float)) for part in parts], self.controls)
+
+
+def paused_as(chunks: Sequence[Phonemes], prosody: Prosody | None) -> Sequence[Phonemes]:
+    """A text's chunks with the pauses of a given prosody between words, which are commas, in place of the voice's own.
+
+    Raises:
+        ConfigError: The prosody is none, or that of another text.
+    """
+    if prosody is None:
+        return chunks
+    if not isinstance(prosody, Prosody):
+        raise ConfigError(
+            f"prosody is {type(prosody).__name__}; it must be a voxclone.Prosody, as Speech.prosody is and "
+            "Prosody.load reads from a file"
+        )
+    own = [symbol for chunk in chunks for symbol in chunk.symbols]
+    for at, (given, read) in enumerate(zip(prosody.symbols, own, strict=False)):
+        if given != read and {given, read} != {SPACE, PAUSE}:
+            raise _of_another_text(f"phoneme {at} is {given!r} there and {read!r} here")
+    if len(prosody.symbols) != len(own):
+        raise _of_another_text(f"their lengths are {len(prosody.symbols)} and {len(own)}")
+    symbols = iter(prosody.symbols)
+    return [dataclasses.replace(chunk, symbols=tuple(islice(symbols, len(chunk.symbols)))) for chunk in chunks]
+
+
+def _of_another_text(where: str) -> ConfigError:
+    return ConfigError(f"the prosody is that of another text: {where}; take it from this text, read in this way")
 
 
 def one_for_each(text: str | list[str], value: Value | Sequence[Value | None] | None, name: str) -> list[Value | None]:

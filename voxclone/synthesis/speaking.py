@@ -43,7 +43,7 @@ class SpeakingModel:
         return self.acoustic.habits(condition)
 
     @torch.inference_mode()
-    def plan(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, seed: int | None) -> Plan:
+    def plan(self, phoneme_ids: Tensor, phoneme_lengths: Tensor, seed: int | None, own_pauses: bool = True) -> Plan:
         """`AcousticModel.plan` in this voice."""
         told = (self._embedding, self._f0_median, self._spectrum, self._manner)
         size = len(phoneme_ids)
@@ -54,6 +54,7 @@ class SpeakingModel:
             seed=seed,
             in_manner=self._in_manner,
             habits=self._habits.expand(size, -1) if self._in_manner else None,
+            own_pauses=own_pauses,
         )
 
 

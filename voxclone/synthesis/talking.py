@@ -15,7 +15,7 @@ from voxclone.synthesis.parts import Parts
 from voxclone.synthesis.progress import progress_bar
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.render import Utterance, join, plan, render
-from voxclone.synthesis.request import Request, one_for_each
+from voxclone.synthesis.request import Request, one_for_each, paused_as
 from voxclone.synthesis.shaping import Draft
 from voxclone.synthesis.stream import Speaker, SpeechStream
 from voxclone.text.lexicon import Lexicon
@@ -129,7 +129,7 @@ class Talking(Parts):
                 if isinstance(text, str):
                     raise
                 raise TextError(f"text {number} of {len(texts)}: {error}", error.position) from error
-            requests.append(Request(chunks, controls, given))
+            requests.append(Request(paused_as(chunks, given), controls, given))
         speeches = self._speak(requests, voice, voices, progress)
         return speeches[0] if isinstance(text, str) else speeches
 
@@ -209,7 +209,9 @@ class Talking(Parts):
         chunks = [chunk for request in requests for chunk in request.chunks]
         names = [chunk.direction.voice for chunk in chunks]
         heard = [voice if name is None else self._named_voice(name, voices) for name in names]
-        batches = buckets(heard, [len(chunk.symbols) for chunk in chunks], self.device.type)
+        free = [request.prosody is None for request in requests for _ in request.chunks]
+        kinds = list(zip(heard, free, strict=True))
+        batches = buckets(kinds, [len(chunk.symbols) for chunk in chunks], self.device.type)
         seed = requests[0].controls.seed if requests else None
         drafts: dict[int, Draft] = {}
         utterances: dict[int, Utterance] = {}
@@ -217,7 +219,7 @@ class Talking(Parts):
             plans = []
             for batch in batches:
                 speaking, own = self._acoustic_models.speaking(heard[batch[0]]), [chunks[index] for index in batch]
-                planned = plan(speaking, own, self.config.audio, seed)
+                planned = plan(speaking, own, self.config.audio, seed, own_pauses=free[batch[0]])
                 plans.append((speaking.acoustic, planned.plan))
                 drafts |= zip(batch, planned.drafts, strict=True)
             inside = iter(range(len(chunks)))

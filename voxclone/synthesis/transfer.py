@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -15,17 +17,18 @@ from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError
 from voxclone.models.acoustic import phoneme_delivery
+from voxclone.models.acoustic.pauses import with_heard_pauses
 from voxclone.models.aligner import Aligner
 from voxclone.prosody import Prosody
-from voxclone.synthesis.alignment import align
+from voxclone.synthesis.alignment import Alignment, align
 from voxclone.text.phonemes import Phonemes
-from voxclone.text.symbols import PUNCTUATION
+from voxclone.text.symbols import PAUSE, PUNCTUATION, SPACE, symbol_ids
 
 MARK_FRAMES = 12  # of a pause between chunks, how much the punctuation before it keeps; the rest is silence
 
 
 def measure_prosody(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Sequence[Phonemes]) -> Prosody:
-    """Duration, f0 and energy of each phoneme of a recording of the text.
+    """Duration, f0 and energy of each phoneme of a recording of the text, and the pauses between its words.
 
     Raises:
         AudioError: The recording is unreadable, silent, too long, too short for the text, or has no voiced sound.
@@ -39,6 +42,7 @@ def measure_prosody(aligner: Aligner, audio: AudioConfig, source: AudioSource, c
     if not (f0 > 0).any():
         raise AudioError("no voiced sound was found; give speech that is spoken aloud, not whispered")
     durations, pauses, owners = _chunked(alignment.durations, chunks)
+    chunks = _paused(chunks, owners, alignment)
     measured = phoneme_delivery(
         torch.from_numpy(alignment.mel)[None],
         torch.from_numpy(f0)[None],
@@ -63,6 +67,23 @@ def measure_prosody(aligner: Aligner, audio: AudioConfig, source: AudioSource, c
         for chunk, end in zip(chunks, ends.tolist(), strict=True)
     ]
     return Prosody.concatenate(parts)
+
+
+def _paused(chunks: Sequence[Phonemes], owners: NDArray[np.int64], alignment: Alignment) -> list[Phonemes]:
+    """The chunks with a comma between words where there is a pause in the recording."""
+    ids = np.array(symbol_ids(alignment.phoneme_symbols))
+    heard = with_heard_pauses(ids, alignment.durations, alignment.mel.T)
+    paused = iter((heard != ids)[owners].tolist())
+    return [
+        dataclasses.replace(
+            chunk,
+            symbols=tuple(
+                PAUSE if pause and symbol == SPACE else symbol
+                for symbol, pause in zip(chunk.symbols, islice(paused, len(chunk.symbols)), strict=True)
+            ),
+        )
+        for chunk in chunks
+    ]
 
 
 def _chunked(

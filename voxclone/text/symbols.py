@@ -13,6 +13,7 @@ START = "^"  # silence before the first word
 END = "$"  # silence after the last
 SPACE = " "  # between words
 PUNCTUATION = (",", ".", "?", "!", ";", ":")
+PAUSE = ","  # also stands where a voice pauses between two words
 VOWELS = tuple("iː i ɪ ᵻ eɪ ɛ æ ɑː ɔː ɔ oʊ ʊ uː ʌ ɜː ɚ ə ɐ aɪ aʊ ɔɪ".split())
 CONSONANTS = tuple("p b t d k ɡ tʃ dʒ f v θ ð s z ʃ ʒ h m n ŋ l ɹ j w ɾ ʔ".split())
 STRESSES = ("", "ˈ", "ˌ")

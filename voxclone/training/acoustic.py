@@ -19,8 +19,8 @@ from voxclone.config import AcousticConfig
 from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.model import MEL_SPREAD
+from voxclone.models.acoustic.pauses import with_heard_pauses
 from voxclone.models.acoustic.variance import phoneme_prosody
-from voxclone.text.symbols import SPACE, symbol_ids
 from voxclone.training.calibration import VALUES, calibrate, spoken_values
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.manner import TYPICAL, Manner, mean_manner
@@ -32,8 +32,6 @@ LOSS_WEIGHTS = {
     "mel": 4.0, "duration": 0.5, "pitch": 0.3, "voiced_share": 0.5, "energy": 0.3, "f0": 1.0, "voicing": 0.3,
 }  # fmt: skip
 QUALITY_DIMS = 2
-PAUSE_FRAMES = 10  # 0.12 s; a shorter silence between words is a stop's closure or careful speech
-_SPACE, _COMMA = symbol_ids((SPACE, ","))
 UNVOICED_F0_MEDIAN = 160.0  # Hz, for a speaker without any voiced frame
 
 
@@ -140,30 +138,6 @@ def recording_quality(mel: NDArray[Any]) -> NDArray[np.float32]:
     halves = np.asarray(mel, np.float32).reshape(len(mel), 2, -1).mean(2)
     quiet, loud = np.quantile(halves, [0.05, 0.95], axis=0)
     return np.asarray((loud - quiet - 5.0) / 2, np.float32)
-
-
-def with_heard_pauses(
-    phoneme_ids: NDArray[Any], durations: NDArray[Any], mel: NDArray[Any], least: int = PAUSE_FRAMES
-) -> NDArray[Any]:
-    """Write a comma where the speaker pauses between two words and the text has none.
-
-    Args:
-        phoneme_ids: (N,).
-        durations: (N,) frames.
-        mel: (T, n_mels) natural log.
-        least: Frames of a pause.
-
-    Returns:
-        (N,) a copy in which each space that lasts long enough, and is quiet for most of that, is a comma.
-    """
-    energy = np.log(np.exp(mel.astype(np.float32)).sum(1))
-    quiet, loud = np.quantile(energy, [0.05, 0.95])
-    silent = np.concatenate([[0], np.cumsum(energy < quiet + 0.4 * (loud - quiet))])
-    ends = np.cumsum(durations)
-    share = (silent[ends] - silent[ends - durations]) / np.maximum(durations, 1)
-    heard = phoneme_ids.copy()
-    heard[(phoneme_ids == _SPACE) & (durations >= least) & (share > 0.5)] = _COMMA
-    return heard
 
 
 def voiced_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from voxclone.audio.reference import clipped_fraction
+from voxclone.models.acoustic.pauses import with_heard_pauses
 from voxclone.text.symbols import PUNCTUATION, SILENCES, SPACE, symbol_ids
-from voxclone.training.acoustic import recording_quality, with_heard_pauses
+from voxclone.training.acoustic import recording_quality
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.speech_data import LONGEST_SOUND, fits_monotonic
 

@@ -275,6 +275,7 @@ class AcousticModel(nn.Module):
         seed: int | None = None,
         in_manner: bool = True,
         habits: Tensor | None = None,
+        own_pauses: bool = True,
     ) -> Plan:
         """Read phonemes, and say how the voice would speak them.
 
@@ -289,9 +290,13 @@ class AcousticModel(nn.Module):
                 reading.
             in_manner: Bring pace and liveliness to what `manner` says; else it is only told of it.
             habits: (B, MANNER_DIMS) of the voice, where they are known; None has the model read sentences for them.
+            own_pauses: Pause between words where the voice would; else only where the phonemes have punctuation.
         """
         condition = self.condition(speaker_embedding, f0_median, spectrum, manner=manner)
-        phoneme_ids, encodings, mask = self.encode_with_pauses(phoneme_ids, phoneme_lengths, condition)
+        if own_pauses:
+            phoneme_ids, encodings, mask = self.encode_with_pauses(phoneme_ids, phoneme_lengths, condition)
+        else:
+            encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
         prosody, log_durations = self.predict(encodings, mask, condition)
         noise = None if seed is None else _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
         prosody, log_durations = self.vary(phoneme_ids, prosody, log_durations, noise)
