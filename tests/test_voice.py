@@ -217,7 +217,7 @@ def test_mix_carries_every_consent_once(tmp_path: Path) -> None:
     ada, bob, again = make_voice(0), make_voice(1, consents=(other,)), make_voice(2)
     mix = Voice.mix({ada: 1, bob: 1, again: 1})
     assert mix.consents == (CONSENT, other)
-    with pytest.raises(VoiceError, match="mixes Ada, Bob"):
+    with pytest.raises(VoiceError, match="several records, of Ada, Bob"):
         _ = mix.consent
     mix.save(tmp_path / "mix.voice")
     assert Voice.load(tmp_path / "mix.voice") == mix

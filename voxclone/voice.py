@@ -100,14 +100,14 @@ class Voice:
 
     @property
     def consent(self) -> Consent:
-        """The one speaker's consent.
+        """The one record.
 
         Raises:
-            VoiceError: The voice mixes several speakers; theirs are in `consents`.
+            VoiceError: The voice mixes several, or was cloned from a voice's speech; the records are in `consents`.
         """
         if len(self.consents) > 1:
             speakers = ", ".join(consent.speaker for consent in self.consents)
-            raise VoiceError(f"voice {self.name!r} mixes {speakers}; read `consents`")
+            raise VoiceError(f"voice {self.name!r} carries several records, of {speakers}; read `consents`")
         return self.consents[0]
 
     @cached_property
@@ -330,14 +330,23 @@ class Voice:
         return f"Voice({self.name!r}, f0_median={self.f0_median:.0f} Hz, voice_id={self.voice_id!r}{tuned})"
 
 
+def with_records_of(consent: Consent, spoken_by: Voice | None) -> tuple[Consent, ...]:
+    """The record of a new voice, and those of the voice that spoke its recordings: to revoke one ends them all."""
+    return tuple(dict.fromkeys((consent, *(() if spoken_by is None else spoken_by.consents))))
+
+
 def stored_consents(path: str | os.PathLike[str]) -> tuple[Consent, ...]:
     """The consent records of a voice file, whether they hold or not: to show them, or to revoke them.
+
+    Args:
+        path: The file, or a folder that holds one voice file.
 
     Raises:
         VoiceError: It is no voice file, or its records are damaged.
     """
+    path = _only_voice(Path(path)) if Path(path).is_dir() else Path(path)
     try:
-        _, metadata = hub.read_tensors(Path(path))
+        _, metadata = hub.read_tensors(path)
         return _read_consents(metadata.get("consents", "[]"))
     except (ModelError, ConsentError, OSError, ValueError) as error:
         raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pytest
+import soundfile
 from numpy.typing import NDArray
 
-from voxclone.finetuning.selection import unfit
+from voxclone import Consent, ConsentError, ModelError
+from voxclone.finetuning.clips import Clip
+from voxclone.finetuning.selection import strangers, unfit, verified_speaker
+from voxclone.safety.consent import Evidence
+from voxclone.safety.verification import digests
 from voxclone.training.features import Entry
 
 
@@ -47,3 +57,40 @@ def test_too_many_phonemes_and_no_alignment() -> None:
 
 def test_of_a_few_none_is_an_outlier() -> None:
     assert unfit(entries(4), {"0": -0.1, "1": -5.0, "2": -0.1, "3": -0.1}, voices(4)) == {}
+
+
+class Encoder:
+    """A model that knows three speakers by their files' names."""
+
+    same_speaker_threshold = 0.7
+
+    def embed(self, sources: list[Path]) -> NDArray[np.float32]:
+        return np.array([np.eye(3, dtype=np.float32)["abc".index(path.stem[0])] for path in sources])
+
+
+def test_a_verified_consent_is_of_the_speaker_that_it_was_verified_with(tmp_path: Path) -> None:
+    clips = []
+    for seed, name in enumerate(("a1", "a2", "b1")):
+        path = tmp_path / f"{name}.wav"
+        soundfile.write(path, np.random.default_rng(seed).normal(size=8000) * 0.1, 16000)
+        clips += [Clip(f"{name}#1", path, "One."), Clip(f"{name}#2", path, "Two.")]
+    (tmp_path / "c.wav").write_bytes(b"junk")  # said to be unreadable elsewhere
+    clips.append(Clip("c", tmp_path / "c.wav", "Three."))
+    word = Consent.attest("Ada", "her word", scope=("cloning", "adapting"))
+    known = tuple(digests([tmp_path / "a1.wav"]))
+    evidence = Evidence("0" * 64, "1" * 64, 0.9, 5.0, None, True, known)
+    consent = replace(word, level="verified", evidence=evidence)
+    model: Any = Encoder()
+    assert verified_speaker(word, clips, model) is None
+    speaker = verified_speaker(consent, clips, model)
+    assert speaker is not None and speaker.threshold == 0.7
+    np.testing.assert_array_equal(speaker.embedding, [1, 0, 0])
+    embeddings = {key: np.float32([cosine, 0, 0]) for key, cosine in {"a": 0.71, "b": 0.69, "n": np.nan}.items()}
+    gone = strangers(embeddings, speaker)
+    assert {key: reason for key, (reason, _) in gone.items()} == dict.fromkeys("bn", "not the verified speaker")
+    assert strangers(embeddings, None) == {}
+    with pytest.raises(ConsentError, match="verified with other recordings"):
+        verified_speaker(consent, clips[4:], model)
+    model.same_speaker_threshold = None
+    with pytest.raises(ModelError, match="not calibrated"):
+        verified_speaker(consent, clips, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -177,6 +178,29 @@ def test_the_command_draws_shows_and_revokes(
         Voice.load("ada.voice")
     assert main(["consent", "show", "ada.voice"]) == 0  # a revoked record can still be read
     assert main(["consent", "revoke", "nobody"]) == 2
+    assert "there is no file 'nobody'" in capsys.readouterr().err
+    Path("tuned").mkdir()
+    voice.save("tuned/ada.voice")
+    assert main(["consent", "show", "tuned"]) == 0  # as finetune leaves it
+    assert main(["consent", "show", "."]) == 0
+
+
+def test_the_command_writes_a_consent_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    attest = ["consent", "attest", "--speaker", "Ada", "--basis", "contract of 2 May"]
+    assert main([*attest, "--by", "Bob", "--scope", "cloning", "commercial", "--days", "365"]) == 0
+    record = Consent.from_dict(json.loads(Path("consent.json").read_text()))
+    assert (record.level, record.speaker, record.by) == ("attested", "Ada", "Bob")
+    assert record.scope == ("cloning", "commercial") and record.expires is not None
+    assert f"consent.json: attested, cloning, commercial, {record.digest}" in capsys.readouterr().out
+    for days in ("-1", "nan", "1e9"):
+        assert main([*attest, "--days", days, "-o", "no.json"]) == 2
+    with pytest.raises(SystemExit):
+        main([*attest, "--scope", "clonning", "-o", "no.json"])
+    assert "invalid choice: 'clonning'" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["consent.json"]
 
 
 def test_a_record_from_a_file_clones(
@@ -207,7 +231,17 @@ def test_a_marked_reference_is_refused(
         tiny_model.clone(recording, name="Ada", consent=consent)
     with pytest.raises(ConsentError, match="only the speaker's own voice"):
         tiny_model.clone(recording, name="Ada", consent=consent, spoken_by=tiny_model.voices["bob"])
-    assert tiny_model.clone(recording, name="Ada", consent=consent, spoken_by=tiny_model.voices["ada"]).name == "Ada"
+    ada = tiny_model.voices["ada"]
+    again = tiny_model.clone(recording, name="Ada", consent=consent, spoken_by=ada)
+    assert again.consents == (consent, *ada.consents)  # what ends the voice that spoke ends this one
+    ada_clip, bob_clip = tmp_path / "ada.wav", tmp_path / "bob.wav"
+    for voice, path in ((ada, ada_clip), (tiny_model.voices["bob"], bob_clip)):
+        said = replace(tiny_model.generate("Hello there.", voice), samples=recording[0], sample_rate=recording[1])
+        said.save(path)
+    assert tiny_model.clone(ada_clip, name="Ada", consent=consent, spoken_by=ada).name == "Ada"
+    for source in (bob_clip, bob_clip.read_bytes()):
+        with pytest.raises(ConsentError, match=f"says that voice {tiny_model.voices['bob'].voice_id} spoke it"):
+            tiny_model.clone(source, name="Ada", consent=consent, spoken_by=ada)
 
 
 def test_the_command_takes_the_voice_that_spoke(

@@ -14,10 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from voxclone import AudioError, Consent, ConsentError, ModelError, VoxClone
+from voxclone.cli import main
 from voxclone.safety import verification
 from voxclone.safety.challenge import Challenge, vocabulary
 from voxclone.safety.recogniser import transcribe
-from voxclone.safety.verification import MIN_PHRASE_MARGIN, phrase_margin
+from voxclone.safety.verification import MIN_PHRASE_MARGIN, phrase_margin, require_verified
 
 Recording = tuple[NDArray[np.float32], int]
 
@@ -67,6 +68,67 @@ def test_the_right_phrase_by_the_right_speaker_is_verified(recording: Recording)
     assert consent.evidence.mark_checked
     assert Consent.from_dict(json.loads(json.dumps(consent.to_dict()))) == consent
     assert not consent.expired
+
+
+def test_a_verified_record_clones_what_it_was_verified_with(tiny_model: VoxClone, recording: Recording) -> None:
+    challenge = Consent.challenge()
+    reference, other = recording, (recording[0][::-1].copy(), recording[1])
+    said = (recording[0] * 0.5, recording[1])
+    consent = Consent.verify(said, challenge, [reference], model=Listener(challenge.phrase), speaker="Ada")
+    assert consent.evidence is not None and len(consent.evidence.reference_sha256) == 1
+    for known in (reference, said):
+        assert tiny_model.clone(known, name="Ada", consent=consent).consent == consent
+    for record in (consent, without_references(consent)):
+        with pytest.raises(ConsentError, match="verified with other recordings"):
+            tiny_model.clone(other, name="Ada", consent=record)
+    with pytest.raises(ConsentError, match=r"does not sound like the speaker .*0\.40, 0\.50 is needed"):
+        require_verified(consent, [reference, other], Listener("", similarity=0.4))  # type: ignore[arg-type]
+    require_verified(consent, [reference, other], Listener("", similarity=0.6))  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="not calibrated"):
+        tiny_model.clone([reference, other], name="Ada", consent=consent)
+    require_verified(Consent.attest("Ada", "her word"), [other], tiny_model)
+
+
+def without_references(consent: Consent) -> Consent:
+    """As records were before they told of their references."""
+    values = consent.to_dict()
+    del values["evidence"]["reference_sha256"]
+    record = Consent.from_dict(values)
+    assert record.to_dict() == values
+    return record
+
+
+def test_what_is_wrong_with_the_record_is_said_before_the_phrase_is_used(recording: Recording, tmp_path: Path) -> None:
+    challenge = Consent.challenge()
+    listener = Listener(challenge.phrase)
+    for fault in ({"expires": timedelta(days=-1)}, {"scope": ()}, {"basis": " "}):
+        with pytest.raises(ConsentError, match=next(iter(fault))):
+            verify(recording, challenge, listener, **fault)
+    with pytest.raises(AudioError):
+        Consent.verify(recording, challenge, tmp_path / "none.wav", model=listener, speaker="Ada")  # type: ignore[arg-type]
+    assert verify(recording, challenge, listener).level == "verified"
+
+
+def test_the_command_verifies_and_spends_the_challenge(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("clip.wav", *recording)
+    assert main(["consent", "challenge"]) == 0
+    phrase = capsys.readouterr().out.strip()
+    listener = Listener(phrase)
+    monkeypatch.setattr(VoxClone, "from_pretrained", lambda *_, **__: listener)
+    command = ["consent", "verify", "clip.wav", "--reference", "clip.wav", "--speaker", "Ada", "--scope", "sharing"]
+    assert main([*command, "--days", "0"]) == 2
+    assert "--days is 0; it must be above 0" in capsys.readouterr().err
+    assert main([*command, "--days", "30"]) == 0
+    record = Consent.from_dict(json.loads(Path("consent.json").read_text()))
+    assert (record.level, record.scope, record.expires is None) == ("verified", ("sharing",), False)
+    assert not Path("challenge.json").exists()
+    assert main(command) == 2
+    assert "challenge.json is not a challenge" in capsys.readouterr().err
 
 
 def test_another_phrase_is_refused(recording: Recording) -> None:

@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         "--consent",
         required=True,
         metavar="BASIS|FILE",
-        help='on what ground the speaker agreed ("my own voice"), or a record that `voxclone consent verify` wrote',
+        help='on what ground the speaker agreed ("my own voice"), or a record of `voxclone consent attest` or `verify`',
     )
     clone.add_argument(
         "--spoken-by", metavar="VOICE", help="where voxclone spoke the clips: the voice file, of the same speaker"

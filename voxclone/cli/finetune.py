@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voxclone.cli import outputs
+from voxclone.safety.consent import USES
 
 DEPTHS = ("auto", "embedding", "norms", "lora", "full")
 
@@ -34,6 +35,7 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
         "--scope",
         nargs="+",
         default=["cloning", "adapting"],
+        choices=USES,
         metavar="USE",
         help="what the speaker agreed to: adapting, cloning, and if so sharing, commercial (default: cloning adapting)",
     )

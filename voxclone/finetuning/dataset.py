@@ -21,7 +21,7 @@ from voxclone.config import AudioConfig
 from voxclone.errors import AudioError, TextError, VoxcloneError
 from voxclone.finetuning.base import BaseModel
 from voxclone.finetuning.material import Material, Utterance
-from voxclone.finetuning.selection import embed_utterances, unfit
+from voxclone.finetuning.selection import VerifiedSpeaker, embed_utterances, strangers, unfit
 from voxclone.training.alignment import store_durations
 from voxclone.training.extraction import Recording, extract_speech_features
 from voxclone.training.features import Entry, FeatureStore
@@ -92,8 +92,12 @@ class SpeakerData:
         }
 
 
-def prepare(material: Material, work: Path, base: BaseModel, name: str) -> SpeakerData:
+def prepare(
+    material: Material, work: Path, base: BaseModel, name: str, verified: VerifiedSpeaker | None = None
+) -> SpeakerData:
     """Extract, align, and drop what does not fit; what a killed run has done is not done again.
+
+    Where the consent is that of a `verified` speaker, what sounds like somebody else is dropped.
 
     Raises:
         VoxcloneError: Too little is left.
@@ -116,7 +120,8 @@ def prepare(material: Material, work: Path, base: BaseModel, name: str) -> Speak
     entries = [entry for entry in store.entries if entry.key in used]
     embeddings = embed_utterances(base.speaker_encoder, store, entries, audio.sample_rate)
     confidence = {entry.key: float(entry.about["confidence"]) for entry in durations.entries}
-    dropped |= unfit(entries, confidence, embeddings)
+    dropped |= strangers(embeddings, verified)
+    dropped |= unfit([entry for entry in entries if entry.key not in dropped], confidence, embeddings)
     utterances = [
         dataclasses.replace(each, dropped=dropped[each.key][0], detail=dropped[each.key][1])
         if each.key in dropped

@@ -25,6 +25,7 @@ from voxclone.finetuning.material import Material
 from voxclone.finetuning.plans import AUTO, PLANS, Plan
 from voxclone.finetuning.report import write_report
 from voxclone.finetuning.segments import SpeechDetector
+from voxclone.finetuning.selection import verified_speaker
 from voxclone.finetuning.sources import read_sources
 from voxclone.finetuning.transcribe import Transcriber
 from voxclone.models.acoustic.manner import manner
@@ -35,7 +36,7 @@ from voxclone.synthesis.reference import encoder_id
 from voxclone.training.acoustic import VoicedSpeech, voiced_batch
 from voxclone.training.speech_data import LengthBuckets
 from voxclone.training.trainer import Trainer
-from voxclone.voice import Voice
+from voxclone.voice import Voice, with_records_of
 
 ADAPTING = "adapting"  # the use that the speaker must have agreed to
 HELD_OUT_BATCH = 8
@@ -85,7 +86,8 @@ def finetune(
         recordings: A folder of audio with or without texts, an LJSpeech, Kaldi or Hugging Face dataset folder, audio
             with subtitles, or one audio file.
         name: What to call the voice.
-        consent: The speaker's consent, whose scope names "adapting".
+        consent: The speaker's consent, whose scope names "adapting". Where it was verified, recordings that it was
+            verified with must be among these, and what sounds like somebody else is left out.
         out: Folder for `<name>.voice`, `report.html`, `report.json`, `prompts.txt`, and `work/`, which may be deleted
             afterwards.
         spoken_by: Where voxclone synthesised recordings: the voice that spoke them, of the same speaker. Without it,
@@ -121,6 +123,9 @@ def finetune(
     material = Material(work / "utterances")
     detector, scribe = SpeechDetector(), Transcriber(Path(transcriber)) if transcriber else None
     speaking = VoxClone.from_pretrained(base.folder, device="cpu")
+    records = with_records_of(consent, spoken_by)
+    spoken = spoken_by is not None and consent in spoken_by.consents
+    verified = None if spoken else verified_speaker(consent, clips, speaking)
     material.add(
         clips,
         detector,
@@ -128,7 +133,7 @@ def finetune(
         base.config.text.language,
         lambda each: speaking.require_natural([each], consent, spoken_by),
     )
-    data = prepare(material, work, base, name)
+    data = prepare(material, work, base, name, verified)
     speech_minutes = data.minutes(base.config.audio)
     chosen = AUTO if depth == "auto" else depth
     run = work / f"{chosen}-{data.digest}"  # another one where recordings were added
@@ -140,7 +145,7 @@ def finetune(
         learned["speaker_embedding"].numpy(),
         learned["spectrum"].numpy(),
         float(measured["f0_median"]),
-        (consent,),
+        records,
         encoder_id(base.speaker_encoder),
         step.adapter(base.acoustic_id, base.config.name),
         f0_spread=_known(measured["f0_spread"]),

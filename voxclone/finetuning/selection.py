@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from voxclone.audio.resample import resample
+from voxclone.finetuning.clips import Clip
 from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.safety.consent import Consent
+from voxclone.safety.verification import require_threshold, verified_among
+from voxclone.synthesis import VoxClone
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.speech_data import fits_monotonic
 
@@ -78,6 +83,42 @@ def unfit(
         if cosine < limit:
             gone[key] = ("another speaker", f"cosine {cosine:.2f} to the others; they have {np.median(cosines):.2f}")
     return gone
+
+
+class VerifiedSpeaker(NamedTuple):
+    """Whose consent was verified: an embedding (D,) of unit length, and the cosine that the same speaker has to it."""
+
+    embedding: NDArray[np.float32]
+    threshold: float
+
+
+def verified_speaker(consent: Consent, clips: Sequence[Clip], model: VoxClone) -> VerifiedSpeaker | None:
+    """The speaker of a verified record, by those of the recordings that it was verified with; None for a word given.
+
+    Raises:
+        ConsentError: It was verified with none of the recordings.
+        ModelError: The model cannot tell speakers apart.
+        AudioError: One that it was verified with is unfit.
+    """
+    if consent.level != "verified":
+        return None
+    threshold = require_threshold(model)
+    total = model.embed(verified_among(consent, list(dict.fromkeys(clip.audio for clip in clips)))).sum(axis=0)
+    return VerifiedSpeaker(total / np.linalg.norm(total), threshold)
+
+
+def strangers(
+    embeddings: Mapping[str, NDArray[np.float32]], verified: VerifiedSpeaker | None
+) -> dict[str, tuple[str, str]]:
+    """Keys of the utterances of somebody else than the verified speaker, as `unfit` gives them."""
+    if verified is None:
+        return {}
+    cosines = {key: float(embedding @ verified.embedding) for key, embedding in embeddings.items()}
+    return {
+        key: ("not the verified speaker", f"cosine {cosine:.2f} to what consent was verified with")
+        for key, cosine in cosines.items()
+        if not cosine >= verified.threshold
+    }
 
 
 def _spread(values: NDArray[np.floating]) -> float:

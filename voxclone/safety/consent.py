@@ -27,7 +27,9 @@ USES = {
 }
 MAX_TEXT = 1000  # characters of one field
 MAX_USES = 20
+MAX_REFERENCES = 500
 _OPTIONAL = ("expires", "evidence")  # fields that records before 0.2 lack; left out of JSON where they are None
+_OPTIONAL_EVIDENCE = ("reference_sha256",)  # likewise, where there are none
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Evidence:
         phrase_margin: By how many standard deviations the phrase fits better than others of its kind.
         words_heard: Share of the phrase's drawn words that a speech recogniser heard; None where none was used.
         mark_checked: Whether the recording was searched for the model's own mark.
+        reference_sha256: Of each reference's samples, as of the recording's: what the record clones. Records made
+            before this was noted have none, and clone nothing.
     """
 
     phrase_sha256: str
@@ -49,18 +53,27 @@ class Evidence:
     phrase_margin: float
     words_heard: float | None
     mark_checked: bool
+    reference_sha256: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("phrase_sha256", "recording_sha256"):
-            value = getattr(self, name)
+        references = self.reference_sha256
+        if not isinstance(references, tuple) or len(references) > MAX_REFERENCES:
+            raise ConsentError(f"consent evidence reference_sha256 must be a list of at most {MAX_REFERENCES}")
+        digests = [("phrase_sha256", self.phrase_sha256), ("recording_sha256", self.recording_sha256)]
+        for name, value in (*digests, *(("reference_sha256", each) for each in references)):
             if not isinstance(value, str) or len(value) != 64:
                 raise ConsentError(f"consent evidence {name} is no SHA-256")
         for name in ("similarity", "phrase_margin", "words_heard"):
-            value = getattr(self, name)
-            if value is None and name == "words_heard":
+            number = getattr(self, name)
+            if number is None and name == "words_heard":
                 continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 1e6:
-                raise ConsentError(f"consent evidence {name} is {value!r:.80}; it must be a number")
+            if (
+                isinstance(number, bool)
+                or not isinstance(number, (int, float))
+                or number != number
+                or abs(number) > 1e6
+            ):
+                raise ConsentError(f"consent evidence {name} is {number!r:.80}; it must be a number")
         if not isinstance(self.mark_checked, bool):
             raise ConsentError("consent evidence mark_checked must be true or false")
 
@@ -156,7 +169,8 @@ class Consent:
     ) -> Self:
         """Check that the speaker of the reference said the challenge's phrase just now, and record it.
 
-        What passes all the same: benchmarks/results/consent.json, and RESPONSIBLE_USE.md in words.
+        What passes all the same: benchmarks/results/consent.json, and RESPONSIBLE_USE.md in words. The record then
+        clones these references and this recording, and other recordings of the same speaker beside one of them.
 
         Args:
             recording: The speaker saying `challenge.phrase`.
@@ -177,8 +191,11 @@ class Consent:
         """
         from voxclone.safety.verification import examine
 
+        agreed = cls.attest(
+            speaker, basis, by, scope, expires
+        )  # what is wrong with it is said before the phrase is used
         evidence = Evidence(**examine(recording, challenge, reference, model)._asdict())
-        return cls(speaker, basis, by, "verified", _uses(scope), _now(), __version__, _expiry(expires), evidence)
+        return dataclasses.replace(agreed, level="verified", evidence=evidence)
 
     def permits(self, use: str) -> bool:
         """Whether the scope names a use, and the record has not expired."""
@@ -192,6 +209,8 @@ class Consent:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `from_dict` reads back to an equal record."""
         values = dataclasses.asdict(self) | {"scope": list(self.scope)}
+        if self.evidence is not None and (references := values["evidence"].pop("reference_sha256")):
+            values["evidence"]["reference_sha256"] = list(references)
         return {name: value for name, value in values.items() if name not in _OPTIONAL or value is not None}
 
     @classmethod
@@ -208,8 +227,11 @@ class Consent:
         if evidence is not None:
             if not isinstance(evidence, Mapping):
                 raise ConsentError("a consent record's evidence must be a JSON object")
-            _require_keys("a consent record's evidence", evidence, Evidence)
-            evidence = Evidence(**evidence)
+            _require_keys("a consent record's evidence", evidence, Evidence, _OPTIONAL_EVIDENCE)
+            references = evidence.get("reference_sha256", [])
+            if not isinstance(references, list):
+                raise ConsentError("a consent record's evidence must list its references")
+            evidence = Evidence(**{**evidence, "reference_sha256": tuple(references)})
         return cls(**{**values, "scope": tuple(scope) if isinstance(scope, list) else scope, "evidence": evidence})
 
     @property

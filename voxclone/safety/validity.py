@@ -81,6 +81,11 @@ def list_paths() -> list[Path]:
     return [Path(root) / "voxclone" / "revocations.json"]
 
 
+def is_digest(text: str) -> bool:
+    """Whether a text may be `Consent.digest`."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def revoke(digests: Sequence[str], reason: str = "", path: Path | None = None) -> Path:
     """Put records on a revocation list, so that voices with them neither load nor speak where it is honoured.
 
@@ -96,7 +101,7 @@ def revoke(digests: Sequence[str], reason: str = "", path: Path | None = None) -
         ConsentError: A digest is none, or the list cannot be read or written.
     """
     for digest in digests:
-        if not _DIGEST.fullmatch(digest):
+        if not is_digest(digest):
             raise ConsentError(f"{digest!r:.80} is not the digest of a consent record: 64 hex digits")
     target = path or list_paths()[0]
     try:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from voxclone.audio.io import AudioSource, read_audio
-from voxclone.errors import ConsentError, ModelError
+from voxclone.audio.reference import name_of
+from voxclone.errors import AudioError, ConsentError, ModelError
 from voxclone.safety.challenge import Challenge, heard_words, phrase_of, vocabulary
 from voxclone.safety.fingerprint import pcm_sha256
 from voxclone.safety.recogniser import transcribe
+
+if TYPE_CHECKING:
+    from voxclone.safety.consent import Consent
 
 COMPETING = 40  # phrases of other words that the spoken one is compared with
 MIN_PHRASE_MARGIN = 2.5  # standard deviations; both thresholds: benchmarks/results/consent.json
@@ -46,6 +51,7 @@ class Examination(NamedTuple):
     phrase_margin: float
     words_heard: float | None
     mark_checked: bool
+    reference_sha256: tuple[str, ...]
 
 
 def examine(
@@ -58,13 +64,9 @@ def examine(
         ModelError: The model cannot tell speakers or texts apart.
         AudioError: Recording or reference cannot be used.
     """
-    threshold = model.same_speaker_threshold
-    if threshold is None:
-        raise ModelError(
-            "the model's speaker encoder was not calibrated (same_speaker_threshold in its configuration): it cannot "
-            "verify who speaks"
-        )
+    threshold = require_threshold(model)
     samples, sample_rate = read_audio(recording)
+    references = tuple(digests(reference if isinstance(reference, list) else [reference]))
     challenge.use()
     mark = model.find_mark((samples, sample_rate))
     if mark == "watermarked":
@@ -88,8 +90,76 @@ def examine(
             f"{similarity:.2f}, {threshold:.2f} is needed. Record it with the reference's microphone, in its room"
         )
     return Examination(
-        challenge.sha256, pcm_sha256(samples), round(similarity, 4), round(margin, 2), heard, mark is not None
+        challenge.sha256,
+        pcm_sha256(samples),
+        round(similarity, 4),
+        round(margin, 2),
+        heard,
+        mark is not None,
+        references,
     )
+
+
+def require_threshold(model: Model) -> float:
+    """The similarity from which two recordings count as of one speaker.
+
+    Raises:
+        ModelError: It was not measured for this model.
+    """
+    if model.same_speaker_threshold is None:
+        raise ModelError(
+            "the model's speaker encoder was not calibrated (same_speaker_threshold in its configuration): it cannot "
+            "verify who speaks"
+        )
+    return model.same_speaker_threshold
+
+
+def digests(recordings: Iterable[AudioSource]) -> list[str]:
+    """By which evidence names recordings: see `voxclone.safety.fingerprint.pcm_sha256`."""
+    return [pcm_sha256(read_audio(each)[0]) for each in recordings]
+
+
+def verified_among(consent: Consent, recordings: Sequence[AudioSource]) -> list[AudioSource]:
+    """Those of the recordings that a verified record was made with: its references, and the phrase itself.
+
+    Raises:
+        ConsentError: There is none that can be read.
+    """
+    evidence = consent.evidence
+    known = set() if evidence is None else {evidence.recording_sha256, *evidence.reference_sha256}
+    found = []
+    for each in recordings:
+        with contextlib.suppress(AudioError):  # of what else there may be, which is for others to judge
+            found += [each] if known.intersection(digests([each])) else []
+    if not found:
+        raise ConsentError(
+            f"the consent of {consent.speaker!r} was verified with other recordings than these: give one of those as "
+            "well, or verify it anew with these as its reference"
+        )
+    return found
+
+
+def require_verified(consent: Consent, recordings: Sequence[AudioSource], model: Model) -> None:
+    """Refuse recordings of somebody else than the speaker whose consent was verified; a word given covers any.
+
+    Raises:
+        ConsentError: None of the recordings is one that the record was made with, or another one sounds like somebody
+            else than these.
+        ModelError: The model cannot tell speakers apart.
+        AudioError: A recording is unreadable or unfit.
+    """
+    if consent.level != "verified":
+        return
+    known = verified_among(consent, recordings)
+    for each in recordings:
+        if any(each is one for one in known):
+            continue
+        similarity, threshold = model.similarity(each, known), require_threshold(model)
+        if not similarity >= threshold:
+            raise ConsentError(
+                f"{name_of(each) or 'a recording'} does not sound like the speaker whose consent was verified "
+                f"(similarity {similarity:.2f}, {threshold:.2f} is needed): leave it out, or verify with it as well"
+            )
 
 
 def phrase_margin(model: Model, source: AudioSource, words: tuple[str, ...]) -> float:

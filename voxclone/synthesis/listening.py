@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,9 @@ from voxclone.audio.resample import resample
 from voxclone.errors import ConsentError
 from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
+from voxclone.safety.labels import read_label
 from voxclone.safety.validity import require_valid
+from voxclone.safety.verification import require_verified
 from voxclone.synthesis.alignment import Alignment, align, match_texts
 from voxclone.synthesis.embedding import embed_waveforms
 from voxclone.synthesis.parts import Parts
@@ -137,6 +140,8 @@ class Listening(Parts):
                     f"the recordings are said to be spoken by voice {spoken_by.name!r}, whose speaker is not "
                     f"{consent.speaker!r}; only the speaker's own voice may be cloned again"
                 )
+            for source in sources:
+                _require_label(source, spoken_by)
             return
         if self._mark is None:
             return
@@ -148,3 +153,31 @@ class Listening(Parts):
                     "from recordings of the speaker; where a voice spoke it that you hold of the same speaker, give "
                     "that voice as spoken_by"
                 )
+
+    def require_speaker(self, sources: Sequence[AudioSource], consent: Consent, spoken_by: Voice | None = None) -> None:
+        """Refuse recordings of somebody else than the speaker whose consent was verified; a word given covers any.
+
+        Args:
+            sources: The recordings.
+            consent: Of their speaker.
+            spoken_by: The voice that spoke them, if one did: where it carries that record, the speaker is its own.
+
+        Raises:
+            ConsentError: The record was verified with none of the recordings, or one sounds like somebody else.
+            ModelError: It was verified, and the model cannot tell speakers apart.
+            AudioError: A recording is unreadable or unfit.
+        """
+        if spoken_by is None or consent not in spoken_by.consents:
+            require_verified(consent, sources, self)
+
+
+def _require_label(source: AudioSource, voice: Voice) -> None:
+    """Refuse a file that says itself that another voice spoke it."""
+    if isinstance(source, tuple):
+        return
+    label = read_label(source if isinstance(source, bytes) else Path(source))
+    if label is not None and label.provenance.voice_id != voice.voice_id:
+        raise ConsentError(
+            f"{name_of(source) or 'a recording'} says that voice {label.provenance.voice_id} spoke it, and not "
+            f"{voice.name!r} ({voice.voice_id}); give the voice that did"
+        )

@@ -28,7 +28,7 @@ from voxclone.synthesis.speaking import AcousticModels
 from voxclone.synthesis.watermark import read_finder
 from voxclone.text.lexicon import Lexicon, as_lexicon
 from voxclone.text.phonemes import warm_up
-from voxclone.voice import Voice
+from voxclone.voice import Voice, with_records_of
 
 DTYPES = (None, torch.float32, torch.float16, torch.bfloat16)
 UNMARKED_WARNING = (
@@ -144,14 +144,16 @@ class VoxClone(LongForm, Listening, Publishing):
             sources: A recording, or a list of them, each a path, a file's bytes, or (samples, sample_rate) with samples
                 of shape (S,) or (S, C).
             name: What to call the voice.
-            consent: The record of the speaker's consent; there is no voice without one.
-            spoken_by: Where voxclone synthesised the recordings: the voice that spoke them, of the same speaker.
-                Without it, recordings that carry the model's mark are refused.
+            consent: The record of the speaker's consent; there is no voice without one. A verified one clones the
+                recordings that it was verified with, and others of that speaker beside them.
+            spoken_by: Where voxclone synthesised the recordings: the voice that spoke them, of the same speaker, whose
+                consent records the new voice then carries as well. Without it, recordings that carry the model's mark
+                are refused.
             progress: Show a progress bar where standard error is a terminal.
 
         Raises:
-            ConsentError: There is no consent record, it has expired, was revoked, or is not to cloning, or a recording
-                carries the model's mark.
+            ConsentError: There is no consent record, it has expired, was revoked, is not to cloning, or was verified
+                with another speaker's recordings; or a recording carries the model's mark.
             AudioError: A recording is unreadable, none is fit, or they are of so many speakers that it cannot be told
                 whose voice is wanted.
         """
@@ -163,6 +165,7 @@ class VoxClone(LongForm, Listening, Publishing):
         require_valid((consent,), "cloning", *self._origin.uses)
         recordings = sources if isinstance(sources, list) else [sources]
         self.require_natural(recordings, consent, spoken_by)
+        self.require_speaker(recordings, consent, spoken_by)
         measures = measure_speaker(
             self._speaker_encoder,
             self.config.audio,
@@ -171,7 +174,8 @@ class VoxClone(LongForm, Listening, Publishing):
             self._acoustic.rate_reader,
             stacklevel=3,
         )
-        return Voice(name, consents=(consent,), encoder_id=self.encoder_id, **measures._asdict())
+        consents = with_records_of(consent, spoken_by)
+        return Voice(name, consents=consents, encoder_id=self.encoder_id, **measures._asdict())
 
     def compiled(self, **options: Any) -> Self:
         """The same model, its weights shared, through torch.compile: slower at first, then faster where it is.
