@@ -10,7 +10,6 @@ import torch
 from voxclone import hub
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.speaker_encoder import SpeakerEncoder
-from voxclone.training.acoustic import VoicedSpeech
 from voxclone.training.calibration import typical_habits
 from voxclone.training.checkpoint import Checkpoint, export_part, export_weights, save_checkpoint, start_from
 from voxclone.training.embeddings import embed_store
@@ -21,6 +20,7 @@ from voxclone.training.pauses import PausedSpeech, PauseStep, set_bar
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.voiced_speech import VoicedSpeech
 
 STEPS = 700
 DONE = STEPS + 1  # of the checkpoint that has the bar as well

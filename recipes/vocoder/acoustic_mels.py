@@ -10,12 +10,13 @@ from tqdm import tqdm
 from voxclone import hub
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.speaker_encoder import SpeakerEncoder
-from voxclone.training.acoustic import VoicedSpeech, teacher_forced, voiced_batch
+from voxclone.training.acoustic import teacher_forced
 from voxclone.training.embeddings import embed_store
 from voxclone.training.features import FeatureStore
 from voxclone.training.manner import measure_manners
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import corpus_weights, drop_stretched
+from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
 
 def main() -> None:

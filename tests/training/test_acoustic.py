@@ -15,15 +15,15 @@ from voxclone.config import AcousticConfig
 from voxclone.models.acoustic.manner import manner
 from voxclone.models.acoustic.pauses import with_heard_pauses
 from voxclone.text.symbols import symbol_ids
-from voxclone.training.acoustic import (
+from voxclone.training.acoustic import AcousticStep
+from voxclone.training.features import FeatureStore
+from voxclone.training.voiced_speech import (
     QUALITY_DIMS,
     UNVOICED_F0_MEDIAN,
-    AcousticStep,
     VoicedSpeech,
     recording_quality,
     voiced_batch,
-)  # fmt: skip
-from voxclone.training.features import FeatureStore
+)
 
 CONFIG = AcousticConfig(
     n_symbols=20, speaker_embedding_dim=8, hidden_dim=16, attention_heads=2, encoder_layers=1, decoder_layers=1,

@@ -14,9 +14,9 @@ pytest.importorskip("matplotlib")
 from voxclone.config import AcousticConfig
 from voxclone.models.acoustic import AcousticModel
 from voxclone.text.symbols import SILENCES, SYMBOLS, symbol_ids
-from voxclone.training.acoustic import VoicedSpeech
 from voxclone.training.features import FeatureStore
 from voxclone.training.pauses import PausedSpeech, PauseStep, set_bar
+from voxclone.training.voiced_speech import VoicedSpeech
 
 SPACE, COMMA = symbol_ids([" ", ","])
 TELLTALE = len(SILENCES) + 3  # the sound after which speakers pause

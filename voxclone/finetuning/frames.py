@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.model import MEL_FLOOR
 from voxclone.models.acoustic.variance import phoneme_prosody
-from voxclone.training.acoustic import VoicedSpeech, voiced_batch
+from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
 
 class Frames(Dataset[dict[str, Tensor]]):

@@ -33,9 +33,9 @@ from voxclone.safety.consent import Consent
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis import VoxClone
 from voxclone.synthesis.reference import encoder_id
-from voxclone.training.acoustic import VoicedSpeech, voiced_batch
 from voxclone.training.speech_data import LengthBuckets
 from voxclone.training.trainer import Trainer
+from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 from voxclone.voice import Voice, with_records_of
 
 ADAPTING = "adapting"  # the use that the speaker must have agreed to

@@ -13,6 +13,7 @@ from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.manner import SCALES, pitch_variance
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.text.symbols import SILENCES
+from voxclone.training.speech_data import batch_condition
 
 VALUES = ("pitch", "voiced_share", "energy", "duration")
 VARIANCE_RATIO = 0.8  # of stretched predictions to real speech that is aimed at: all of it sounds overdone
@@ -74,10 +75,7 @@ def calibrate(model: AcousticModel, average: Tensor, batches: Sequence[dict[str,
     """
     squares = torch.zeros(4, 4, device=average.device)  # real, predicted, residual, count
     for batch in batches:
-        quality = batch["quality"] if model.config.quality_dims else None
-        condition = model.condition(
-            batch["speaker_embedding"], batch["f0_median"], batch["spectrum"], quality, batch.get("manner")
-        )
+        condition = batch_condition(model, batch)
         encodings, mask = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         prosody, log_durations = model.predict(encodings, mask, condition)
         predicted = torch.cat([prosody, log_durations[:, :, None]], 2).float()

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.pauses import PausePredictor
 from voxclone.text.symbols import SILENCES, SPACE
-from voxclone.training.acoustic import VoicedSpeech, voiced_batch
 from voxclone.training.step import TrainingStep
+from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
 READ_AT_ONCE = 16  # recordings
 NEIGHBOURS = 200  # recordings of like length, among which those of a batch are drawn

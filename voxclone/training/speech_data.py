@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from voxclone.errors import VoxcloneError
+from voxclone.models.acoustic import AcousticModel
 from voxclone.text.symbols import SILENCES, symbol_ids
 from voxclone.training.features import Entry, FeatureStore
 
@@ -86,6 +87,13 @@ def pad_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
 
 def _pad(arrays: Sequence[Tensor], value: float = 0.0) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(list(arrays), batch_first=True, padding_value=value)
+
+
+def batch_condition(model: AcousticModel, batch: Mapping[str, Tensor]) -> Tensor:
+    """(B, C) what the model's norms are told of the voices and recordings of a batch from `voiced_batch`."""
+    quality = batch["quality"] if model.config.quality_dims else None
+    voice = (batch["speaker_embedding"], batch["f0_median"], batch["spectrum"])
+    return model.condition(*voice, quality, batch.get("manner"))
 
 
 class LengthBuckets(Sampler[list[int]]):

@@ -11,9 +11,9 @@ import numpy as np
 from voxclone.audio.reference import clipped_fraction
 from voxclone.models.acoustic.pauses import with_heard_pauses
 from voxclone.text.symbols import PUNCTUATION, SILENCES, SPACE, symbol_ids
-from voxclone.training.acoustic import recording_quality
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.speech_data import LONGEST_SOUND, fits_monotonic
+from voxclone.training.voiced_speech import recording_quality
 
 NOISY = 0.0  # `recording_quality` below which a recording is called noisy: 5 nats, 43 dB, from loud to quiet frames
 CLIPPED = 0.001  # of the samples

@@ -29,6 +29,20 @@ def regulate_length(encodings: Tensor, durations: Tensor) -> tuple[Tensor, Tenso
     return frames * length_mask(lengths, frames.shape[1])[:, :, None].to(frames.dtype), lengths
 
 
+def places_in_phoneme(durations: Tensor, dtype: torch.dtype) -> Tensor:
+    """Where each frame lies within its phoneme: (B, N) durations to (B, T, 3), of the order of 1.
+
+    The share of the phoneme that is over in the middle of the frame, and the logarithms of one more than the frames
+    from its beginning and to its end.
+    """
+    starts = (durations.cumsum(1) - durations)[:, :, None]
+    spans, _ = regulate_length(torch.cat([starts, durations[:, :, None]], 2).to(dtype), durations)
+    into = torch.arange(spans.shape[1], device=durations.device)[None, :] - spans[:, :, 0] + 0.5
+    length = spans[:, :, 1].clamp(min=1)
+    place = torch.stack([into / length, torch.log1p(into.clamp(min=0)), torch.log1p((length - into).clamp(min=0))], 2)
+    return place.to(dtype)
+
+
 def frame_owners(durations: Tensor) -> Tensor:
     """(B, N) durations to (B, T) index of the phoneme that each frame belongs to; the last one beyond the end."""
     ends = durations.cumsum(1)

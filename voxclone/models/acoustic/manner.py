@@ -41,6 +41,24 @@ def manner(phoneme_seconds: float | None, f0_spread: float | None) -> Tensor:
     return torch.tensor([pace, liveliness]).clamp(-3, 3)
 
 
+def follow_manner(
+    prosody: Tensor, log_durations: Tensor, manner: Tensor, habits: Tensor, typical_habits: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Bring pace and liveliness to what the reference has: the predictors stay too near the average speaker.
+
+    Args:
+        prosody: (B, N, 3), see `phoneme_prosody`.
+        log_durations: (B, N) log frames.
+        manner: (B, MANNER_DIMS), see `manner`.
+        habits: (B, MANNER_DIMS), see `AcousticModel.habits`.
+        typical_habits: (MANNER_DIMS,) of a voice whose manner is typical.
+    """
+    scales, trust, most = (torch.tensor(each, device=manner.device) for each in (SCALES, TRUST, MOST))
+    gap = (trust * (typical_habits + scales * manner - habits)).clamp(-most, most)
+    stretched = prosody[:, :, :1] * gap[:, 1:, None].exp()
+    return torch.cat([stretched, prosody[:, :, 1:]], 2), log_durations + gap[:, :1]
+
+
 def pitch_variance(prosody: Tensor, sounds: Tensor) -> Tensor:
     """(B,) of the pitch of voiced sounds, in square octaves, octave errors left out.
 

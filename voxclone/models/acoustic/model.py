@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +22,12 @@ from voxclone.models.acoustic.delivery import (
     to_prosody,
     widen_silences,
 )
-from voxclone.models.acoustic.length_regulator import regulate_length
-from voxclone.models.acoustic.manner import MANNER_DIMS, MOST, NEUTRAL, SCALES, TRUST, pitch_variance
+from voxclone.models.acoustic.length_regulator import places_in_phoneme, regulate_length
+from voxclone.models.acoustic.manner import MANNER_DIMS, NEUTRAL, follow_manner, pitch_variance
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.acoustic.pauses import BLOCKS, PausePredictor
-from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor
+from voxclone.models.acoustic.plan import AcousticOutput, Plan
+from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor, seeded_noise
 from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
 
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
@@ -34,52 +35,6 @@ MEL_FLOOR = math.log(1e-5)
 F0_MIDDLE = 160.0  # Hz
 DECODER_PARTS = frozenset(("entry", "decoder", "head"))  # of the model: they make the sound, and leave prosody alone
 MAX_LOG_DURATION = 5.5  # of one phoneme, in log frames: 2.8 s
-
-
-@dataclass(frozen=True)
-class AcousticOutput:
-    """What the acoustic model made.
-
-    Attributes:
-        mel: (B, n_mels, T) natural-log mel; the floor beyond each item's end.
-        mel_lengths: (B,) frames.
-        durations: (B, N) int64 frames; 0 for padding.
-        f0: (B, T) Hz, 0 = unvoiced.
-        prosody: (B, N, 3) as `phoneme_prosody` has it: what was asked of the decoder.
-        gain: (B, T) by which the frames' sound is to be amplified, natural log; the mel is without it.
-    """
-
-    mel: Tensor
-    mel_lengths: Tensor
-    durations: Tensor
-    f0: Tensor
-    prosody: Tensor
-    gain: Tensor
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Phonemes that were read in a voice, and how it would speak them.
-
-    Attributes:
-        encodings: (B, N, D).
-        mask: (B, N), True = real.
-        spoken: (B, N), False for silences and padding.
-        silent: (B, N), True for pauses: a space between words is neither.
-        condition: (B, C), see `AcousticModel.condition`.
-        f0_median: (B,) Hz, the voice's.
-        spectrum: (B, n_mels), the voice's.
-        predicted: The most likely delivery, or a variation of it; durations in fractions of frames.
-    """
-
-    encodings: Tensor
-    mask: Tensor
-    spoken: Tensor
-    silent: Tensor
-    condition: Tensor
-    f0_median: Tensor
-    spectrum: Tensor
-    predicted: Delivery
 
 
 class AcousticModel(nn.Module):
@@ -222,26 +177,11 @@ class AcousticModel(nn.Module):
         pace = (lasting * spoken).sum(1) / spoken.sum(1)
         return torch.stack([pace.log(), 0.5 * torch.log(pitch_variance(prosody, spoken) + 1e-4)], 1)
 
-    def _in_manner(
-        self, prosody: Tensor, log_durations: Tensor, manner: Tensor, habits: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Bring pace and liveliness to what the reference has: the predictors stay too near the average speaker."""
-        scales, trust, most = (torch.tensor(each, device=manner.device) for each in (SCALES, TRUST, MOST))
-        gap = (trust * (self.typical_habits + scales * manner - habits)).clamp(-most, most)
-        stretched = prosody[:, :, :1] * gap[:, 1:, None].exp()
-        return torch.cat([stretched, prosody[:, :, 1:]], 2), log_durations + gap[:, :1]
-
     def expand(self, encodings: Tensor, prosody: Tensor, durations: Tensor) -> tuple[Tensor, Tensor]:
         """Frame encodings (B, T, D), told their place within the phoneme, and lengths (B,)."""
         frames, lengths = regulate_length(encodings + self.prosody_embedding(prosody), durations)
-        starts = (durations.cumsum(1) - durations)[:, :, None]
-        spans, _ = regulate_length(torch.cat([starts, durations[:, :, None]], 2).to(frames.dtype), durations)
-        into = torch.arange(frames.shape[1], device=frames.device)[None, :] - spans[:, :, 0] + 0.5
-        length = spans[:, :, 1].clamp(min=1)
-        place = torch.stack(
-            [into / length, torch.log1p(into.clamp(min=0)), torch.log1p((length - into).clamp(min=0))], 2
-        )
-        return frames + self.place(place.to(frames.dtype)), lengths
+        place = places_in_phoneme(durations, frames.dtype)
+        return frames + self.place(place), lengths
 
     def decode(
         self, frames: Tensor, frame_mask: Tensor, condition: Tensor, spectrum: Tensor
@@ -298,11 +238,11 @@ class AcousticModel(nn.Module):
         else:
             encodings, mask = self.encode(phoneme_ids, phoneme_lengths, condition)
         prosody, log_durations = self.predict(encodings, mask, condition)
-        noise = None if seed is None else _seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
+        noise = None if seed is None else seeded_noise(phoneme_lengths, mask.shape[1], seed).to(encodings.device)
         prosody, log_durations = self.vary(phoneme_ids, prosody, log_durations, noise)
         if self.config.manner and manner is not None and in_manner:
             habits = self.habits(condition) if habits is None else habits
-            prosody, log_durations = self._in_manner(prosody, log_durations, manner, habits)
+            prosody, log_durations = follow_manner(prosody, log_durations, manner, habits, self.typical_habits)
         durations = log_durations.float().clamp(max=MAX_LOG_DURATION).exp() * mask
         spoken = mask & (phoneme_ids >= len(SILENCES))
         predicted = from_prosody(prosody, durations, f0_median)
@@ -353,11 +293,3 @@ class AcousticModel(nn.Module):
         plan = self.plan(phoneme_ids, phoneme_lengths, speaker_embedding, f0_median, spectrum, manner, seed=seed)
         durations = plan.predicted.durations.round().clamp(min=1).long() * plan.mask
         return self.speak(plan, replace(plan.predicted, durations=durations))
-
-
-def _seeded_noise(lengths: Tensor, size: int, seed: int) -> Tensor:
-    """(B, size, 4) normal noise; each item's depends on the seed and its own length alone."""
-    noise = torch.zeros(len(lengths), size, 4)
-    for row, length in zip(noise, lengths.tolist(), strict=True):
-        row[:length] = torch.randn(length, 4, generator=torch.Generator().manual_seed(seed))
-    return noise

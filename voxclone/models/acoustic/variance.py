@@ -77,6 +77,14 @@ class ProsodySpread(nn.Module):
         return values + TEMPERATURE * self.residual * smooth
 
 
+def seeded_noise(lengths: Tensor, size: int, seed: int) -> Tensor:
+    """(B, size, 4) normal noise; each item's depends on the seed and its own length alone."""
+    noise = torch.zeros(len(lengths), size, 4)
+    for row, length in zip(noise, lengths.tolist(), strict=True):
+        row[:length] = torch.randn(length, 4, generator=torch.Generator().manual_seed(seed))
+    return noise
+
+
 class ProsodyEmbedding(nn.Module):
     """Pitch, voicing and energy of the phonemes as vectors, by convolution (no buckets, so that it exports)."""
 
