@@ -13,7 +13,7 @@ from voxclone.config import AcousticConfig, AudioConfig, SpeakerEncoderConfig
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
-from voxclone.training.acoustic import AcousticStep
+from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.calibration import calibrate, typical_habits
 from voxclone.training.checkpoint import Checkpoint, export_part, save_checkpoint, start_from
@@ -23,7 +23,6 @@ from voxclone.training.manner import measure_manners
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig
-from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
 AUDIO = AudioConfig()
 SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/config.json"

@@ -16,7 +16,6 @@ from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
 from voxclone.training.gan_losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from voxclone.training.mel_discriminators import WINDOWS, MelDiscriminators
-from voxclone.training.speech_data import batch_condition
 
 DISCRIMINATOR_RATE = 4.0  # times the decoder's learning rate
 MARGIN = 16  # frames beside a judged span that are decoded with it, so that its ends are not an utterance's
@@ -100,7 +99,8 @@ class AdversarialAcousticStep(AcousticStep):
     def _frames(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Frame encodings (B, T, D), their lengths (B,), and what the decoder's norms are told (B, C)."""
         model, median = self.model, batch["f0_median"]
-        condition = batch_condition(model, batch)
+        quality = batch["quality"] if model.config.quality_dims else None
+        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality, batch.get("manner"))
         with torch.no_grad():
             encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], median)
