@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from voxclone.audio import container
 from voxclone.audio.m4a import can_read, library, read_m4a, write_m4a
 from voxclone.audio.resample import resample
+from voxclone.audio.samples import MAX_CHANNELS, check_rate, check_samples, from_array
 from voxclone.audio.tags import write_tags
 from voxclone.errors import AudioError
 from voxclone.files import require_place
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 AudioSource: TypeAlias = "str | os.PathLike[str] | bytes | tuple[NDArray[Any] | torch.Tensor, int]"
 
-MIN_SAMPLE_RATE = 4000  # Hz
-MAX_SAMPLE_RATE = 384000  # Hz
-MAX_CHANNELS = 8
-MAX_FLOAT_PEAK = 32.0  # 30 dB over full scale: beyond it, the floats were never scaled to [-1, 1]
 BLOCK_FRAMES = 1 << 16  # samples per channel decoded or encoded at once
 MAX_FILE_CHANNELS = 32
 FALLBACK_RATE = 48000  # Hz, taken by every encoder below
@@ -69,7 +66,7 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
             scale or rate cannot be audio.
     """
     if isinstance(source, tuple):
-        return _from_array(source)
+        return from_array(source)
     if isinstance(source, (bytes, bytearray)):
         return _decode(io.BytesIO(source), f"the audio in memory ({len(source)} bytes)")
     if not isinstance(source, (str, os.PathLike)):
@@ -88,7 +85,7 @@ def stream_audio(path: str | os.PathLike[str]) -> Iterator[tuple[NDArray[np.floa
     """
     with _opened(Path(path)) as (stream, name):
         for block, sample_rate in _blocks(stream, str(name), name):
-            yield _checked(block, str(name)), sample_rate
+            yield check_samples(block, str(name)), sample_rate
 
 
 @contextmanager
@@ -114,7 +111,7 @@ def _decode(stream: BinaryIO, name: str, path: Path | None = None) -> tuple[NDAr
     for block, rate in _blocks(stream, name, path):
         mono += block.tobytes()
         sample_rate = rate
-    return _checked(np.frombuffer(mono, dtype=np.float32), name), sample_rate
+    return check_samples(np.frombuffer(mono, dtype=np.float32), name), sample_rate
 
 
 def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[NDArray[np.float32], int]]:
@@ -125,13 +122,13 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
     stream.seek(0)
     if container.foreign_format(head) and can_read():
         whole, rate = read_m4a(name, stream)
-        yield whole, _check_rate(rate, name)
+        yield whole, check_rate(rate, name)
         return
     found = 0
     try:
         with soundfile.SoundFile(path or stream) as sound:
             sample_rate, promised = sound.samplerate, sound.frames
-            _check_rate(sample_rate, name)
+            check_rate(sample_rate, name)
             if promised >= container.UNKNOWN_FRAMES:
                 raise AudioError(
                     f"{name} has a {sound.format} header that does not tell its length, as streaming leaves it; "
@@ -153,66 +150,6 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
     container.check_complete(stream, encoding, promised, found, sample_rate, name)
     if found == 0:
         yield np.zeros(0, np.float32), sample_rate
-
-
-def _from_array(source: tuple[Any, ...]) -> tuple[NDArray[np.float32], int]:
-    """Mean of the channels of an in-memory (samples, sample_rate)."""
-    if len(source) != 2:
-        raise AudioError(f"a tuple of {len(source)} is not audio; (samples, sample_rate) is needed")
-    samples, sample_rate = source
-    if isinstance(samples, (int, float)):
-        raise AudioError(f"the first of (samples, sample_rate) is {samples!r}; an array of samples is needed there")
-    rate = _check_rate(sample_rate, "the audio array")
-    if not isinstance(samples, np.ndarray):
-        import torch
-
-        if not isinstance(samples, torch.Tensor):
-            raise AudioError(f"samples of type {type(samples).__name__}; a numpy array or torch tensor is needed")
-        samples = samples.detach().cpu()
-        samples = (samples.float() if samples.is_floating_point() else samples).numpy()
-    if samples.ndim == 2 and 0 < samples.shape[0] <= MAX_CHANNELS and samples.shape[0] < samples.shape[1]:
-        samples = samples.T
-    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= MAX_CHANNELS):
-        raise AudioError(
-            f"an array of shape {samples.shape} is not audio; (S,), (S, C) or (C, S) with at most "
-            f"{MAX_CHANNELS} channels is needed"
-        )
-    if samples.dtype in (np.int16, np.int32):
-        scale = 1.0 / -float(np.iinfo(samples.dtype).min)
-    elif np.issubdtype(samples.dtype, np.floating):
-        scale = 1.0
-    else:
-        raise AudioError(f"samples of type {samples.dtype}; floats in [-1, 1], int16 or int32 are needed")
-    mono = (samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float64)).astype(np.float32)
-    mono *= np.float32(scale)  # a copy: the caller's array stays the caller's
-    return _checked(mono, "the audio array"), rate
-
-
-def _check_rate(sample_rate: Any, name: str) -> int:
-    """The sample rate as an int."""
-    is_number = isinstance(sample_rate, (int, float, np.integer, np.floating)) and not isinstance(sample_rate, bool)
-    if not is_number or sample_rate != sample_rate // 1 or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
-        raise AudioError(
-            f"{name} has sample rate {sample_rate!r}; a whole number from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz "
-            "is needed"
-        )
-    return int(sample_rate)
-
-
-def _checked(samples: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    """The samples, which are some, finite and scaled."""
-    if samples.size == 0:
-        raise AudioError(f"{name} has no samples (length zero)")
-    finite = np.isfinite(samples)
-    if not finite.all():
-        raise AudioError(
-            f"{name} has {np.count_nonzero(~finite)} samples that are NaN or infinite, the first at index "
-            f"{int(np.argmin(finite))}; every sample must be finite"
-        )
-    peak = max(float(samples.max()), -float(samples.min()))
-    if peak > MAX_FLOAT_PEAK:
-        raise AudioError(f"{name} reaches {peak:g}; float samples must be scaled to [-1, 1]")
-    return samples
 
 
 def require_format(suffix: str) -> None:
@@ -270,12 +207,12 @@ def write_audio(
     """
     target = Path(path)
     require_audio_place(target)
-    rate = _check_rate(sample_rate, "the audio to write")
+    rate = check_rate(sample_rate, "the audio to write")
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > MAX_CHANNELS):
         raise AudioError(f"cannot write an array of shape {samples.shape}; (S,) or (S, C) is needed")
     if not np.issubdtype(samples.dtype, np.floating):
         raise AudioError(f"cannot write samples of type {samples.dtype}; floats in [-1, 1] are needed")
-    whole = _checked(samples.astype(np.float32, copy=False), "the audio to write")
+    whole = check_samples(samples.astype(np.float32, copy=False), "the audio to write")
     form, subtype, rates = _ENCODINGS[target.suffix.lower()]
     if rates is not None and rate not in rates:
         whole, rate = resample(whole, rate, FALLBACK_RATE), FALLBACK_RATE

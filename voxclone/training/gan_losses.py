@@ -1,4 +1,4 @@
-"""HiFi-GAN's losses (arXiv:2010.05646, section 2.4): adversarial, mel, feature matching, and their sum."""
+"""HiFi-GAN's losses (arXiv:2010.05646, section 2.4): adversarial, mel and feature matching."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FEATURE_MATCHING_WEIGHT = 2.0
-MEL_WEIGHT = 45.0
+FEATURE_MATCHING_WEIGHT = 2.0  # equation 5
 
 
 def discriminator_loss(natural_scores: Sequence[Tensor], generated_scores: Sequence[Tensor]) -> Tensor:
@@ -63,8 +62,3 @@ def feature_matching_loss(
             for natural, generated in zip(natural_maps, generated_maps, strict=True)
         ]
     ).sum()
-
-
-def generator_loss(adversarial: Tensor, feature_matching: Tensor, mel: Tensor) -> Tensor:
-    """Equation 5: the generator's total, from `adversarial_loss`, `feature_matching_loss` and `mel_loss`."""
-    return adversarial + FEATURE_MATCHING_WEIGHT * feature_matching + MEL_WEIGHT * mel
