@@ -40,6 +40,15 @@ def test_captions_hold_the_text_as_written_within_limits(speech: Speech) -> None
         assert cue.end_seconds - cue.start_seconds <= CUE_SECONDS
 
 
+def test_no_word_is_left_over(speech: Speech) -> None:
+    """A sentence that is a little too long for one cue is two of like length, not one and a word."""
+    words = [Segment("seven77", 0.25 * n, 0.25 * n + 0.2) for n in range(11)]
+    said = dataclasses.replace(speech, words=tuple(words), phonemes=(), written=(), marks=())
+    assert [len(cue.text.split()) for cue in captions(said)] == [6, 5]
+    fast = [Segment("seven77", n, n + 0.9) for n in range(15)]
+    assert [len(cue.text.split()) for cue in captions(dataclasses.replace(said, words=tuple(fast)))] == [5, 5, 5]
+
+
 def test_srt(speech: Speech) -> None:
     blocks = to_srt(speech).rstrip("\n").split("\n\n")
     assert [int(block.split("\n")[0]) for block in blocks] == list(range(1, len(blocks) + 1))

@@ -23,25 +23,58 @@ _FIELD = 12 * " "
 
 
 def captions(speech: Speech) -> list[Segment]:
-    """Subtitles: what is said in pieces of at most two lines and `CUE_SECONDS`, none across the end of a sentence."""
+    """Subtitles: what is said in pieces of at most two lines and `CUE_SECONDS`, none across the end of a sentence.
+
+    A sentence has as few of them as can be, of like length, so that no word is left over.
+    """
     from voxclone.speech import Segment
 
-    cues: list[list[Segment]] = []
+    sentences: list[list[Segment]] = [[]]
     sentence_ends = {phoneme.start_seconds for phoneme in speech.phonemes if phoneme.text in _SENTENCE_ENDS}
     for segment in speech.written or speech.words:
-        if cues and cues[-1][-1].end_seconds not in sentence_ends and _continues(cues[-1], segment):
-            cues[-1].append(segment)
-        else:
-            cues.append([segment])
+        sentences[-1].append(segment)
+        if segment.end_seconds in sentence_ends:
+            sentences.append([])
     return [
-        Segment(" ".join(each.text for each in cue), cue[0].start_seconds, max(cue[-1].end_seconds, cue[0].end_seconds))
-        for cue in cues
+        Segment(_text(cue), cue[0].start_seconds, max(cue[-1].end_seconds, cue[0].end_seconds))
+        for sentence in sentences
+        for cue in _even_cues(sentence)
     ]
 
 
-def _continues(cue: Sequence[Segment], segment: Segment) -> bool:
-    text = " ".join(each.text for each in (*cue, segment))
-    return len(textwrap.wrap(text, LINE_CHARS)) <= 2 and segment.end_seconds - cue[0].start_seconds <= CUE_SECONDS
+def _even_cues(sentence: Sequence[Segment]) -> list[list[Segment]]:
+    """A sentence in as few cues as can be, the longest of them as short as can be."""
+    cues = _cues(sentence, 2 * LINE_CHARS)
+    low, high = len(_text(sentence)) // max(1, len(cues)), 2 * LINE_CHARS
+    while low < high:
+        middle = (low + high) // 2
+        if len(tried := _cues(sentence, middle)) <= len(cues):
+            cues, high = tried, middle
+        else:
+            low = middle + 1
+    return cues
+
+
+def _cues(sentence: Sequence[Segment], longest: int) -> list[list[Segment]]:
+    """A sentence in cues that take in what they can, up to so many characters."""
+    cues: list[list[Segment]] = []
+    for segment in sentence:
+        if cues and _fits([*cues[-1], segment], longest):
+            cues[-1].append(segment)
+        else:
+            cues.append([segment])
+    return cues
+
+
+def _fits(cue: Sequence[Segment], longest: int) -> bool:
+    text = _text(cue)
+    if len(text) > longest or cue[-1].end_seconds - cue[0].start_seconds > CUE_SECONDS:
+        return False
+    return len(textwrap.wrap(text, LINE_CHARS)) <= 2
+
+
+def _text(segments: Sequence[Segment]) -> str:
+    return " ".join(each.text for each in segments)
 
 
 def to_srt(speech: Speech) -> str:

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voxclone import Consent, Speech, Voice, VoxClone
-from voxclone.evaluation.judges.naturalness import open_naturalness
+from voxclone.evaluation.judges.naturalness import Naturalness, open_naturalness
 from voxclone.synthesis.reference import measure_speaker
 from voxclone.training.features import FeatureStore
 from voxclone.training.voice_design import Speakers
@@ -69,13 +70,35 @@ def far_from_all(model: VoxClone, speakers: Speakers, row: tuple[Any, ...], limi
     return (best[1], *row[1:])
 
 
+def most_natural(
+    model: VoxClone, speakers: Speakers, fit: NDArray[np.bool_], count: int, predictor: Naturalness, folder: Path
+) -> NDArray[np.bool_]:
+    """Which of some speakers the model speaks most naturally, as a predictor hears their clones."""
+    places = np.flatnonzero(fit)
+    files = [folder / f"speaker-{place}.wav" for place in places.tolist()]
+    for row, file in zip(zip(*speakers.measures.chosen(places), strict=True), files, strict=True):
+        voice = voice_of(model, row, "real", "a training speaker", "measured, and not kept")
+        model.generate(TEXTS[0], voice).save(file)
+    best = places[np.argsort(predictor.score(files))[::-1][:count]]
+    for file in files:
+        file.unlink()
+        file.with_name(f"{file.name}.provenance.json").unlink()
+    return np.isin(np.arange(len(fit)), best)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="the folder whose speaker encoder made the embeddings")
     parser.add_argument("--features", type=Path, required=True, help="feature store")
     parser.add_argument("--embeddings", type=Path, required=True, help="embeddings.npz of an acoustic run")
     parser.add_argument("--corpora", nargs="+", required=True, help="whose speakers are drawn from")
-    parser.add_argument("--studio", nargs="+", default=["ljspeech", "kathleen"], help="corpora of the cleanest sound")
+    parser.add_argument(
+        "--studio",
+        nargs="*",
+        default=["ljspeech", "kathleen"],
+        help="whose sound voices have; none for their own speakers'",
+    )
+    parser.add_argument("--best", type=int, help="speakers in each register: those whose clones are the most natural")
     parser.add_argument("--slowest", type=float, default=0.09, help="seconds of a phoneme: slower readers are left out")
     parser.add_argument("--flattest", type=float, default=0.15, help="octaves of f0: less lively ones are left out")
     parser.add_argument("--naturalness", help='who chooses among them, as for `voxclone evaluate`: "command:PROGRAM"')
@@ -98,6 +121,7 @@ def main() -> None:
     )
     fit = (speakers.measures.phoneme_seconds < args.slowest) & (speakers.measures.f0_spreads > args.flattest)
     bar = spoken_limit(model, speakers, args.seed)
+    predictor = open_naturalness(args.naturalness) if args.naturalness else None
 
     args.out.mkdir(parents=True, exist_ok=True)
     about: dict[str, dict[str, Any]] = {}
@@ -106,6 +130,9 @@ def main() -> None:
     for register, voices in spoken.items():
         low, high = REGISTERS[register]
         own = fit & (speakers.measures.f0_medians >= low) & (speakers.measures.f0_medians <= high)
+        if args.best:
+            assert predictor is not None, "--best needs --naturalness"
+            own = most_natural(model, speakers, own, args.best, predictor, args.out)
         drawn = speakers.draw(own, args.studio, args.candidates, args.seed, DRAWN)
         for number, first in enumerate(zip(*drawn, strict=True)):
             row = far_from_all(model, speakers, first, bar)
@@ -122,8 +149,8 @@ def main() -> None:
                 "nearest_as_spoken": round(float((speakers.embeddings @ heard).max()), 3),
                 "spoken_to_designed": round(float(heard @ row[0]), 3),
             }
-    if args.naturalness:
-        scores = np.reshape(open_naturalness(args.naturalness).score(files), (-1, len(TEXTS))).mean(1)
+    if predictor is not None:
+        scores = np.reshape(predictor.score(files), (-1, len(TEXTS))).mean(1)
         for found, score in zip(about.values(), scores, strict=True):
             found["naturalness"] = round(float(score), 3)
 
@@ -131,18 +158,21 @@ def main() -> None:
         found = about[voice.name]
         return float(found.get("naturalness", -found["nearest_as_spoken"]))
 
+    nobody = [voice for voice in model.voices.values() if all(each.speaker == "nobody" for each in voice.consents)]
+    known = [heard_in(model, [model.generate(text, voice) for text in TEXTS]) for voice in nobody]
     chosen: list[Voice] = []
     for voices in spoken.values():
-        taken: list[Any] = []
+        taken = list(known)
         for voice, heard in sorted(voices, key=lambda each: -rank(each[0])):
             alike = max([about[voice.name]["nearest_as_spoken"], *(float(heard @ other) for other in taken)])
             far = about[voice.name]["nearest_training_speaker"] < speakers.limit
-            if far and alike < bar and len(taken) < args.count:
+            if far and alike < bar and len(taken) < args.count + len(known):
                 taken.append(heard)
                 chosen.append(voice)
+    names = [name for name in NAMES if name not in model.voices]
     kept = {
         name: replace(voice, name=name)
-        for name, voice in zip(NAMES, sorted(chosen, key=rank, reverse=True), strict=False)
+        for name, voice in zip(names, sorted(chosen, key=rank, reverse=True), strict=False)
     }
     for name, voice in kept.items():
         voice.save(args.out / f"{name}.voice")
@@ -155,7 +185,7 @@ def main() -> None:
     print(json.dumps(report, indent=2))
     if args.into:
         whole = VoxClone.from_pretrained(args.into)
-        whole.voices = MappingProxyType(kept | dict(whole.voices))
+        whole.voices = MappingProxyType(dict(whole.voices) | kept)
         whole.save_pretrained(args.into)
 
 

@@ -57,6 +57,18 @@ def test_auto_lets_other_brackets_be(text: str) -> None:
     assert parse(text).text == text
 
 
+def test_a_pause_parts_words() -> None:
+    text = "Hello[pause 1s]world[pause 1s]*so*[pause 1s][Siobhan](/ʃɪvˈɔːn/)."
+    script = parse(text)
+    assert script.text == "Hello world so Siobhan."
+    assert [pause.position for pause in script.pauses] == [5, 11, 14]
+    (told,) = script.pronunciations
+    assert script.text[told.start : told.end] == "Siobhan"
+    for word in ("Hello", "world", "so", "Siobhan"):
+        assert script.sources[script.text.index(word)] == text.index(word)
+    assert list(script.sources) == sorted(script.sources)
+
+
 @pytest.mark.parametrize(
     ("pause", "seconds"), [("[pause 300 ms]", 0.3), ("[pause  1.5 s ]", 1.5), ("[pause +2s]", 2.0), ("[pause ]", 0.5)]
 )

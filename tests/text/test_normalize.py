@@ -97,6 +97,11 @@ CASES = {
         "13/5/2024": "May thirteenth, twenty twenty four",
         "12/25/99": "December twenty fifth, nineteen ninety nine",
         "May 2024": "May twenty twenty four",
+        "He paid on 1 May. He left.": "He paid on the first of May. He left.",
+        "He paid on 1 Jan. “So?”": "He paid on the first of January. So?",
+        "on 5 Jan., 6 Feb. 2024 or 7 Mar. too": (
+            "on the fifth of January, the sixth of February, twenty twenty four or the seventh of March too"
+        ),
         "Mon, Jan 5": "Monday, January fifth",
         "It may be 5 or so.": "It may be five or so.",
     },

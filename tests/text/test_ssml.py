@@ -37,9 +37,17 @@ def test_a_document_begins_with_speak() -> None:
 
 def test_what_stands_where() -> None:
     script = speak('A<break time="250ms"/>b <mark name="m"/>c<break strength="strong"/><break/>')
-    assert script.text == "Ab c"
-    assert [tuple(point) for point in script.pauses] == [(1, 0.25), (4, 0.7), (4, 0.4)]
-    assert [tuple(point) for point in script.marks] == [(3, "m")]
+    assert script.text == "A b c"
+    assert [tuple(point) for point in script.pauses] == [(1, 0.25), (5, 0.7), (5, 0.4)]
+    assert [tuple(point) for point in script.marks] == [(4, "m")]
+
+
+def test_a_break_parts_words_and_nothing_else() -> None:
+    assert speak('Hello<break time="1s"/>world').text == "Hello world"
+    assert speak('Hello<break time="1s"/> world<break/>, you').text == "Hello world, you"
+    assert speak('Hello<mark name="m"/>world').text == "Helloworld"
+    assert speak('a<break/><sub alias="b">c</sub>').text == "a b"
+    assert speak("a<break/><emphasis>b</emphasis>").text == "a b"
 
 
 def test_paragraphs_and_sentences_end_sentences() -> None:

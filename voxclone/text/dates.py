@@ -13,7 +13,7 @@ _MONTH_OF = {month[:3]: month for month in MONTHS} | {"Sept": "September"} | {mo
 _DAY_OF = {day[:3]: day for day in _DAYS} | {"Tues": "Tuesday", "Thur": "Thursday", "Thurs": "Thursday"}
 _TENS = {"20": "twenties", "30": "thirties", "40": "forties", "50": "fifties", "60": "sixties", "70": "seventies",
          "80": "eighties", "90": "nineties", "10": "tens", "00": "two thousands"}  # fmt: skip
-_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\b\.?"
+_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\b(?:\.(?!\s*\Z|\s+[\"'(]*[A-Z]))?"
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?!\w)"
 _YEAR = r"(?P<year>[12]\d{3})(?![\w-]|[,.]\d)"
 _HALF = r"(?: ?(?P<half>[ap])\.?m\b(?P<dot>\.)?)"

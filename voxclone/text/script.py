@@ -120,9 +120,18 @@ class ScriptBuilder:
         return len(self.sources)
 
     def add(self, text: str, source: int, *, literal: bool = True) -> None:
-        """Say a text whose characters were given from `source` on, or all of it there if it is not `literal`."""
-        self.parts.append(text)
+        """Say a text whose characters were given from `source` on, or all of it there if it is not `literal`.
+
+        A pause parts words, also where no space does: "Hello<break/>world".
+        """
+        if not text:
+            return
         source += self.start
+        paused = bool(self.pauses) and self.pauses[-1].position == self.position > 0
+        if paused and text[0].isalnum() and self.parts[-1][-1].isalnum():
+            self.parts.append(" ")
+            self.sources.append(source)
+        self.parts.append(text)
         self.sources += range(source, source + len(text)) if literal else [source] * len(text)
 
     def pause(self, seconds: float) -> None:
@@ -198,7 +207,9 @@ class ScriptBuilder:
         Raises:
             TextError: It is not IPA, or has no sound.
         """
-        if not any(map(str.isalnum, self.since(start))):
+        said = self.since(start)
+        start += len(said) - len(said.lstrip())
+        if not any(map(str.isalnum, said)):
             raise TextError(f"there is no word that could be pronounced {ipa!r}")
         for word in ipa.split() or [""]:
             try:

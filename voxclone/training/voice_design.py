@@ -84,19 +84,22 @@ class Speakers:
         """Voices among some of the speakers, none nearer to anybody than `limit`.
 
         Their sound is that of studio recordings, a mean with random shares: an average spectrum holds microphone and
-        room as well as the voice, and speech is as clean as it.
+        room as well as the voice, and speech is as clean as it. Where those are of another register than the voice,
+        the mean of its own speakers' is better.
 
         Args:
             fit: (L,) which of the speakers.
-            studio: Corpora of the cleanest sound.
+            studio: Corpora of the cleanest sound; none leaves each voice the sound of its speakers.
             count: How many voices, at most.
             seed: Of the draw.
             tries: How many are drawn.
         """
         drawn = draw_voices(self.measures.chosen(fit), tries, seed)
+        far = np.flatnonzero(nearest_cosines(drawn.embeddings, self.embeddings) < self.limit)
+        if not studio:
+            return drawn.chosen(far[:count])
         spectra = self.measures.spectra[np.isin(self.corpora, list(studio))]
         shares = np.random.default_rng(seed).dirichlet(np.full(len(spectra), STUDIO_EVENNESS), tries)
-        far = np.flatnonzero(nearest_cosines(drawn.embeddings, self.embeddings) < self.limit)
         return drawn._replace(spectra=shares @ spectra).chosen(far[:count])
 
     def away(self, embedding: NDArray[np.float64], heard: NDArray[np.float32], limit: float) -> NDArray[np.float64]:
