@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +21,7 @@ import soundfile
 from voxclone import Consent, ConsentError, Voice, VoxClone, VoxcloneError
 from voxclone.cli import main
 from voxclone.finetuning import finetune
+from voxclone.safety.labels import read_tagged
 from voxclone.training.trainer import Trainer
 
 CONSENT = Consent.attest("Ada", basis="espeak-ng's", scope=("cloning", "adapting"))
@@ -69,6 +72,9 @@ def test_the_report_says_what_was_kept_and_why_not(done: Path) -> None:
     page = (done / "report.html").read_text()
     assert page.count("data:image/png;base64,") >= 5 and page.count("<audio") >= 3
     assert "What to record next" in page and "noisy.wav" in page
+    labels = [read_tagged(base64.b64decode(wav)) for wav in re.findall(r"data:audio/wav;base64,([^\"]+)", page)]
+    made = [label for label in labels if label is not None]  # a clone and a fine-tuned voice for each recording
+    assert len(made) == 2 * (len(labels) - len(made)) > 0
 
 
 def test_adapting_needs_its_own_consent(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:

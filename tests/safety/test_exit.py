@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import asyncio
-import inspect
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,23 +20,13 @@ from numpy.typing import NDArray
 
 import voxclone
 from voxclone import Provenance, Segment, Speech, UnmarkedError, VoxClone
-from voxclone.cli import _parser, main
+from voxclone.cli import main
 from voxclone.safety.labels import read_sidecar, read_tagged
 from voxclone.synthesis import outlet
 
 PACKAGE = Path(voxclone.__file__).parent
 SAFETY = sorted(path.stem for path in (PACKAGE / "safety").glob("*.py") if path.stem != "__init__")
 TEXT = "Hello there."
-
-# Every public callable that gives or writes synthetic audio, and how it is called; the others give none.
-SPEAKING = {"VoxClone.generate", "VoxClone.stream", "VoxClone.narrate", "VoxClone.dub", "Speech.save"}
-SILENT = {
-    "VoxClone": {
-        "acoustic_id", "align", "clone", "find_mark", "from_pretrained", "match_texts", "push_to_hub",
-        "require_natural", "same_speaker_threshold", "save_pretrained", "similarity",
-    },
-    "Speech": {"duration_seconds", "numpy", "plot", "to_json", "to_srt", "to_textgrid", "to_vtt"},
-}  # fmt: skip
 
 
 def speeches(model: VoxClone, folder: Path) -> dict[str, list[Speech]]:
@@ -140,26 +130,6 @@ def text_file(folder: Path) -> Path:
     return path
 
 
-def test_no_public_callable_is_overlooked() -> None:
-    """A new method has to be named above, as one that speaks or as one that does not."""
-    for name, kind in (("VoxClone", VoxClone), ("Speech", Speech)):
-        public = {attribute for attribute, _ in inspect.getmembers(kind) if not attribute.startswith("_")}
-        fields = set(getattr(kind, "__dataclass_fields__", {}))
-        known = SILENT[name] | {each.partition(".")[2] for each in SPEAKING if each.startswith(f"{name}.")}
-        assert public - fields - known <= writes_no_audio(kind, public - fields - known), name
-
-
-def writes_no_audio(kind: type, names: set[str]) -> set[str]:
-    """Those whose annotated return is neither Speech nor a stream of it, and whose source writes no audio."""
-    quiet = set()
-    for name in names:
-        member = inspect.getattr_static(kind, name)
-        source = inspect.getsource(member.fget if isinstance(member, property) else getattr(kind, name))
-        if "write_audio" not in source and "Speech" not in source.partition(":\n")[0]:
-            quiet.add(name)
-    return quiet
-
-
 # What of the package writes or plays audio, and why that is no way past the exit.
 WRITERS = {
     "audio/io.py": "write_audio itself",
@@ -169,9 +139,6 @@ WRITERS = {
     "finetuning/report.py": "a speaker's own recordings, for the page",
 }
 WRITING = {"write_audio", "RawOutputStream", "RawStream", "OutputStream", "playrec"}
-# Every command: what speaks, and what does not.
-SPEAKING_COMMANDS = {"say", "narrate", "dub", "finetune", "evaluate"}
-SILENT_COMMANDS = {"clone", "voices", "consent", "inspect", "export", "detect", "doctor"}
 
 
 def writes(node: ast.AST) -> bool:
@@ -196,6 +163,20 @@ def test_no_other_module_writes_or_plays_audio() -> None:
         assert "tags_of(" in (PACKAGE / name).read_text(encoding="utf-8")
 
 
+def test_no_recipe_or_notebook_writes_or_plays_audio() -> None:
+    """They have what the package gives them, whose every way is walked in test_walk.py."""
+    root = PACKAGE.parent
+    if not (root / "recipes").is_dir():
+        pytest.skip("without the repository")
+    sources = {path: path.read_text(encoding="utf-8") for path in (root / "recipes").rglob("*.py")}
+    for path in (root / "docs").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        sources[path] = "\n".join(re.sub(r"^[%!].*$", "", each, flags=re.MULTILINE) for each in code)
+    assert len(sources) > 10
+    assert [path for path, source in sources.items() if any(map(writes, ast.walk(ast.parse(source))))] == []
+
+
 def test_only_the_exit_makes_speech() -> None:
     makers = [
         path.relative_to(PACKAGE).as_posix()
@@ -204,11 +185,6 @@ def test_only_the_exit_makes_speech() -> None:
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Speech"
     ]
     assert makers == ["synthesis/outlet.py"]
-
-
-def test_no_command_is_overlooked() -> None:
-    (commands,) = (each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction))
-    assert set(commands.choices) == SPEAKING_COMMANDS | SILENT_COMMANDS
 
 
 def test_a_pipe_and_a_dub_are_checked_for_the_mark(
