@@ -95,6 +95,7 @@ def narrated(model: VoxClone, folder: Path) -> list[Heard]:
 
 
 def evaluated(model: VoxClone, folder: Path) -> list[Heard]:
+    pytest.importorskip("jiwer", reason="the evaluate extra is not installed")
     items = [Item("one", folder.parent / "natural.wav", TEXT, "Ada")]
     evaluate(model, items, folder, consent="a test's own", recogniser="none", naturalness=("none",))
     return files(folder)

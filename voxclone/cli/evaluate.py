@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from voxclone.cli import outputs
+from voxclone.errors import ConsentError
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], model: argparse.ArgumentParser) -> None:
@@ -64,10 +65,14 @@ def evaluate(options: argparse.Namespace) -> int:
     from voxclone.synthesis import VoxClone
 
     outputs.folder(options.output)
+    if options.consent.endswith(".json"):
+        raise ConsentError(
+            f"--consent takes the ground for all of the list in words, not a record such as {options.consent}"
+        )
     items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
     made = options.made
     report = run(
-        None if made else VoxClone.from_pretrained(options.model, device=options.device),
+        None if made else VoxClone.from_pretrained(options.model, device=options.device, commercial=options.commercial),
         items,
         options.output,
         consent=options.consent,
