@@ -26,62 +26,38 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
-import importlib.util
 import itertools
 import json
 import logging
 import math
 import multiprocessing
-import os
 import re
-import shutil
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import torch
-from torch import Tensor, nn
 
 import gpu_sweep
-import voxclone
 from environment import describe_environment, write_result
-from gpu_parity import LENGTHS, names, parity
-from gpu_processes import Emit, Processes, Row, Task
-from kernels import VERSIONS, prepare, timed
-from voxclone import hub
-from voxclone.config import VocoderConfig
+from gpu_forms import FORMS
+from gpu_parity import LENGTHS, names
+from gpu_processes import Processes, Row, Task
+from gpu_work import (
+    checking,
+    checking_parity,
+    compiling,
+    counting,
+    profiling,
+    staging,
+    sweeping,
+    testing,
+    timing,
+    warming,
+)
 from voxclone.kernels.gpu import block, one_channel
-from voxclone.models.vocoder.cost import multiply_adds
 
-_file = Path(voxclone.__file__).parent / "synthesis" / "graphs.py"  # the package around it needs to read sound files
-_spec = importlib.util.spec_from_file_location("graphs", _file)
-assert _spec is not None and _spec.loader is not None
-_spec.loader.exec_module(_graphs := importlib.util.module_from_spec(_spec))
-capture_graph = _graphs.capture_graph
-Call = Callable[[], Tensor]
 PARTS = ("parity", "sweep", "times", "compiled", "stages", "profile", "counters", "autotuned")
-PEAK_FLOPS, PEAK_BYTES = 790e12, 4.3e12  # of an H200 in bfloat16, as measured on such a chip
-FORMS = {
-    "eager float32": ("reference", torch.float32, False, False),  # mode, dtype, channels innermost, graph
-    "eager bfloat16": ("reference", torch.bfloat16, False, False),
-    "eager bfloat16, graph": ("reference", torch.bfloat16, False, True),
-    "fused bfloat16": ("fused", torch.bfloat16, False, False),
-    "fused bfloat16, graph": ("fused", torch.bfloat16, False, True),
-    "auto bfloat16": ("auto", torch.bfloat16, False, False),
-    "auto bfloat16, graph": ("auto", torch.bfloat16, False, True),
-    "fused bfloat16, graph, usual divisions": ("fused", torch.bfloat16, False, True),  # for short inputs, too
-    "fused without blocks": ("fused", torch.bfloat16, False, False),
-    "channels-last bfloat16": ("fused", torch.bfloat16, True, False),
-    "fused float32": ("fused", torch.float32, False, False),
-    "fused float16": ("fused", torch.float16, False, False),
-}
-USUAL = {"block.FEW": 0, "convolution.FEW": 0}  # long inputs' divisions for all
 AUTOTUNED = "max-autotune-no-cudagraphs"
 
 
@@ -239,294 +215,6 @@ def _wrong(error: float | None) -> str:
 
 def key(row: Row) -> tuple[Any, ...]:
     return row["kernel"], row["size"], tuple(row["division"])
-
-
-def each_of(rows: Callable[[], Iterator[Row]]) -> Callable[[Emit], None]:
-    def work(emit: Emit) -> None:
-        for row in rows():
-            emit(row)
-
-    return work
-
-
-def checking_parity(name: str, lengths: list[int], dtypes: list[torch.dtype]) -> Callable[[Emit], None]:
-    return each_of(lambda: parity(name, torch.device("cuda"), lengths, dtypes))
-
-
-def checking(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
-    return lambda emit: until_broken(gpu_sweep.check, found, emit)
-
-
-def sweeping(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
-    return lambda emit: until_broken(gpu_sweep.clock, found, emit)
-
-
-def until_broken(what: Callable[[gpu_sweep.Candidate], Row], found: list[gpu_sweep.Candidate], emit: Emit) -> None:
-    """Rows of candidates; after one that breaks the GPU's context nothing else can be asked of the process."""
-    for each in found:
-        row = what(each)
-        emit(row)
-        if re.search("CUDA error|AcceleratorError|gives error 7|Triton Error", row.get("failed", "")):
-            return
-
-
-def testing(seconds: float) -> Callable[[Emit], None]:
-    """What tests/gpu says."""
-
-    def work(emit: Emit) -> None:
-        command = [sys.executable, "-m", "pytest", "tests/gpu", "-q", "-n", "6", "-p", "no:cacheprovider"]
-        with subprocess.Popen(command, cwd=Path(__file__).parents[1], text=True, stdout=-1, stderr=-1) as running:
-            try:
-                said, errors = running.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                said, errors = running.communicate()
-        failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR", "E  "))]
-        emit({"tests": said.strip().splitlines()[-2:], "failures": failed[:40], "errors": errors[-500:]})
-
-    return work
-
-
-def warming(vocoder: str, wanted: list[int], usual: bool) -> Callable[[Emit], None]:
-    """Compile what a vocoder's fused forms need, so that it is in the folders of what was compiled.
-
-    `usual` is how long inputs are divided, of which a short one would need nothing.
-    """
-
-    @torch.inference_mode()
-    def work(emit: Emit) -> None:
-        begun = time.monotonic()
-        given = prepared(vocoder, 0.5, 1)
-        for each in (list(FORMS)[number] for number in wanted):
-            if not each.startswith("eager") and "graph" not in each:
-                call = form(each, *given)
-                (patched(call, USUAL) if usual else call)()
-        torch.cuda.synchronize()
-        emit({"warm": vocoder, "seconds": round(time.monotonic() - begun, 1)})
-
-    return work
-
-
-def timing(vocoder: str, sizes: list[str], wanted: list[int]) -> Callable[[Emit], None]:
-    def work(emit: Emit) -> None:
-        for size in sizes:
-            batch, seconds = sized(size)
-            for row in whole(vocoder, batch, seconds, [list(FORMS)[number] for number in wanted]):
-                emit({"vocoder": vocoder, "size": size, **row})
-
-    return work
-
-
-def staging(vocoder: str) -> Callable[[Emit], None]:
-    return each_of(lambda: stages(vocoder))
-
-
-def sized(size: str) -> tuple[int, float]:
-    batch, seconds = size.split("x")
-    return int(batch), float(seconds)
-
-
-@torch.inference_mode(False)
-@torch.no_grad()
-def prepared(name: str, seconds: float, batch: int) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
-    """A vocoder on the GPU and its inputs; its weights know whether they were written to, to be packed once."""
-    return prepare(name, None, seconds, batch, torch.device("cuda"))
-
-
-def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
-    mode, dtype, innermost, captured = FORMS[name]
-    made = run(vocoder, vocoder, inputs, mode, dtype)
-    if innermost:
-        made = channels_last(made)
-    if "without" in name:
-        made = patched(made, {"block.serves": lambda device: False})
-    if "usual" in name:
-        made = patched(made, USUAL)
-    return capture_graph(made, ()) if captured else made
-
-
-def patched(call: Call, changed: dict[str, Any]) -> Call:
-    """The same with names in `voxclone.kernels.gpu` that stand for something else."""
-
-    def work() -> Tensor:
-        with contextlib.ExitStack() as stack:
-            for name, value in changed.items():
-                stack.enter_context(mock.patch(f"voxclone.kernels.gpu.{name}", value))
-            return call()
-
-    return work
-
-
-def run(vocoder: nn.Module, module: nn.Module, inputs: tuple[Tensor, Tensor], mode: str, dtype: torch.dtype) -> Call:
-    """A call of a module that is the vocoder or stands for it, in a mode of the kernels' doors and a dtype."""
-
-    def call() -> Tensor:
-        os.environ["VOXCLONE_KERNELS"] = mode
-        vocoder.precision = dtype  # type: ignore[assignment]  # a plain attribute
-        made: Tensor = module(*inputs)
-        return made
-
-    return call
-
-
-def channels_last(call: Call) -> Call:
-    """The same by the ops' forms for a CPU: plain PyTorch, channels innermost."""
-
-    def patched() -> Tensor:
-        with contextlib.ExitStack() as stack:
-            for op in ("conv1d", "conv_transpose1d", "multi_receptive_field", "istft_head", "pulse_source"):
-                stack.enter_context(mock.patch(f"voxclone.kernels.{op}.runs_directly", return_value=True))
-            return call()
-
-    return patched
-
-
-@torch.inference_mode()
-def whole(name: str, batch: int, seconds: float, wanted: list[str]) -> Iterator[Row]:
-    """Milliseconds, memory and error of each form of a vocoder, after what its arithmetic alone would take."""
-    vocoder, inputs = prepared(name, seconds, batch)
-    floor = 2e3 * multiply_adds(config_of(name)) * seconds * batch / PEAK_FLOPS
-    yield {"form": "arithmetic floor", "ms": round(floor, 4)}
-    expected: Tensor | None = None
-    for each in wanted:
-        try:
-            call = form(each, vocoder, inputs)
-            made = call().float()
-            expected = made.clone() if expected is None else expected
-            error = float((made - expected).norm() / expected.norm())
-            del made
-            yield {"form": each, **clock(call), "error": float(f"{error:.1e}")}
-        except Exception as refused:  # noqa: BLE001  # a form that this machine lacks is a row of the table too
-            yield {"form": each, "refused": f"{type(refused).__name__}: {str(refused)[-400:]}"}
-        call = None  # type: ignore[assignment]  # its graph's memory is not the next one's
-
-
-def clock(call: Call, seconds: float = 0.25) -> dict[str, float]:
-    """Median milliseconds after warming up, and the peak of memory beyond what was there before."""
-    for _ in range(2):
-        call()
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before, begun = torch.cuda.memory_allocated(), time.monotonic()
-    call()
-    torch.cuda.synchronize()
-    once, peak = time.monotonic() - begun, (torch.cuda.max_memory_allocated() - before) / 2**20
-    times = [timed(call, "cuda")[0] for _ in range(min(100, max(5, int(seconds / once))))]
-    return {"ms": round(1e3 * statistics.median(times), 4), "peak_mib": round(peak, 1)}
-
-
-def compiling(name: str, mode: str | None, sizes: list[str], turn: Any) -> Callable[[Emit], None]:
-    """Compiles and measures each size; where there is a turn to wait for, compiles all before it."""
-    kind = "compiled" if mode is None else "compiled max-autotune"
-
-    def compiled(size: str) -> tuple[Call, Row]:
-        batch, seconds = sized(size)
-        vocoder, inputs = prepared(name, seconds, batch)
-        begun = time.monotonic()
-        module = torch.compile(vocoder, mode=mode, dynamic=False)
-        call = run(vocoder, module, inputs, "reference", torch.bfloat16)  # type: ignore[arg-type]  # it is a module
-        call()
-        torch.cuda.synchronize()
-        return call, {"vocoder": name, "size": size, "compile_seconds": round(time.monotonic() - begun, 1)}
-
-    @torch.inference_mode()
-    def work(emit: Emit) -> None:
-        made = [compiled(size) for size in sizes] if turn is not None else map(compiled, sizes)
-        if turn is not None:
-            turn.wait()
-        for call, row in made:
-            emit({**row, "form": f"{kind} bfloat16", **clock(call)})
-            emit({**row, "form": f"{kind} bfloat16, graph", **clock(capture_graph(call, ()))})
-
-    return work
-
-
-def config_of(name: str) -> VocoderConfig:
-    return VERSIONS[name] if name in VERSIONS else hub.read_config(hub.resolve(None)).vocoder
-
-
-@torch.inference_mode()
-def stages(name: str, batch: int = 16, seconds: float = 10.0) -> Iterator[Row]:
-    """Each stage's residual blocks in bfloat16, eager and fused, beside the roofline of a stage that is one kernel."""
-    config = config_of(name)
-    (vocoder, _), channels = prepared(name, 1.0, 1), config.upsample_initial_channel
-    length = round(seconds * config.sample_rate / config.hop_length)
-    per_residual = 2 if config.resblock == "1" else 1
-    shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
-    taps = sum(kernel * len(dilations) * per_residual for kernel, dilations in shapes)
-    for rate, fusion in zip(config.upsample_rates, vocoder.fusions, strict=True):  # type: ignore[arg-type]
-        length, channels = length * rate, channels // 2
-        x = torch.randn(batch, channels, length, device="cuda", dtype=torch.bfloat16)
-        arithmetic = 2e3 * batch * length * channels**2 * taps / PEAK_FLOPS
-        traffic = 2e3 * x.numel() * x.element_size() / PEAK_BYTES
-        row: Row = {"vocoder": name, "channels": channels, "length": length, "batch": batch}
-        row |= {"arithmetic_ms": round(arithmetic, 4), "traffic_ms": round(traffic, 4)}
-        for mode in ("reference", "fused"):
-            os.environ["VOXCLONE_KERNELS"] = mode
-            try:
-                row[f"{mode}_ms"] = clock(lambda: fusion(x))["ms"]  # noqa: B023  # called at once
-            except Exception as refused:  # noqa: BLE001  # a stage that fails is a row of the table too
-                row[f"{mode}_refused"] = f"{type(refused).__name__}: {str(refused)[-300:]}"
-            else:
-                row[f"{mode}_of_roofline"] = round(max(arithmetic, traffic) / row[f"{mode}_ms"], 3)
-        yield row
-
-
-def profiling(name: str, size: str) -> Callable[[Emit], None]:
-    """Milliseconds of each kernel of a fused vocoder."""
-
-    @torch.inference_mode()
-    def work(emit: Emit) -> None:
-        batch, seconds = sized(size)
-        vocoder, inputs = prepared(name, seconds, batch)
-        call = form("fused bfloat16", vocoder, inputs)
-        for _ in range(3):
-            call()
-        torch.cuda.synchronize()
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
-            call()
-            torch.cuda.synchronize()
-        found = sorted(profiler.key_averages(), key=lambda event: -event.device_time_total)
-        for event in found[:8]:
-            row: Row = {"vocoder": name, "kernel": event.key[:60], "calls": event.count}
-            emit({**row, "ms": event.device_time_total / 1e3})
-
-    return work
-
-
-COUNTERS = {
-    "gpu__time_duration.sum": "nanoseconds",
-    "sm__throughput.avg.pct_of_peak_sustained_elapsed": "multiprocessor_percent",
-    "sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_active": "tensor_percent",
-    "dram__throughput.avg.pct_of_peak_sustained_elapsed": "dram_percent",
-    "lts__t_sectors.avg.pct_of_peak_sustained_elapsed": "l2_percent",
-    "l1tex__data_bank_conflicts_pipe_lsu.sum": "bank_conflicts",
-    "sm__warps_active.avg.pct_of_peak_sustained_active": "occupancy_percent",
-}
-COUNTED = (
-    "import torch, sys; sys.path.insert(0, 'benchmarks'); from gpu import form, prepared; "
-    "torch.set_grad_enabled(False);"
-    "[form('fused bfloat16', *prepared(each, 10.0, 16))() for each in ('V2', 'V1')]; torch.cuda.synchronize()"
-)
-
-
-def counting(emit: Emit) -> None:
-    """What ncu says of each kernel's launches in V2, and of the first ones in V1."""
-    tool = shutil.which("ncu") or "/usr/local/cuda/bin/ncu"
-    command = [tool, "--clock-control", "none", "--csv", "--metrics", ",".join(COUNTERS), "--print-units", "base"]
-    command += ["-k", "regex:conv1d_kernel|one_channel|residual_block", "--launch-count", "60"]
-    done = subprocess.run([*command, sys.executable, "-c", COUNTED], capture_output=True, text=True, timeout=38)
-    found: dict[str, Row] = {}
-    for line in done.stdout.splitlines():
-        cells = re.findall(r'"([^"]*)"', line)
-        metric = next((each for each in COUNTERS if each in cells), None)
-        if metric is not None:
-            launch = found.setdefault(cells[0], {"kernel": cells[4][:40], "grid": cells[8] if len(cells) > 8 else ""})
-            launch[COUNTERS[metric]] = cells[-1]
-    for launch in found.values():
-        emit(launch)
-    if not found:
-        emit({"failed": (done.stdout + done.stderr)[-800:]})
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def run(code: str) -> str:
 
 
 def test_it_needs_no_package_for_sound_or_text() -> None:
-    assert run("import gpu, gpu_result; print(gpu.config_of('bundle').head)").strip() == "source_istft"
+    assert run("import gpu, gpu_forms, gpu_result; print(gpu_forms.config_of('bundle').head)").strip() == "source_istft"
 
 
 PICKING = """
