@@ -10,31 +10,22 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from voxclone import hub
 from voxclone.audio.quality import RecordingQuality
-from voxclone.errors import ConsentError, ModelError, VoiceError
-from voxclone.json_limits import parse_json
+from voxclone.errors import VoiceError
 from voxclone.models.adapter import Adapter
 from voxclone.safety.consent import Consent
 from voxclone.safety.validity import require_valid
-from voxclone.sphere import spherical_mean
+from voxclone.voice.file import known_manner, metadata_of, read_voice, write_voice
+from voxclone.voice.mixing import mixed_fields
 
-FILE_FORMAT = "voxclone.voice"
-FILE_VERSION = 2  # of a voice with an adapter; others are written as version 1
-TENSORS = ("speaker_embedding", "spectrum")  # of a voice file
-ADAPTER_PREFIX = "adapter/"  # of an adapter's tensors in a voice file
-MANNER_FIELDS = ("f0_spread", "phoneme_seconds")  # in a voice file's metadata, where they are known
-ADAPTER_FIELDS = ("base_id", "base_name", "depth")  # of an adapter in a voice file's metadata
 MAX_NAME = 200  # characters
-MAX_FILE_BYTES = 256 << 20
 UNIT_TOLERANCE = 1e-3  # how far from 1 the embedding's length may be
 
 
@@ -85,7 +76,7 @@ class Voice:
             raise VoiceError(f"the speaker embedding has length {length:.4f}; it must be 1")
         if not (math.isfinite(self.f0_median) and self.f0_median > 0):
             raise VoiceError(f"f0_median is {self.f0_median!r}; it must be a positive number of Hz")
-        for field, known in self._manner().items():
+        for field, known in known_manner(self).items():
             if not (math.isfinite(known) and known > 0):
                 raise VoiceError(f"{field} is {known!r}; it must be a positive number, or not there")
         if not isinstance(self.name, str):
@@ -113,7 +104,7 @@ class Voice:
     @cached_property
     def voice_id(self) -> str:
         """16 hex digits of the SHA-256 over everything that the voice holds."""
-        content = json.dumps(self._metadata(), sort_keys=True).encode()
+        content = json.dumps(metadata_of(self), sort_keys=True).encode()
         content += self.speaker_embedding.tobytes() + self.spectrum.tobytes()
         if self.adapter is not None:
             content += self.adapter.digest.encode()
@@ -121,10 +112,7 @@ class Voice:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a voice file (safetensors; the suffix is .voice by convention) of a few kB, and its adapter's size."""
-        tensors = {field: torch.from_numpy(getattr(self, field).copy()) for field in TENSORS}
-        if self.adapter is not None:
-            tensors |= {ADAPTER_PREFIX + name: tensor for name, tensor in self.adapter.tensors.items()}
-        hub.write_tensors(Path(path), tensors, self._metadata())
+        write_voice(path, self)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Voice:
@@ -135,35 +123,7 @@ class Voice:
                 or its embedding is not finite and of unit length.
             ConsentError: A speaker's consent has expired or was revoked.
         """
-        path = _only_voice(Path(path)) if Path(path).is_dir() else Path(path)
-        try:
-            if path.is_file() and path.stat().st_size > MAX_FILE_BYTES:
-                raise VoiceError(f"{path} has {path.stat().st_size} bytes; voice files have at most {MAX_FILE_BYTES}")
-            tensors, metadata = hub.read_tensors(path)
-        except (ModelError, OSError) as error:
-            raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error
-        changes = {name: tensor for name, tensor in tensors.items() if name.startswith(ADAPTER_PREFIX)}
-        if metadata.get("format") != FILE_FORMAT or set(tensors) - set(changes) != set(TENSORS):
-            raise VoiceError(f"{path} is a safetensors file, but not a voice; make one with Voice.save")
-        try:
-            version = int(metadata["format_version"])
-            if version > FILE_VERSION:
-                raise VoiceError(f"has voice format {version}, this voxclone reads {FILE_VERSION}; upgrade voxclone")
-            voice = cls(
-                name=metadata["name"],
-                speaker_embedding=tensors["speaker_embedding"].to(torch.float32).numpy(),
-                spectrum=tensors["spectrum"].to(torch.float32).numpy(),
-                f0_median=float(metadata["f0_median"]),
-                consents=_read_consents(metadata.get("consents", "[]")),
-                encoder_id=metadata["encoder_id"],
-                adapter=_read_adapter(changes, metadata) if changes else None,
-                f0_spread=_number(metadata, "f0_spread"),
-                phoneme_seconds=_number(metadata, "phoneme_seconds"),
-            )
-        except KeyError as error:
-            raise VoiceError(f"{path} lacks {error} in its metadata; save the voice again") from error
-        except (VoiceError, ConsentError, ModelError, ValueError) as error:
-            raise VoiceError(f"{path}: {error}") from error
+        voice = read_voice(path, cls)
         require_valid(voice.consents)
         return voice
 
@@ -265,54 +225,7 @@ class Voice:
         """
         if not isinstance(weights, Mapping) or not all(isinstance(voice, Voice) for voice in weights):
             raise VoiceError("a mix is of voices and their weights: Voice.mix({ada: 0.7, bob: 0.3})")
-        if not weights:
-            raise VoiceError("a mix needs at least one voice")
-        for voice, weight in weights.items():
-            given: object = weight
-            if not (isinstance(given, Real) and math.isfinite(given) and float(given) > 0):
-                raise VoiceError(f"the weight of {voice.name!r} is {given!r}; weights must be positive")
-        encoders = {voice.encoder_id for voice in weights}
-        if len(encoders) > 1:
-            raise VoiceError(f"voices of different speaker encoders cannot mix: {', '.join(sorted(encoders))}")
-        if tuned := [voice.name for voice in weights if voice.adapter is not None]:
-            raise VoiceError(f"{', '.join(tuned)} is fine-tuned, and cannot mix; clone it without fine-tuning for that")
-        total = math.fsum(weights.values())
-        shares = {voice: weight / total for voice, weight in weights.items()}
-        try:
-            embedding = spherical_mean(
-                np.stack([voice.speaker_embedding for voice in shares]), np.array(list(shares.values()))
-            )
-        except ValueError as error:
-            raise VoiceError("these voices cancel out; change the weights") from error
-        return Voice(
-            name=name if name is not None else "+".join(voice.name for voice in weights),
-            speaker_embedding=embedding.astype(np.float32),
-            spectrum=np.sum([share * voice.spectrum for voice, share in shares.items()], axis=0),
-            f0_median=math.exp(math.fsum(share * math.log(voice.f0_median) for voice, share in shares.items())),
-            consents=tuple(dict.fromkeys(consent for voice in weights for consent in voice.consents)),
-            encoder_id=encoders.pop(),
-            f0_spread=_mean_where_known(shares, "f0_spread"),
-            phoneme_seconds=_mean_where_known(shares, "phoneme_seconds"),
-        )
-
-    def _manner(self) -> dict[str, float]:
-        """What is known of it."""
-        fields = {field: getattr(self, field) for field in MANNER_FIELDS}
-        return {field: float(known) for field, known in fields.items() if known is not None}
-
-    def _metadata(self) -> dict[str, str]:
-        adapter = self.adapter
-        about = {} if adapter is None else {name: getattr(adapter, name) for name in ADAPTER_FIELDS}
-        return {
-            "format": FILE_FORMAT,
-            "format_version": str(1 if adapter is None else FILE_VERSION),
-            "name": self.name,
-            "encoder_id": self.encoder_id,
-            "f0_median": repr(float(self.f0_median)),
-            "consents": json.dumps([consent.to_dict() for consent in self.consents]),
-            **{field: repr(known) for field, known in self._manner().items()},
-            **about,
-        }
+        return Voice(**mixed_fields(weights, name))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Voice) and self.voice_id == other.voice_id
@@ -333,52 +246,3 @@ class Voice:
 def with_records_of(consent: Consent, spoken_by: Voice | None) -> tuple[Consent, ...]:
     """The record of a new voice, and those of the voice that spoke its recordings: to revoke one ends them all."""
     return tuple(dict.fromkeys((consent, *(() if spoken_by is None else spoken_by.consents))))
-
-
-def stored_consents(path: str | os.PathLike[str]) -> tuple[Consent, ...]:
-    """The consent records of a voice file, whether they hold or not: to show them, or to revoke them.
-
-    Args:
-        path: The file, or a folder that holds one voice file.
-
-    Raises:
-        VoiceError: It is no voice file, or its records are damaged.
-    """
-    path = _only_voice(Path(path)) if Path(path).is_dir() else Path(path)
-    try:
-        _, metadata = hub.read_tensors(path)
-        return _read_consents(metadata.get("consents", "[]"))
-    except (ModelError, ConsentError, OSError, ValueError) as error:
-        raise VoiceError(f"{path} cannot be read as a voice file: {error}") from error
-
-
-def _number(metadata: Mapping[str, str], field: str) -> float | None:
-    return float(metadata[field]) if field in metadata else None
-
-
-def _mean_where_known(shares: Mapping[Voice, float], field: str) -> float | None:
-    """Mean of the logarithms; None where a voice does not know it."""
-    values = [getattr(voice, field) for voice in shares]
-    if any(value is None for value in values):
-        return None
-    return math.exp(math.fsum(share * math.log(value) for share, value in zip(shares.values(), values, strict=True)))
-
-
-def _read_consents(text: str) -> tuple[Consent, ...]:
-    records = parse_json(text)
-    if not isinstance(records, list):
-        raise VoiceError(f"consents must be a JSON list, got {text[:40]!r}")
-    return tuple(map(Consent.from_dict, records))
-
-
-def _only_voice(folder: Path) -> Path:
-    found = sorted(folder.glob("*.voice"))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
-        raise VoiceError(f"{folder} cannot be read as a voice: the folder holds {names}; name one voice file")
-    return found[0]
-
-
-def _read_adapter(changes: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Adapter:
-    tensors = {name.removeprefix(ADAPTER_PREFIX): tensor for name, tensor in changes.items()}
-    return Adapter(tensors, **{name: metadata[name] for name in ADAPTER_FIELDS})
