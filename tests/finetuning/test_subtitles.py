@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voxclone import VoxcloneError
-from voxclone.finetuning.subtitles import parse_cues, read_subtitles
+from voxclone.finetuning.subtitles import parse_cues, subtitle_clips
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -46,7 +46,7 @@ An hour on.
 
 def test_cues_are_joined_to_sentences(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_text(SRT, encoding="utf-8-sig")
-    clips = read_subtitles(tmp_path / "a.srt", tmp_path / "a.wav", "a.wav")
+    clips = subtitle_clips(tmp_path / "a.srt", tmp_path / "a.wav", "a.wav")
     assert [(clip.key, clip.text) for clip in clips] == [
         ("a.wav#1", "The boat sailed past the old house."),
         ("a.wav#2", "Nobody spoke"),
@@ -62,7 +62,7 @@ def test_webvtt() -> None:
 def test_a_clip_is_at_most_twelve_seconds(tmp_path: Path) -> None:
     cues = "\n\n".join(f"00:00:{at:02d}.000 --> 00:00:{at + 5:02d}.000\nand so on" for at in range(0, 50, 5))
     (tmp_path / "a.vtt").write_text(f"WEBVTT\n\n{cues}\n")
-    clips = read_subtitles(tmp_path / "a.vtt", tmp_path / "a.wav", "a")
+    clips = subtitle_clips(tmp_path / "a.vtt", tmp_path / "a.wav", "a")
     assert len(clips) == 5
     assert all((clip.end_seconds or 0) - clip.start_seconds <= 12.3 for clip in clips)
 
@@ -70,4 +70,4 @@ def test_a_clip_is_at_most_twelve_seconds(tmp_path: Path) -> None:
 def test_no_words_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n[music]\n")
     with pytest.raises(VoxcloneError, match="no subtitle with words"):
-        read_subtitles(tmp_path / "a.srt", tmp_path / "a.wav", "a")
+        subtitle_clips(tmp_path / "a.srt", tmp_path / "a.wav", "a")

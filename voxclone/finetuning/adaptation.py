@@ -56,8 +56,8 @@ class LowRank(nn.Module):
 
 
 class KeepsBest(AcousticStep, ABC):
-    """A step that is validated on held-out sentences, keeps the weights that did best there, and is done when they
-    are old."""
+    """A step that keeps the weights that did best on held-out sentences, and is done when no better ones came for a
+    while."""
 
     best: Best
 

@@ -10,7 +10,7 @@ from voxclone.errors import VoxcloneError
 from voxclone.finetuning.clips import AUDIO_SUFFIXES, Clip
 from voxclone.finetuning.dataset_folder import is_dataset_folder, read_dataset_folder
 from voxclone.finetuning.kaldi import read_kaldi
-from voxclone.finetuning.subtitles import SUBTITLE_SUFFIXES, read_subtitles
+from voxclone.finetuning.subtitles import SUBTITLE_SUFFIXES, subtitle_clips
 
 TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")
 
@@ -64,7 +64,7 @@ def _beside(path: Path, key: str) -> list[Clip]:
     """A file's clips: by its subtitles if there are some, else the whole with the text that stands beside it."""
     for suffix in SUBTITLE_SUFFIXES:
         if (subtitles := path.with_suffix(suffix)).is_file():
-            return read_subtitles(subtitles, path, key)
+            return subtitle_clips(subtitles, path, key)
     texts = (path.with_suffix(suffix) for suffix in TEXT_SUFFIXES)
     text = next((file.read_text(encoding="utf-8-sig").strip() for file in texts if file.is_file()), "")
     return [Clip(key, path, " ".join(text.split()))]

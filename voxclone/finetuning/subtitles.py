@@ -27,7 +27,7 @@ class Cue(NamedTuple):
     text: str
 
 
-def read_subtitles(path: Path, audio: Path, key: str) -> list[Clip]:
+def subtitle_clips(path: Path, audio: Path, key: str) -> list[Clip]:
     """The clips of `audio` that a subtitle file tells.
 
     Cues are joined until a sentence ends, a gap comes, or 12 s are full. What stands in brackets was not said.

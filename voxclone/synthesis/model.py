@@ -178,7 +178,7 @@ class VoxClone(LongForm, Listening, Publishing):
         return Voice(name, consents=consents, encoder_id=self.encoder_id, **measures._asdict())
 
     def compiled(self, **options: Any) -> Self:
-        """The same model, its weights shared, through torch.compile: slower at first, then faster where it is.
+        """The same model, its weights shared, through torch.compile: first calls are slow, later ones may be faster.
 
         What it says differs from this model's by rounding.
 
