@@ -78,6 +78,7 @@ def _nothing_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["narrate", "book.txt", "-o", "file/book"], "file is a file; a folder is needed"),
         (["narrate", "book.txt", "-o", "book", "--format", "doc"], r"unknown suffix '\.doc'"),
         pytest.param([*TUNE, "-o", "file"], "file is a file; a folder is needed", marks=_needs("accelerate")),
+        pytest.param([*TUNE, "--output", "file"], "file is a file; a folder is needed", marks=_needs("accelerate")),
         ([*EVALUATE, "-o", "file"], "file is a file; a folder is needed"),
         ([*EVALUATE[:2], "--consent", "ada.json", "-o", "r"], r"in words, not a record such as ada\.json"),
         (["export", "-o", "file"], "file is a file; a folder is needed"),

@@ -39,8 +39,10 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
         metavar="USE",
         help="what the speaker agreed to: adapting, cloning, and if so sharing, commercial (default: cloning adapting)",
     )
-    parser.add_argument("-o", "--out", required=True, help="folder for the voice, the report and the work")
-    parser.add_argument("--name", help="whose voice it is (default: the name of the folder --out)")
+    parser.add_argument(
+        "-o", "--output", "--out", dest="out", required=True, help="folder for the voice, the report and the work"
+    )
+    parser.add_argument("--name", help="whose voice it is (default: the name of the folder --output)")
     parser.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
     parser.add_argument("--revision", help="of the Hub repository")
     parser.add_argument("--depth", choices=DEPTHS, default="auto", help="how much is trained (default: lora)")
