@@ -58,6 +58,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
         },
         "trainer": TRAINER,
     },
+    "sharpened": {
+        "extends": "acoustic.json", "adversarial": {"channels": 2, "consistency_weight": 4.0},
+    },
     "vocoder": {
         "model": {
             "upsample_rates": [4], "upsample_kernel_sizes": [8], "upsample_initial_channel": 16, "resblock": "2",
@@ -117,6 +120,9 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--out features/acoustic_mels",
         f"vocoder/train.py --features {speech} --acoustic-mels features/acoustic_mels --start-from vocoder_run "
         "--config vocoder.json --out tuned_run",
+        f"acoustic/voices.py --model model --features {speaker} --recordings 1 --out voices.npz",
+        f"acoustic/train.py --features {speech} --durations {durations} --speaker-features {speaker} "
+        "--speaker-model model --start-from model --voices voices.npz --config sharpened.json --out sharpened_run",
     ]
     for command in commands:
         script, *arguments = command.split()
@@ -155,8 +161,18 @@ def test_runs_leave_curves_and_pictures(run_folder: Path) -> None:
         assert list((run_folder / run / "plots").glob(f"{picture}-*.png")), run
         assert list((run_folder / run / "tensorboard").iterdir()), run
     assert (run_folder / "vocoder_run/samples/copy-4.wav").is_file()
-    for run in ("speaker_run", "robust_run", "robust_further_run", "acoustic_run", "vocoder_run", "tuned_run"):
+    trained = ("speaker", "robust", "robust_further", "acoustic", "vocoder", "tuned", "sharpened")
+    for run in (f"{name}_run" for name in trained):
         assert (run_folder / run / "log.tsv").read_text().splitlines()[-1].startswith("4\t")
+
+
+def test_texts_are_spoken_in_the_voices_of_training_speakers(run_folder: Path) -> None:
+    with np.load(run_folder / "voices.npz") as voices:
+        assert {name: voices[name].shape for name in voices.files} == {
+            "speaker_embedding": (2, 16), "spectrum": (2, 80), "f0_median": (2,), "manner": (2, 2),
+        }  # fmt: skip
+    first = (run_folder / "sharpened_run/log.tsv").read_text().splitlines()[0]
+    assert "generator/consistency" in first.split("\t")
 
 
 def test_acoustic_mels_are_as_long_as_the_recordings_and_are_trained_on(run_folder: Path) -> None:

@@ -13,16 +13,18 @@ from voxclone.config import AcousticConfig, AudioConfig, SpeakerEncoderConfig
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
-from voxclone.training.acoustic import AcousticStep, VoicedSpeech, voiced_batch
+from voxclone.training.acoustic import AcousticStep
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.calibration import calibrate, typical_habits
 from voxclone.training.checkpoint import Checkpoint, export_part, save_checkpoint, start_from
+from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
 from voxclone.training.manner import measure_manners
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
 AUDIO = AudioConfig()
 SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/config.json"
@@ -41,6 +43,9 @@ def main() -> None:
     )
     parser.add_argument("--pace-run", type=Path, help="run folder of pace.py; --start-from's reader if left out")
     parser.add_argument("--judges-from", type=Path, help="adversarial run whose discriminators go on")
+    parser.add_argument(
+        "--voices", type=Path, help="of voices.py: texts are spoken in these as well, and must sound like them"
+    )
     parser.add_argument("--reset", nargs="*", default=[], help="parts of the model that start anew all the same")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
@@ -100,6 +105,9 @@ def main() -> None:
     config = AcousticConfig.from_dict(sizes)
     if "adversarial" in settings:
         sharpening = AdversarialAcousticStep(config, held_out, **settings["adversarial"])
+        if args.voices:
+            sharpening.consistency = SpeakerConsistency(encoder, AUDIO)
+            sharpening.voices = read_voices(args.voices)
         if args.judges_from:
             sharpening.judges.load_state_dict(export_part(args.judges_from, "judges."))
         step: AcousticStep = sharpening
@@ -121,6 +129,12 @@ def main() -> None:
         ask_for_clean_speech(step, train)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+def read_voices(file: Path) -> VoiceBank:
+    """What voices.py wrote."""
+    with np.load(file) as found:
+        return VoiceBank(**{name: torch.from_numpy(found[name]) for name in found.files})
 
 
 def _acoustic_weights(source: Path) -> dict[str, Tensor]:

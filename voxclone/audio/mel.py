@@ -42,10 +42,19 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15, mel * 200 / 3, 1000.0 * np.exp((mel - 15) * np.log(6.4) / 27))
 
 
+def _band_edges(shape: MelShape) -> NDArray[np.float64]:
+    ends = _hz_to_mel(np.array([shape.f_min, shape.f_max]))
+    return np.linspace(ends[0], ends[1], shape.n_mels + 2)
+
+
+def band_centres(shape: MelShape) -> NDArray[np.float64]:
+    """(n_mels,) the bands' centres on Slaney's scale, evenly spaced."""
+    return _band_edges(shape)[1:-1]
+
+
 def mel_filterbank(shape: MelShape) -> NDArray[np.float32]:
     """Area-normalised triangles (n_mels, n_fft // 2 + 1), as `librosa.filters.mel` makes by default."""
-    ends = _hz_to_mel(np.array([shape.f_min, shape.f_max]))
-    edges = _mel_to_hz(np.linspace(ends[0], ends[1], shape.n_mels + 2))
+    edges = _mel_to_hz(_band_edges(shape))
     bins = np.linspace(0, shape.sample_rate / 2, shape.n_fft // 2 + 1)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]

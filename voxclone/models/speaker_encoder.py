@@ -17,6 +17,7 @@ class SpeakerEncoder(nn.Module):
     def __init__(self, config: SpeakerEncoderConfig) -> None:
         super().__init__()
         self.sample_rate, self.space = config.sample_rate, config.space
+        self.mel_shape = config
         self.mel_spectrogram = MelSpectrogram(config)
         self.trunk = TRUNKS[config.trunk](config)
         self.pooling = AttentiveStatisticsPooling(config.pooled_channels, config.attention_channels)

@@ -14,10 +14,13 @@ from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic.model import MEL_MIDDLE, MEL_SPREAD
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
+from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.gan_losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from voxclone.training.mel_discriminators import WINDOWS, MelDiscriminators
+from voxclone.training.speech_data import batch_condition
 
 DISCRIMINATOR_RATE = 4.0  # times the decoder's learning rate
+CONSISTENCY_SPAN = 224  # frames in which a voice is heard; of fewer the encoder tells less
 MARGIN = 16  # frames beside a judged span that are decoded with it, so that its ends are not an utterance's
 
 
@@ -31,13 +34,27 @@ class AdversarialAcousticStep(AcousticStep):
         config: The acoustic model.
         held_out: Batches to validate on.
         channels: Width of the discriminators.
+        consistency_weight: Of what `consistency` asks, beside the other losses.
+
+    Attributes:
+        consistency: Asks that what is spoken in a voice of `voices` sounds like it; None asks nothing.
+        voices: Not of the batch's speakers alone.
     """
 
     phases: tuple[str, ...] = ("generator", "discriminator")
     judges_weight = 1.0  # of what the discriminators ask for, beside the regression losses
 
-    def __init__(self, config: AcousticConfig, held_out: Sequence[dict[str, Tensor]], channels: int = 16) -> None:
+    def __init__(
+        self,
+        config: AcousticConfig,
+        held_out: Sequence[dict[str, Tensor]],
+        channels: int = 16,
+        consistency_weight: float = 0.0,
+    ) -> None:
         super().__init__(config, held_out)
+        self.consistency: SpeakerConsistency | None = None
+        self.voices: VoiceBank | None = None
+        self.consistency_weight = consistency_weight
         self.judges = MelDiscriminators(config.speaker_embedding_dim, channels)
         self.span = max(WINDOWS) + 2 * MARGIN
         self._spoken: tuple[Tensor, Tensor] | None = (
@@ -86,6 +103,9 @@ class AdversarialAcousticStep(AcousticStep):
         scale = (regression / matching.clamp(min=1e-6)).detach()
         prosody = LOSS_WEIGHTS["f0"] * losses["f0"] + LOSS_WEIGHTS["voicing"] * losses["voicing"]
         losses["total"] = regression + self.judges_weight * (scale * matching + losses["adversarial"]) + prosody
+        if self.consistency is not None and self.voices is not None:
+            losses["consistency"] = self._in_other_voices(batch, self.consistency, self.voices)
+            losses["total"] = losses["total"] + self.consistency_weight * losses["consistency"]
         return losses
 
     def _discriminate(self) -> dict[str, Tensor]:
@@ -96,23 +116,41 @@ class AdversarialAcousticStep(AcousticStep):
         total = discriminator_loss([natural for natural, _ in halves], [made for _, made in halves])
         return {"total": total / len(scores)}
 
+    def _in_other_voices(self, batch: dict[str, Tensor], consistency: SpeakerConsistency, voices: VoiceBank) -> Tensor:
+        """How far half of the batch, spoken in other voices as from clean recordings, is from these voices; 0-dim."""
+        half = {name: value[: (len(value) + 1) // 2] for name, value in batch.items()}
+        voice = voices.draw(len(half["mel"]), half["mel"].device)
+        if self.model.config.quality_dims:
+            voice["quality"] = self.model.clean_quality.expand_as(half["quality"])
+        frames, lengths, condition = self._frames_in(half, voice)
+        starts = self._starts(lengths, CONSISTENCY_SPAN)
+        frames, mask = _spans(frames, starts, CONSISTENCY_SPAN), length_mask(lengths - starts, CONSISTENCY_SPAN)
+        mel, _, _ = self.model.decode(frames, mask, condition, voice["spectrum"])
+        return consistency(mel, mask.sum(1), voice["speaker_embedding"])
+
+    def _starts(self, lengths: Tensor, span: int) -> Tensor:
+        """(B,) random frames at which spans begin that lie within (B,) frames where these suffice."""
+        step = self.model.config.frames_per_step
+        places = (lengths - span).clamp(min=0)
+        return (torch.rand(len(places), device=places.device) * (places + 1)).long() // step * step
+
     def _frames(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Frame encodings (B, T, D), their lengths (B,), and what the decoder's norms are told (B, C)."""
-        model, median = self.model, batch["f0_median"]
-        quality = batch["quality"] if model.config.quality_dims else None
-        condition = model.condition(batch["speaker_embedding"], median, batch["spectrum"], quality, batch.get("manner"))
+        return self._frames_in(batch, batch)
+
+    def _frames_in(self, batch: dict[str, Tensor], voice: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_frames`, with a batch's text, durations and prosody in another one's voices."""
+        condition = batch_condition(self.model, voice)
         with torch.no_grad():
-            encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
-        target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], median)
-        return *model.expand(encodings, target, batch["durations"]), condition
+            encodings, _ = self.model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
+        target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], batch["f0_median"])
+        return *self.model.expand(encodings, target, batch["durations"]), condition
 
     def _make(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """A made and a natural span (B, n_mels, max(WINDOWS)) of each utterance, normalised, and regression losses."""
         f0, median = batch["f0"], batch["f0_median"]
         frames, lengths, condition = self._frames(batch)
-        step = self.model.config.frames_per_step
-        places = (lengths - self.span).clamp(min=0)
-        starts = (torch.rand(len(places), device=places.device) * (places + 1)).long() // step * step
+        starts = self._starts(lengths, self.span)
         frames, mask = _spans(frames, starts, self.span), length_mask(lengths - starts, self.span)
         made, relative_f0, voicing = self.model.decode(frames, mask, condition, batch["spectrum"])
         natural = _spans(batch["mel"].transpose(1, 2), starts, self.span).transpose(1, 2)
