@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from voxclone.config import VocoderConfig
-from voxclone.errors import ConfigError, ModelError
+from voxclone.errors import ConfigError
 from voxclone.layers.resblock import with_weight_norm
 from voxclone.layers.snake import AntiAliasedSnake
-from voxclone.models.vocoder.hifigan import check_sizes, upsampler
+from voxclone.models.vocoder.hifigan import check_sizes, require_mel, upsampler
 
 BIGVGAN_BASE_22KHZ = VocoderConfig(activation="snakebeta", activation_logarithmic=True)
 BIGVGAN_22KHZ = VocoderConfig(
@@ -65,9 +65,7 @@ class BigVGAN(nn.Module):
         Raises:
             ModelError: The mel has another shape.
         """
-        if mel.dim() != 3 or mel.shape[1] != self.config.n_mels or mel.shape[2] == 0:
-            found, needed = tuple(mel.shape), f"(B, {self.config.n_mels}, T >= 1)"
-            raise ModelError(f"the mel has shape {found}; this vocoder needs {needed}")
+        require_mel(mel, self.config.n_mels)
         x: Tensor = self.conv_pre(mel)
         for up, fusion in zip(self.ups, self.fusions, strict=True):
             x = fusion(up(x))

@@ -75,9 +75,7 @@ class UpsamplingTrunk(nn.Module):
         Raises:
             ModelError: The mel has another shape.
         """
-        if mel.dim() != 3 or mel.shape[1] != self.config.n_mels or mel.shape[2] == 0:
-            found, needed = tuple(mel.shape), f"(B, {self.config.n_mels}, T >= 1)"
-            raise ModelError(f"the mel has shape {found}; this vocoder needs {needed}")
+        require_mel(mel, self.config.n_mels)
         if not self.frame_blocks:
             mel = at_inference(mel, self.precision)
         x: Tensor = self.conv_pre(mel)
@@ -148,6 +146,16 @@ def upsampler(channels: int, rate: int, kernel: int) -> Conv1d | ConvTranspose1d
     if rate == 1:
         return Conv1d(channels, channels // 2, kernel, padding=padding)
     return ConvTranspose1d(channels, channels // 2, kernel, stride=rate, padding=padding)
+
+
+def require_mel(mel: Tensor, n_mels: int) -> None:
+    """Check that a mel is (B, n_mels, T), T >= 1.
+
+    Raises:
+        ModelError: It has another shape.
+    """
+    if mel.dim() != 3 or mel.shape[1] != n_mels or mel.shape[2] == 0:
+        raise ModelError(f"the mel has shape {tuple(mel.shape)}; this vocoder needs (B, {n_mels}, T >= 1)")
 
 
 def check_sizes(config: VocoderConfig) -> None:

@@ -19,7 +19,7 @@ from voxclone.kernels.istft_head import istft_head
 from voxclone.kernels.pulse_source import pulse_source
 from voxclone.layers.convolution import Conv1d
 from voxclone.layers.resblock import LEAKY_SLOPE, with_weight_norm
-from voxclone.models.vocoder.hifigan import UpsamplingTrunk
+from voxclone.models.vocoder.hifigan import UpsamplingTrunk, require_mel
 from voxclone.models.vocoder.source import PitchEstimator
 
 NOISE_PERIOD = 1 << 16  # samples after which the source's noise repeats, 3 s
@@ -88,8 +88,6 @@ class SourceISTFT(UpsamplingTrunk):
         return pulse_source(f0, noise, phase, hop_length=hop, sample_rate=rate, voiced_noise=VOICED_NOISE)
 
     def _check_shapes(self, mel: Tensor, f0: Tensor | None) -> None:
-        bands = self.config.n_mels
-        if mel.dim() != 3 or mel.shape[1] != bands or mel.shape[2] == 0:
-            raise ModelError(f"the mel has shape {tuple(mel.shape)}; this vocoder needs (B, {bands}, T >= 1)")
+        require_mel(mel, self.config.n_mels)
         if f0 is not None and f0.shape != (mel.shape[0], mel.shape[2]):
             raise ModelError(f"the f0 has shape {tuple(f0.shape)}; this mel needs {(mel.shape[0], mel.shape[2])}")
