@@ -35,6 +35,39 @@ def test_a_folder_with_and_without_texts(tmp_path: Path) -> None:
     assert texts(read_sources(tmp_path / "a.wav")[1]) == {"a.wav": "Hello there."}
 
 
+def test_texts_are_found_by_the_names_that_people_give_them(tmp_path: Path) -> None:
+    for name in ("A.WAV", "b.wav", "c.wav", "84-1-0000.flac", "untold.wav"):
+        write_tone(tmp_path / name)
+    (tmp_path / "A.TXT").write_text("Capital.")
+    (tmp_path / "b.wav.txt").write_bytes(b"\xef\xbb\xbfBoth\r\nlines.\r\n")
+    (tmp_path / "c.Srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nA subtitle.\n")
+    (tmp_path / "84-1.trans.txt").write_text("84-1-0000 AS LIBRISPEECH\n84-1-0001 NOT HERE\n")
+    said = {"84-1-0000.flac": "AS LIBRISPEECH", "A.WAV": "Capital.", "b.wav": "Both lines.", "c.wav#1": "A subtitle."}
+    assert texts(read_sources(tmp_path)[1]) == said | {"untold.wav": ""}
+    (tmp_path / "A.TXT").write_bytes("Caf\xe9.".encode("latin-1"))
+    with pytest.raises(VoxcloneError, match=r"A\.TXT cannot be read: it is not UTF-8 \(byte 3\); save it as UTF-8"):
+        read_sources(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../out.wav", "/etc/out.wav", "wavs/../../out.wav"])
+@pytest.mark.parametrize("table", ["{}|Hello.\n", "file_name,text\n{},Hello.\n"])
+def test_a_table_does_not_lead_out_of_its_folder(tmp_path: Path, name: str, table: str) -> None:
+    write_tone(tmp_path / "out.wav")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/metadata.csv").write_text(table.format(name))
+    with pytest.raises(VoxcloneError, match=r"out\.wav' leads out of the folder"):
+        read_sources(tmp_path / "data")
+
+
+def test_ljspeech_with_a_header_and_other_audio(tmp_path: Path) -> None:
+    write_tone(tmp_path / "wavs/one.ogg")
+    (tmp_path / "metadata.csv").write_text("file|transcript\none|Hello.\n")
+    assert texts(read_sources(tmp_path)[1]) == {"one": "Hello."}
+    (tmp_path / "metadata.csv").write_text("one.ogg,Hello.\n")
+    with pytest.raises(VoxcloneError, match="a table with commas needs the columns file_name and text"):
+        read_sources(tmp_path)
+
+
 def test_ljspeech(tmp_path: Path) -> None:
     for name in ("LJ001-0001", "LJ001-0002"):
         write_tone(tmp_path / f"wavs/{name}.wav")

@@ -41,6 +41,18 @@ class Clip:
     end_seconds: float | None = None
 
 
+def require_within(name: str, where: str) -> Path:
+    """A path that a table of recordings gives, relative to its folder.
+
+    Raises:
+        VoxcloneError: It leads out of the folder; `where` says which line it is of.
+    """
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise VoxcloneError(f"{where}: {name!r:.200} leads out of the folder; put the recording into it")
+    return path
+
+
 def fingerprints(clips: Iterable[Clip]) -> dict[Clip, str]:
     """16 hex digits for each clip that change with the file's bytes, its place in them, its text and its key."""
     contents: dict[Path | bytes, str] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voxclone.errors import VoxcloneError
-from voxclone.finetuning.clips import Clip
+from voxclone.finetuning.clips import Clip, require_within
 from voxclone.finetuning.speakers import choose_speaker
 from voxclone.json_limits import parse_json
 
@@ -57,7 +57,7 @@ def _metadata_rows(folder: Path) -> Iterator[dict[str, Any]]:
                 for row in rows:
                     if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
                         raise VoxcloneError(f"{path}: a row does not name its audio as file_name")
-                    yield row | {"audio": folder / row["file_name"]}
+                    yield row | {"audio": folder / require_within(row["file_name"], str(path))}
             return
 
 

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voxclone.errors import VoxcloneError
-from voxclone.finetuning.clips import AUDIO_SUFFIXES, Clip
+from voxclone.finetuning.beside import Beside, read_text
+from voxclone.finetuning.clips import AUDIO_SUFFIXES, Clip, require_within
 from voxclone.finetuning.dataset_folder import is_dataset_folder, read_dataset_folder
 from voxclone.finetuning.kaldi import read_kaldi
-from voxclone.finetuning.subtitles import SUBTITLE_SUFFIXES, subtitle_clips
 
-TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")
+LJSPEECH_SUFFIXES = (".wav", ".flac", *sorted(AUDIO_SUFFIXES - {".wav", ".flac"}))
+HEADER_WORDS = frozenset(
+    "id file file_name filename name path audio wav text transcript transcription sentence".split()
+)
 
 
 def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Clip]]:
@@ -21,8 +24,8 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
     Args:
         source: An audio file, or a folder: of Kaldi (`wav.scp`), a Hugging Face dataset (Parquet, Arrow, or
             `metadata.csv` or `.jsonl` with a `file_name` column), LJSpeech (`metadata.csv` with `id|text|text` lines),
-            or simply with audio anywhere below it, each with its text beside it (.txt, .lab), subtitles (.srt, .vtt),
-            or neither.
+            or simply with audio anywhere below it, each with its text beside it (.txt, .lab, or a line of LibriSpeech's
+            .trans.txt), subtitles (.srt, .vtt), or neither.
         speaker: Which one, where the layout names speakers and there are several.
 
     Returns:
@@ -34,7 +37,7 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
     """
     if source.is_file():
         if source.suffix.lower() in AUDIO_SUFFIXES:
-            return "audio file", _beside(source, source.name)
+            return "audio file", Beside(source.parent).clips(source, source.name)
         source = source.parent  # of metadata.csv, wav.scp
     if not source.is_dir():
         raise VoxcloneError(f"there is no folder or audio file {str(source)!r}")
@@ -49,7 +52,7 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
     except VoxcloneError:
         raise
     except (OSError, ValueError, csv.Error) as error:  # of a path, an encoding, JSON, or a table
-        raise VoxcloneError(f"a table or text in {source} cannot be read: {error}") from error
+        raise VoxcloneError(f"a table in {source} cannot be read: {error}") from error
     if not clips:
         raise VoxcloneError(f"{source} holds no audio ({' '.join(sorted(AUDIO_SUFFIXES))})")
     return layout, clips
@@ -57,31 +60,32 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
 
 def _read_folder(folder: Path) -> list[Clip]:
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
-    return [clip for path in paths for clip in _beside(path, path.relative_to(folder).as_posix())]
-
-
-def _beside(path: Path, key: str) -> list[Clip]:
-    """A file's clips: by its subtitles if there are some, else the whole with the text that stands beside it."""
-    for suffix in SUBTITLE_SUFFIXES:
-        if (subtitles := path.with_suffix(suffix)).is_file():
-            return subtitle_clips(subtitles, path, key)
-    texts = (path.with_suffix(suffix) for suffix in TEXT_SUFFIXES)
-    text = next((file.read_text(encoding="utf-8-sig").strip() for file in texts if file.is_file()), "")
-    return [Clip(key, path, " ".join(text.split()))]
+    beside: dict[Path, Beside] = {}  # by folder
+    clips: list[Clip] = []
+    for path in paths:
+        if path.parent not in beside:
+            beside[path.parent] = Beside(path.parent)
+        clips += beside[path.parent].clips(path, path.relative_to(folder).as_posix())
+    return clips
 
 
 def _read_ljspeech(folder: Path) -> list[Clip]:
-    """`metadata.csv`: "id|text" or "id|text|text with numbers written out", without quoting."""
+    """`metadata.csv`: "id|text" or "id|text|text with numbers written out", without quotes; a header is skipped."""
     table = folder / "metadata.csv"
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE) if row]
+    rows = [row for row in csv.reader(read_text(table).split("\n"), delimiter="|", quoting=csv.QUOTE_NONE) if row]
     clips = []
     for number, row in enumerate(rows, 1):
         if len(row) < 2:
-            raise VoxcloneError(f"{table}, line {number}: needed is 'id|text', found {'|'.join(row)[:60]!r}")
+            raise VoxcloneError(
+                f"{table}, line {number}: needed is 'id|text', found {'|'.join(row)[:60]!r}; a table with commas needs "
+                "the columns file_name and text in its first line"
+            )
         name = row[0].strip()
-        places = [folder / name, folder / "wavs" / name]
-        places += [place.with_name(f"{place.name}{suffix}") for place in places for suffix in (".wav", ".flac")]
+        if number == 1 and len(rows) > 1 and {name.lower(), row[1].strip().lower()} <= HEADER_WORDS:
+            continue
+        within = require_within(name, f"{table}, line {number}")
+        places = [folder / within, folder / "wavs" / within]
+        places += [place.with_name(f"{place.name}{suffix}") for place in places for suffix in LJSPEECH_SUFFIXES]
         path = next((place for place in places if place.is_file()), None)
         if path is None:
             raise VoxcloneError(f"{table}, line {number}: there is no audio for {name!r} in {folder / 'wavs'}")
