@@ -110,6 +110,7 @@ def test_recordings_that_carry_the_mark_are_refused(
     command = ["finetune", str(recordings), "--consent", "mine", "--name", "Ada", "--model", str(tiny_folder)]
     assert main([*command, "-o", str(tmp_path / "ada"), "--spoken-by", str(tmp_path / "ada.voice")]) == 2
     assert [spoken_by for _, _, spoken_by in heard] == [None, ada, ada]
+    assert not (tmp_path / "ada").exists()
     assert heard[0][:2] == (1, CONSENT)
 
 
@@ -120,6 +121,7 @@ def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, 
         shutil.copy(recordings / f"{number}.wav", few)
     with pytest.raises(VoxcloneError, match="none of the 3 recordings has text"):
         finetune(few, name="Ada", consent=CONSENT, out=tmp_path / "a", model=tiny_folder)
+    assert not (tmp_path / "a").exists()  # so that the next try may go by another name
     for number in range(3):
         shutil.copy(recordings / f"{number}.txt", few)
     with pytest.raises(VoxcloneError, match="3 of 3 utterances can be used; 4 are the least"):

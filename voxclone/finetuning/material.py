@@ -128,9 +128,9 @@ class Material:
         done = {each.origin for each in self.utterances if each.dropped not in retried}
         todo = [clip for clip, origin in origins.items() if origin not in done]
         names = {each.key for each in self._all}
-        self.folder.mkdir(parents=True, exist_ok=True)
         for decoded in tqdm(decode(todo), total=len(todo), desc="cutting", disable=None, leave=False):
             _require_natural(decoded, require_natural)
+            self.folder.mkdir(parents=True, exist_ok=True)
             origin = origins[decoded.clip]
             made = list(self._cut(decoded, detector, transcriber, language))
             for number, (utterance, audio) in enumerate(made, len(self._all)):

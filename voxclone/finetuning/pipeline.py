@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from voxclone.errors import ConfigError, ConsentError, VoxcloneError
-from voxclone.files import require_folder
+from voxclone.files import replace_file, require_folder
 from voxclone.finetuning.adaptation import DEPTHS, Adaptation, DecoderStep, Depth, VoiceStep
 from voxclone.finetuning.base import BaseModel, load_base
 from voxclone.finetuning.dataset import SpeakerData, prepare
@@ -41,6 +41,7 @@ from voxclone.voice import Voice, with_records_of
 ADAPTING = "adapting"  # the use that the speaker must have agreed to
 HELD_OUT_BATCH = 8
 BATCH_FRAMES = 3000  # at most, of whole utterances
+CLAIM = "about.json"  # in the work folder: whose it is
 BATCH_SPANS = 16  # of which discriminators judge
 
 
@@ -119,7 +120,8 @@ def finetune(
     base = load_base(None if model is None else Path(model) if Path(model).exists() else str(model), revision)
     work = folder / "work"
     layout, clips = read_sources(Path(recordings).expanduser(), speaker)
-    _claim(work, {"name": name, "acoustic_id": base.acoustic_id})
+    about = {"name": name, "acoustic_id": base.acoustic_id}
+    _require_own(work, about)
     material = Material(work / "utterances")
     detector, scribe = SpeechDetector(), Transcriber(Path(transcriber)) if transcriber else None
     speaking = VoxClone.from_pretrained(base.folder, device="cpu")
@@ -133,6 +135,7 @@ def finetune(
         base.config.text.language,
         lambda each: speaking.require_natural([each], consent, spoken_by),
     )
+    replace_file(work / CLAIM, json.dumps(about).encode())
     data = prepare(material, work, base, name, verified)
     speech_minutes = data.minutes(base.config.audio)
     chosen = AUTO if depth == "auto" else depth
@@ -154,14 +157,14 @@ def finetune(
     stem = re.sub(r"[^\w-]+", "-", name.lower()).strip("-") or "voice"
     path = folder / f"{stem}.voice"
     voice.save(path)
-    about = {
+    told = {
         "name": name, "layout": layout, "recordings": len(clips), "depth": chosen, "base": base.config.name,
         "adapter_numbers": 0 if voice.adapter is None else voice.adapter.size, "file_bytes": path.stat().st_size,
         "held_out_loss_before": float(step.best.first_loss), "held_out_loss_after": float(step.best.loss),
         "best_update": int(step.best.update),
         "seconds": round(monotonic() - started, 1),
     }  # fmt: skip
-    report = write_report(folder, data, base, speaking, voice, run, about)
+    report = write_report(folder, data, base, speaking, voice, run, told)
     return FineTuned(voice, path, report, chosen, speech_minutes)
 
 
@@ -220,18 +223,14 @@ def _known(value: Tensor) -> float | None:
     return None if value.isnan() else float(value)
 
 
-def _claim(work: Path, about: dict[str, str]) -> None:
-    """Note whose work the folder holds.
+def _require_own(work: Path, about: dict[str, str]) -> None:
+    """Refuse a folder that holds another's work, as it notes once recordings have been taken in.
 
     Raises:
-        VoxcloneError: It holds another's.
+        VoxcloneError: It does.
     """
-    path = work / "about.json"
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found != about:
-            differing = ", ".join(f"{key} {found.get(key)!r} instead of {about[key]!r}" for key in about)
-            raise VoxcloneError(f"{work} holds the work of another fine-tuning ({differing}); take another folder")
-        return
-    work.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(about), encoding="utf-8")
+    path = work / CLAIM
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else about
+    if found != about:
+        differing = ", ".join(f"{key} {found.get(key)!r} instead of {about[key]!r}" for key in about)
+        raise VoxcloneError(f"{work} holds the work of another fine-tuning ({differing}); take another folder")
