@@ -119,7 +119,7 @@ def test_a_voice_can_be_learnt() -> None:
     optimizer = torch.optim.Adam(step.parameters_of("generator"), 5e-3)
     found = []
     for _ in range(25):
-        error = step._in_other_voices(a_batch(), step.consistency, step.voices)
+        _, error = step._in_other_voices(a_batch(), step.consistency, step.voices)
         optimizer.zero_grad()
         error.backward()
         optimizer.step()

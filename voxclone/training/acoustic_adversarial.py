@@ -57,9 +57,7 @@ class AdversarialAcousticStep(AcousticStep):
         self.consistency_weight = consistency_weight
         self.judges = MelDiscriminators(config.speaker_embedding_dim, channels)
         self.span = max(WINDOWS) + 2 * MARGIN
-        self._spoken: tuple[Tensor, Tensor] | None = (
-            None  # natural, then made spans of the generator's phase, and whose
-        )
+        self._spoken: list[tuple[Tensor, Tensor]] = []  # of the generator's phase: natural, then made spans, and whose
 
     def train(self, mode: bool = True) -> Self:
         """Without dropout in the parts that are not trained."""
@@ -91,7 +89,7 @@ class AdversarialAcousticStep(AcousticStep):
         self.store_calibration()
         made, natural, losses = self._make(batch)
         both, speaker = torch.cat([natural, made]), batch["speaker_embedding"].repeat(2, 1)
-        self._spoken = both.detach(), speaker
+        self._spoken = [(both.detach(), speaker)]
         scores, maps = self.judges(both, speaker)
         count = len(natural)
         losses["adversarial"] = adversarial_loss([score[count:] for score in scores]) / len(scores)
@@ -104,20 +102,35 @@ class AdversarialAcousticStep(AcousticStep):
         prosody = LOSS_WEIGHTS["f0"] * losses["f0"] + LOSS_WEIGHTS["voicing"] * losses["voicing"]
         losses["total"] = regression + self.judges_weight * (scale * matching + losses["adversarial"]) + prosody
         if self.consistency is not None and self.voices is not None:
-            losses["consistency"] = self._in_other_voices(batch, self.consistency, self.voices)
-            losses["total"] = losses["total"] + self.consistency_weight * losses["consistency"]
+            others, losses["consistency"] = self._in_other_voices(batch, self.consistency, self.voices)
+            nobody = torch.zeros_like(speaker[: 2 * len(others)])
+            self._spoken.append((torch.cat([natural[: len(others)], others.detach()]), nobody))
+            scores, _ = self.judges(others, nobody[: len(others)])
+            losses["adversarial_others"] = adversarial_loss(scores) / len(scores)
+            asked = self.consistency_weight * losses["consistency"] + self.judges_weight * losses["adversarial_others"]
+            losses["total"] = losses["total"] + asked
         return losses
 
     def _discriminate(self) -> dict[str, Tensor]:
-        if self._spoken is None:
+        if not self._spoken:
             raise RuntimeError("this phase needs the generator's on the same batch before it")
-        scores, _ = self.judges(*self._spoken)
-        halves = [score.chunk(2) for score in scores]
-        total = discriminator_loss([natural for natural, _ in halves], [made for _, made in halves])
-        return {"total": total / len(scores)}
+        totals = []
+        for spans, speaker in self._spoken:
+            scores, _ = self.judges(spans, speaker)
+            halves = [score.chunk(2) for score in scores]
+            total = discriminator_loss([natural for natural, _ in halves], [made for _, made in halves])
+            totals.append(total / len(scores))
+        return {"total": torch.stack(totals).sum()}
 
-    def _in_other_voices(self, batch: dict[str, Tensor], consistency: SpeakerConsistency, voices: VoiceBank) -> Tensor:
-        """How far half of the batch, spoken in other voices as from clean recordings, is from these voices; 0-dim."""
+    def _in_other_voices(
+        self, batch: dict[str, Tensor], consistency: SpeakerConsistency, voices: VoiceBank
+    ) -> tuple[Tensor, Tensor]:
+        """Half of the batch, spoken in other voices as from clean recordings.
+
+        Returns:
+            Spans (B / 2, n_mels, max(WINDOWS)), normalised, for judges who do not know whose they are, since nothing
+            natural of these voices is at hand; and how far they are from the voices, 0-dim.
+        """
         half = {name: value[: (len(value) + 1) // 2] for name, value in batch.items()}
         voice = voices.draw(len(half["mel"]), half["mel"].device)
         if self.model.config.quality_dims:
@@ -126,7 +139,9 @@ class AdversarialAcousticStep(AcousticStep):
         starts = self._starts(lengths, CONSISTENCY_SPAN)
         frames, mask = _spans(frames, starts, CONSISTENCY_SPAN), length_mask(lengths - starts, CONSISTENCY_SPAN)
         mel, _, _ = self.model.decode(frames, mask, condition, voice["spectrum"])
-        return consistency(mel, mask.sum(1), voice["speaker_embedding"])
+        inner = slice(MARGIN, self.span - MARGIN)
+        spans = torch.where(mask[:, None, inner], mel[:, :, inner], 0.0)
+        return (spans - MEL_MIDDLE) / MEL_SPREAD, consistency(mel, mask.sum(1), voice["speaker_embedding"])
 
     def _starts(self, lengths: Tensor, span: int) -> Tensor:
         """(B,) random frames at which spans begin that lie within (B,) frames where these suffice."""
