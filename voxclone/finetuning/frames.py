@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.model import MEL_FLOOR
 from voxclone.models.acoustic.variance import phoneme_prosody
+from voxclone.training.speech_data import batch_condition
 from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
 
@@ -46,11 +47,9 @@ class Frames(Dataset[dict[str, Tensor]]):
 def _told(model: AcousticModel, batch: dict[str, Tensor], voice: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A batch of one as an item of `Frames`."""
     own = {name: value[None] for name, value in voice.items()}
-    median, spectrum = own["f0_median"], own["spectrum"]
-    quality = batch["quality"] if model.config.quality_dims else None
-    condition = model.condition(own["speaker_embedding"], median, spectrum, quality, own["manner"])
+    condition = batch_condition(model, {**own, "quality": batch["quality"]})
     encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
-    target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], median)
+    target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], own["f0_median"])
     frames, _ = model.expand(encodings, target, batch["durations"])
     return {
         "frames": frames[0],

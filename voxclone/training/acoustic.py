@@ -19,8 +19,6 @@ from voxclone.training.calibration import VALUES, calibrate
 from voxclone.training.plots import compare_mels
 from voxclone.training.speech_data import batch_condition
 from voxclone.training.trainer import Report, TrainingStep
-from voxclone.training.voiced_speech import VoicedSpeech as VoicedSpeech
-from voxclone.training.voiced_speech import voiced_batch as voiced_batch
 
 LOSS_WEIGHTS = {
     "mel": 4.0, "duration": 0.5, "pitch": 0.3, "voiced_share": 0.5, "energy": 0.3, "f0": 1.0, "voicing": 0.3,
