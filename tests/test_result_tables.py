@@ -1,0 +1,52 @@
+"""The tables of README.md and docs/results.md tell the numbers that were measured, and not those of another day."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "tables.py"
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    if not SCRIPT.exists():
+        pytest.skip("without the repository")
+    spec = importlib.util.spec_from_file_location("tables", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_are_those_of_the_results(tables: ModuleType) -> None:
+    placed: list[str] = []
+    for path in tables.PAGES:
+        page = path.read_text(encoding="utf-8")
+        placed += [place[2] for place in tables.PLACE.finditer(page)]
+        assert page.count("<!-- table: ") == page.count("<!-- end of table -->") == len(tables.PLACE.findall(page))
+        assert page == tables.with_tables(page), f"{path.name}: run python benchmarks/tables.py"
+    assert sorted(placed) == sorted(tables.TABLES)
+
+
+def test_a_table_has_the_shape_of_its_head(tables: ModuleType) -> None:
+    for name, table in tables.TABLES.items():
+        rows = table().splitlines()
+        assert len(rows) >= 4 and {row.count("|") for row in rows} == {rows[0].count("|")}, name
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "told"), [(0.615, 2, "0.62"), (1.0, 2, "1.00"), (64.5, 0, "65"), (3.27, 1, "3.3")]
+)
+def test_halves_are_rounded_away_from_zero(tables: ModuleType, value: float, digits: int, told: str) -> None:
+    assert tables.rounded(value, digits) == told
+
+
+def test_a_number_that_was_changed_by_hand_is_noticed(tables: ModuleType) -> None:
+    page = tables.PAGES[0].read_text(encoding="utf-8")
+    changed = re.sub(r"(cloned speech\*\* \| )\d\.\d\d", r"\g<1>4.90", page)
+    assert changed != page and tables.with_tables(changed) == page
