@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -50,3 +51,17 @@ def test_a_number_that_was_changed_by_hand_is_noticed(tables: ModuleType) -> Non
     page = tables.PAGES[0].read_text(encoding="utf-8")
     changed = re.sub(r"(cloned speech\*\* \| )\d\.\d\d", r"\g<1>4.90", page)
     assert changed != page and tables.with_tables(changed) == page
+
+
+def test_the_list_of_commits_is_that_of_the_results() -> None:
+    results = SCRIPT.parent / "results"
+    if not results.exists():
+        pytest.skip("without the repository")
+    page = (SCRIPT.parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if re.match(r"\| .*\(`.*\.json`\).* \| ", line)]
+    assert len(lines) >= 10
+    for line in lines:
+        told, commits = line.split(" | ")[:2]
+        files = [path for name in re.findall(r"`([\w*-]+\.json)`", told) for path in results.glob(name)]
+        found = {json.loads(path.read_text(encoding="utf-8"))["environment"]["commit"][:7] for path in files}
+        assert found == set(re.findall(r"\b[0-9a-f]{7}\b", commits)), line
