@@ -106,8 +106,7 @@ def main() -> None:
     if "adversarial" in settings:
         sharpening = AdversarialAcousticStep(config, held_out, **settings["adversarial"])
         if args.voices:
-            sharpening.consistency = SpeakerConsistency(encoder, AUDIO)
-            sharpening.voices = read_voices(args.voices)
+            sharpening.consistency = SpeakerConsistency(encoder, AUDIO, read_voices(args.voices))
         if args.judges_from:
             sharpening.judges.load_state_dict(export_part(args.judges_from, "judges."))
         step: AcousticStep = sharpening

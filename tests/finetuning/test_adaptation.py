@@ -10,12 +10,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from voxclone import hub
-from voxclone.config import AcousticConfig
+from voxclone.config import AcousticConfig, AudioConfig, SpeakerEncoderConfig
 from voxclone.finetuning.adaptation import DEPTHS, DecoderStep, Depth, VoiceStep
 from voxclone.finetuning.frames import frames_batch
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.model import DECODER_PARTS
 from voxclone.models.adapter import adapt
+from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.report import Report
 from voxclone.training.trainer import Trainer, TrainerConfig
 
@@ -65,7 +67,10 @@ def make(base: AcousticModel, depth: Depth, held_out: dict[str, Tensor], patienc
     weights = base.state_dict()
     if depth == "embedding":
         return VoiceStep(base.config, weights, VOICE, [held_out], patience)
-    return DecoderStep(base.config, weights, depth, VOICE, [held_out], 1.0, patience)
+    bank = VoiceBank(**{name: value[None] for name, value in VOICE.items()})
+    sizes = SpeakerEncoderConfig(channels=8, pooled_channels=8, attention_channels=4, embedding_dim=16)
+    consistency = SpeakerConsistency(SpeakerEncoder(sizes), AudioConfig(), bank)
+    return DecoderStep(base.config, weights, depth, VOICE, [held_out], consistency, 1.0, patience)
 
 
 def begin(step: VoiceStep | DecoderStep) -> None:

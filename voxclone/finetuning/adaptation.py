@@ -21,11 +21,14 @@ from voxclone.models.acoustic.model import DECODER_PARTS
 from voxclone.models.adapter import DOWN, UP, Adapter
 from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
+from voxclone.training.consistency import SpeakerConsistency
+from voxclone.training.speech_data import batch_condition
 from voxclone.training.trainer import Report
 
 Depth = Literal["embedding", "norms", "lora", "full"]
 DEPTHS: tuple[Depth, ...] = ("embedding", "norms", "lora", "full")
 RANK = 8  # of LoRA's factors
+CONSISTENCY_WEIGHT = 3.0  # of what the speaker encoder asks of the decoder
 EMBEDDING_STEP = 3.0  # the embedding's learning rate against the spectrum's; its values are a tenth of the spectrum's
 
 
@@ -150,6 +153,8 @@ class DecoderStep(KeepsBest, AdversarialAcousticStep):
         depth: What to train.
         voice: Of `Frames`; it stays.
         held_out: Batches of `frames_batch` to validate on, at least one.
+        consistency: Hears whether speech as from a clean recording, which is what is asked of the voice later, is
+            still in the voice; its voices are that one.
         discriminator_rate: The discriminators' learning rate as a multiple of the decoder's.
         patience: See `Best`.
     """
@@ -163,10 +168,12 @@ class DecoderStep(KeepsBest, AdversarialAcousticStep):
         depth: Depth,
         voice: Mapping[str, Tensor],
         held_out: Sequence[dict[str, Tensor]],
+        consistency: SpeakerConsistency,
         discriminator_rate: float,
         patience: int,
     ) -> None:
-        super().__init__(config, held_out)
+        super().__init__(config, held_out, consistency_weight=CONSISTENCY_WEIGHT)
+        self.consistency = consistency
         self.model.load_state_dict(dict(base))
         self.depth, self._voice, self.discriminator_rate = depth, voice, discriminator_rate
         self._trained = self._choose(depth)
@@ -197,6 +204,9 @@ class DecoderStep(KeepsBest, AdversarialAcousticStep):
 
     def _frames(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         return batch["frames"], batch["mel_lengths"], batch["condition"]
+
+    def _frames_in(self, batch: dict[str, Tensor], voice: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        return batch["frames"], batch["mel_lengths"], batch_condition(self.model, voice)
 
     def held_out_losses(self) -> dict[str, float]:
         """Regression losses, means over frames, as they are now."""

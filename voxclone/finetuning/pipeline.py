@@ -33,6 +33,7 @@ from voxclone.safety.consent import Consent
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis import VoxClone
 from voxclone.synthesis.reference import encoder_id
+from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.speech_data import LengthBuckets
 from voxclone.training.trainer import Trainer
 from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
@@ -208,7 +209,9 @@ def train(
     else:
         told, aside = (Frames(base.acoustic, each, voice) for each in said)
         batches = [frames_batch([aside[at]]) for at in range(len(aside))]
-        step = DecoderStep(config, weights, depth, voice, batches, plan.discriminator_rate, plan.patience)
+        bank = VoiceBank(**{part: value[None] for part, value in voice.items()})
+        consistency = SpeakerConsistency(base.speaker_encoder, base.config.audio, bank)
+        step = DecoderStep(config, weights, depth, voice, batches, consistency, plan.discriminator_rate, plan.patience)
         draws = WeightedRandomSampler(told.lengths, BATCH_SPANS * plan.validate_every)
         loader = DataLoader(told, BATCH_SPANS, sampler=draws, collate_fn=frames_batch)
     trainer = Trainer(step, loader, folder, plan.trainer(minutes))

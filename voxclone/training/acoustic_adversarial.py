@@ -14,7 +14,7 @@ from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic.model import MEL_MIDDLE, MEL_SPREAD
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
-from voxclone.training.consistency import SpeakerConsistency, VoiceBank
+from voxclone.training.consistency import SpeakerConsistency
 from voxclone.training.gan_losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from voxclone.training.mel_discriminators import WINDOWS, MelDiscriminators
 from voxclone.training.speech_data import batch_condition
@@ -37,8 +37,7 @@ class AdversarialAcousticStep(AcousticStep):
         consistency_weight: Of what `consistency` asks, beside the other losses.
 
     Attributes:
-        consistency: Asks that what is spoken in a voice of `voices` sounds like it; None asks nothing.
-        voices: Not of the batch's speakers alone.
+        consistency: Asks that what is spoken in its voices sounds like them; None asks nothing.
     """
 
     phases: tuple[str, ...] = ("generator", "discriminator")
@@ -53,7 +52,6 @@ class AdversarialAcousticStep(AcousticStep):
     ) -> None:
         super().__init__(config, held_out)
         self.consistency: SpeakerConsistency | None = None
-        self.voices: VoiceBank | None = None
         self.consistency_weight = consistency_weight
         self.judges = MelDiscriminators(config.speaker_embedding_dim, channels)
         self.span = max(WINDOWS) + 2 * MARGIN
@@ -101,8 +99,8 @@ class AdversarialAcousticStep(AcousticStep):
         scale = (regression / matching.clamp(min=1e-6)).detach()
         prosody = LOSS_WEIGHTS["f0"] * losses["f0"] + LOSS_WEIGHTS["voicing"] * losses["voicing"]
         losses["total"] = regression + self.judges_weight * (scale * matching + losses["adversarial"]) + prosody
-        if self.consistency is not None and self.voices is not None:
-            others, losses["consistency"] = self._in_other_voices(batch, self.consistency, self.voices)
+        if self.consistency is not None:
+            others, losses["consistency"] = self._in_other_voices(batch, self.consistency)
             nobody = torch.zeros_like(speaker[: 2 * len(others)])
             self._spoken.append((torch.cat([natural[: len(others)], others.detach()]), nobody))
             scores, _ = self.judges(others, nobody[: len(others)])
@@ -122,9 +120,7 @@ class AdversarialAcousticStep(AcousticStep):
             totals.append(total / len(scores))
         return {"total": torch.stack(totals).sum()}
 
-    def _in_other_voices(
-        self, batch: dict[str, Tensor], consistency: SpeakerConsistency, voices: VoiceBank
-    ) -> tuple[Tensor, Tensor]:
+    def _in_other_voices(self, batch: dict[str, Tensor], consistency: SpeakerConsistency) -> tuple[Tensor, Tensor]:
         """Half of the batch, spoken in other voices as from clean recordings.
 
         Returns:
@@ -132,9 +128,9 @@ class AdversarialAcousticStep(AcousticStep):
             natural of these voices is at hand; and how far they are from the voices, 0-dim.
         """
         half = {name: value[: (len(value) + 1) // 2] for name, value in batch.items()}
-        voice = voices.draw(len(half["mel"]), half["mel"].device)
+        voice = consistency.voices.draw(len(half["mel"]), half["mel"].device)
         if self.model.config.quality_dims:
-            voice["quality"] = self.model.clean_quality.expand_as(half["quality"])
+            voice["quality"] = self.model.clean_quality.expand(len(half["mel"]), -1)
         frames, lengths, condition = self._frames_in(half, voice)
         starts = self._starts(lengths, CONSISTENCY_SPAN)
         frames, mask = _spans(frames, starts, CONSISTENCY_SPAN), length_mask(lengths - starts, CONSISTENCY_SPAN)

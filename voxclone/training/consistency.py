@@ -10,36 +10,6 @@ from voxclone.audio.mel import MelShape, band_centres
 from voxclone.models.speaker_encoder import SpeakerEncoder
 
 
-class SpeakerConsistency:
-    """Speaker-consistency loss through a frozen encoder (YourTTS, arXiv:2112.02418, section 2.2), without a vocoder.
-
-    The encoder's own mel is interpolated from the acoustic model's, band by band and frame by frame. It differs in its
-    window, which the encoder hardly minds: of whole recordings the cosine to the embedding of the samples is 0.94.
-
-    Args:
-        encoder: Stays as it is.
-        mel: Of the mels that are compared.
-    """
-
-    def __init__(self, encoder: SpeakerEncoder, mel: MelShape) -> None:
-        self.encoder = encoder.eval().requires_grad_(False)
-        heard = encoder.mel_shape
-        self.pace = mel.hop_length / mel.sample_rate * heard.sample_rate / heard.hop_length
-        self.bands = _interpolation(mel, heard)
-
-    def embed(self, mel: Tensor, mel_lengths: Tensor) -> Tensor:
-        """(B, n_mels, T) natural-log mel and (B,) frames that are real to (B, D) of unit length."""
-        bands = (self.bands.to(mel) @ mel).float()
-        length = round(mel.shape[2] * self.pace)
-        heard = functional.interpolate(bands, length, mode="linear", align_corners=False)
-        embedding: Tensor = self.encoder(heard, (mel_lengths * self.pace).long().clamp(1, length))
-        return embedding
-
-    def __call__(self, mel: Tensor, mel_lengths: Tensor, speaker_embedding: Tensor) -> Tensor:
-        """One minus the mean cosine of voices (B, D) to those of the mels that `embed` takes, 0-dim."""
-        return 1 - (self.embed(mel, mel_lengths) * speaker_embedding).sum(1).mean()
-
-
 class VoiceBank:
     """Voices of many speakers to speak training texts in, two of them mixed half of the time.
 
@@ -69,6 +39,37 @@ class VoiceBank:
         drawn["f0_median"] = drawn["f0_median"].exp()
         drawn["speaker_embedding"] = functional.normalize(drawn["speaker_embedding"], dim=1)
         return drawn
+
+
+class SpeakerConsistency:
+    """Speaker-consistency loss through a frozen encoder (YourTTS, arXiv:2112.02418, section 2.2), without a vocoder.
+
+    The encoder's own mel is interpolated from the acoustic model's, band by band and frame by frame. It differs in its
+    window, which the encoder hardly minds: of whole recordings the cosine to the embedding of the samples is 0.94.
+
+    Args:
+        encoder: Stays as it is.
+        mel: Of the mels that are heard.
+        voices: To speak in.
+    """
+
+    def __init__(self, encoder: SpeakerEncoder, mel: MelShape, voices: VoiceBank) -> None:
+        self.encoder, self.voices = encoder.eval().requires_grad_(False), voices
+        heard = encoder.mel_shape
+        self.pace = mel.hop_length / mel.sample_rate * heard.sample_rate / heard.hop_length
+        self.bands = _interpolation(mel, heard)
+
+    def embed(self, mel: Tensor, mel_lengths: Tensor) -> Tensor:
+        """(B, n_mels, T) natural-log mel and (B,) frames that are real to (B, D) of unit length."""
+        bands = (self.bands.to(mel) @ mel).float()
+        length = round(mel.shape[2] * self.pace)
+        heard = functional.interpolate(bands, length, mode="linear", align_corners=False)
+        embedding: Tensor = self.encoder.to(mel.device)(heard, (mel_lengths * self.pace).long().clamp(1, length))
+        return embedding
+
+    def __call__(self, mel: Tensor, mel_lengths: Tensor, speaker_embedding: Tensor) -> Tensor:
+        """One minus the mean cosine of voices (B, D) to those of the mels that `embed` takes, 0-dim."""
+        return 1 - (self.embed(mel, mel_lengths) * speaker_embedding).sum(1).mean()
 
 
 def _interpolation(mel: MelShape, heard: MelShape) -> Tensor:
