@@ -163,8 +163,12 @@ def test_a_killed_run_goes_on(recordings: Path, tiny_folder: Path, tmp_path: Pat
     cut = (out / "work/utterances/utterances.jsonl").read_bytes()
     (out / "work/utterances/utterances.jsonl").write_bytes(cut + b'[{"key": "half')  # as a kill may leave it
     durations = (out / "work/durations/index.jsonl").read_bytes()
+    left = [out / f".{'0' * 32}.partial", out / f"work/utterances/.{'0' * 32}.sidecar"]
+    for path in left:
+        path.write_bytes(b"half")
     arguments = [*command[4:-1], "0.05"]
     assert main(["finetune", *arguments]) == 0
     assert (out / "work/utterances/utterances.jsonl").read_bytes() == cut
     assert (out / "work/durations/index.jsonl").read_bytes() == durations
     assert Voice.load(out).adapter is not None
+    assert not any(path.exists() for path in left)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,11 @@ from voxclone.safety.provenance import DIGITAL_SOURCE_TYPE
 
 pytest.importorskip("c2pa")
 pytest.importorskip("cryptography")
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from . import c2pa_reader
 
@@ -108,12 +116,86 @@ def test_a_users_own_files_sign(speech: Speech, signer: Signer, tmp_path: Path) 
     (tmp_path / "key.pem").write_bytes(signer.private_key)
     speech.save(tmp_path / "speech.wav", signer=Signer.load(tmp_path / "chain.pem", tmp_path / "key.pem"))
     assert c2pa_reader.read((tmp_path / "speech.wav").read_bytes()).signature_holds
+    (tmp_path / "locked.pem").write_bytes(
+        serialization.load_pem_private_key(signer.private_key, None).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    with pytest.raises(ConfigError, match=r"locked\.pem has a password"):
+        Signer.load(tmp_path / "chain.pem", tmp_path / "locked.pem")
+    with pytest.raises(ConfigError, match=r"chain\.pem is not a private key"):
+        Signer.load(tmp_path / "chain.pem", tmp_path / "chain.pem")
     with pytest.raises(ConfigError, match="cannot be read"):
         Signer.load(tmp_path / "none.pem", tmp_path / "key.pem")
     with pytest.raises(ConfigError, match="PEM"):
         Signer(b"junk", b"junk")
     with pytest.raises(ConfigError, match="algorithm"):
         Signer(signer.certificates, signer.private_key, "rot13")
+
+
+@pytest.mark.parametrize(
+    ("make", "algorithm"),
+    [
+        (lambda: ec.generate_private_key(ec.SECP256R1()), "es256"),
+        (lambda: ec.generate_private_key(ec.SECP384R1()), "es384"),
+        (lambda: ec.generate_private_key(ec.SECP521R1()), "es512"),
+        (lambda: rsa.generate_private_key(65537, 2048), "ps256"),
+        (ed25519.Ed25519PrivateKey.generate, "ed25519"),
+        (lambda: ec.generate_private_key(ec.SECP256K1()), None),
+    ],
+)
+def test_the_key_tells_its_algorithm(
+    speech: Speech, signer: Signer, make: Callable[[], Any], algorithm: str | None, tmp_path: Path
+) -> None:
+    key = make()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(pem)
+    (tmp_path / "chain.pem").write_bytes(certified(key) if algorithm else signer.certificates)
+    if algorithm is None:
+        with pytest.raises(ConfigError, match="a kind that C2PA does not sign with"):
+            Signer.load(tmp_path / "chain.pem", tmp_path / "key.pem")
+        return
+    own = Signer.load(tmp_path / "chain.pem", tmp_path / "key.pem")
+    assert own.algorithm == algorithm
+    speech.save(tmp_path / "speech.wav", signer=own)
+    told = read_manifest(tmp_path / "speech.wav")
+    assert told is not None and (told.state, told.signed_by) == ("valid", "Ada, Ada's office")
+
+
+def certified(key: Any) -> bytes:
+    """A chain for the key, of a signer whom an authority names."""
+    root = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name(
+        [x509.NameAttribute(NameOID.COMMON_NAME, "Ada"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Ada's office")]
+    )
+    above = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
+    start = datetime.now(UTC) - timedelta(days=1)
+
+    def certificate(subject: x509.Name, public: Any, authority: bool) -> bytes:
+        usage = dict.fromkeys(
+            "content_commitment key_encipherment data_encipherment key_agreement encipher_only decipher_only".split(),
+            False,
+        )
+        builder = (
+            x509.CertificateBuilder(
+                above, subject, public, x509.random_serial_number(), start, start + timedelta(days=9)
+            )
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(
+                x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **usage),
+                critical=True,
+            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key()), critical=False)
+        )
+        if not authority:
+            mail = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+            builder = builder.add_extension(mail, critical=False)
+        return builder.sign(root, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    return certificate(name, key.public_key(), False) + certificate(above, root.public_key(), True)
 
 
 def test_a_signer_does_not_show_its_key(signer: Signer) -> None:

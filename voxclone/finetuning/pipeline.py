@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from voxclone.errors import ConfigError, ConsentError, VoxcloneError
-from voxclone.files import replace_file, require_folder
+from voxclone.files import remove_leftovers, replace_file, require_folder
 from voxclone.finetuning.adaptation import DEPTHS, Adaptation, DecoderStep, Depth, VoiceStep
 from voxclone.finetuning.base import BaseModel, load_base
 from voxclone.finetuning.dataset import SpeakerData, prepare
@@ -118,6 +118,9 @@ def finetune(
     started = monotonic()
     folder = Path(out).expanduser()
     require_folder(folder, ConfigError)
+    for left in (folder, folder / "work" / "utterances"):
+        if left.is_dir():
+            remove_leftovers(left)
     base = load_base(None if model is None else Path(model) if Path(model).exists() else str(model), revision)
     work = folder / "work"
     layout, clips = read_sources(Path(recordings).expanduser(), speaker)

@@ -7,7 +7,6 @@ import dataclasses
 import html
 import io
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from voxclone.files import replace_file
 from voxclone.finetuning import pictures
 from voxclone.finetuning.base import BaseModel
 from voxclone.finetuning.coverage import ENOUGH
@@ -46,10 +46,13 @@ def write_report(
     dropped = [
         {"key": each.key, "reason": each.dropped, "detail": each.detail} for each in data.utterances if each.dropped
     ]
-    _replace(folder / "report.json", json.dumps(numbers | {"left_out": dropped}, indent=1, ensure_ascii=False) + "\n")
-    _replace(folder / "prompts.txt", "".join(f"{line}\n" for line in numbers["record_next"]))
+    replace_file(
+        folder / "report.json",
+        (json.dumps(numbers | {"left_out": dropped}, indent=1, ensure_ascii=False) + "\n").encode(),
+    )
+    replace_file(folder / "prompts.txt", "".join(f"{line}\n" for line in numbers["record_next"]).encode())
     page = folder / "report.html"
-    _replace(page, _page(data, numbers, heard, run, dropped))
+    replace_file(page, _page(data, numbers, heard, run, dropped).encode())
     return page
 
 
@@ -134,9 +137,3 @@ def _player(samples: NDArray[np.float32], sample_rate: int) -> str:
     wav = io.BytesIO()
     soundfile.write(wav, samples, sample_rate, format="WAV", subtype="PCM_16")
     return f'<audio controls src="data:audio/wav;base64,{base64.b64encode(wav.getvalue()).decode()}"></audio>'
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

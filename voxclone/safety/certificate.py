@@ -13,6 +13,7 @@ from voxclone.errors import ConfigError
 ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519")
 DEVELOPMENT_NAME = "voxclone development, not a real identity"
 _DAYS = 365
+_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,24 @@ class Signer:
 
     @classmethod
     def load(
-        cls, certificates: str | os.PathLike[str], private_key: str | os.PathLike[str], algorithm: str = "es256"
+        cls, certificates: str | os.PathLike[str], private_key: str | os.PathLike[str], algorithm: str | None = None
     ) -> Self:
         """Read PEM files.
 
+        Args:
+            certificates: The signer's own, then those of its authorities.
+            private_key: The signer's, PKCS 8, without a password.
+            algorithm: One of `ALGORITHMS`; None takes the key's.
+
         Raises:
-            ConfigError: A file is missing, or not PEM.
+            ConfigError: A file is missing, not PEM, or the key is of a kind that C2PA does not sign with; or the extra
+                "c2pa" is not installed.
         """
         try:
-            return cls(Path(certificates).read_bytes(), Path(private_key).read_bytes(), algorithm)
+            chain, key = Path(certificates).read_bytes(), Path(private_key).read_bytes()
         except OSError as error:
             raise ConfigError(f"the signing certificate or key cannot be read: {error}") from error
+        return cls(chain, key, algorithm or _algorithm_of(key, private_key))
 
     @classmethod
     def development(cls) -> Self:
@@ -116,3 +124,32 @@ class Signer:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             ),
         )
+
+
+def _algorithm_of(private_key: bytes, path: object) -> str:
+    """What a private key signs with: the curve tells, and RSA keys take PSS with SHA-256.
+
+    Raises:
+        ConfigError: It is no key that C2PA signs with.
+    """
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    except ImportError as error:
+        raise ConfigError('signing needs the extra "c2pa": pip install "voxclone[c2pa]"') from error
+    try:
+        key = serialization.load_pem_private_key(private_key, password=None)
+    except TypeError as error:  # as cryptography says it
+        raise ConfigError(f"the private key {path} has a password; signing needs it without one") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"{path} is not a private key in PEM: {error}") from error
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return _CURVES[key.curve.name]
+    if isinstance(key, rsa.RSAPrivateKey):
+        return "ps256"
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return "ed25519"
+    raise ConfigError(
+        f"the private key {path} is of a kind that C2PA does not sign with: P-256, P-384, P-521, RSA, Ed25519"
+    )
