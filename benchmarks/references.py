@@ -249,7 +249,8 @@ def mean(embeddings: Sequence[Any], weights: NDArray[Any]) -> NDArray[np.float64
 def interval(values: Sequence[float], speakers: Sequence[str]) -> dict[str, float]:
     """The mean, with the 95 % that drawing speakers anew gives."""
     told = bootstrap([float(value) for value in values], groups=speakers)
-    return {"value": round(told.value, 4), "low": round(told.low, 4), "high": round(told.high, 4)}
+    ends = {} if told.span is None else dict(zip(("low", "high"), (round(end, 4) for end in told.span), strict=True))
+    return {"value": round(told.value, 4), **ends}
 
 
 def share(truths: Iterable[bool]) -> float:

@@ -15,6 +15,7 @@ def test_interval_of_a_mean_covers_it_as_often_as_it_says() -> None:
     assert found.value == pytest.approx(values.mean())
     half = 1.96 * values.std() / 20
     assert found.low == pytest.approx(values.mean() - half, abs=0.15 * half)
+    assert found.low is not None and found.high is not None
     assert found.high == pytest.approx(values.mean() + half, abs=0.15 * half)
     assert found.utterances == 400
 
@@ -25,9 +26,10 @@ def test_ratio_is_of_sums_and_speakers_are_drawn_whole() -> None:
     alike = bootstrap([0.0] * 50 + [1.0] * 50, groups=["a"] * 50 + ["b"] * 50)
     assert (alike.low, alike.high) == (0.0, 1.0)  # two speakers, however many utterances
     apart = bootstrap([0.0] * 50 + [1.0] * 50)
-    assert 0.3 < apart.low < apart.high < 0.7
+    assert apart.span is not None and 0.3 < apart.span[0] < apart.span[1] < 0.7
     one = bootstrap([0.2, 0.4], groups=["a", "a"])
-    assert one.low == one.high == one.value == pytest.approx(0.3)
+    assert one.value == pytest.approx(0.3) and one.utterances == 2
+    assert one.low is one.high is one.span is None  # one speaker tells of no other
     with pytest.raises(ValueError, match="at least one"):
         bootstrap([])
 

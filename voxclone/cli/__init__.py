@@ -31,6 +31,7 @@ OPTIONS = {
     "pitch_range": "--pitch-range",
     "duration_seconds": "--duration",
     "part_minutes": "--part-minutes",
+    "audio_root": "--audio-root",
 }  # of the library's arguments that options are called after, where the names differ
 
 

@@ -17,15 +17,20 @@ class Interval(NamedTuple):
 
     Attributes:
         value: Sum of numerators over sum of denominators.
-        low: Lower end of the 95 % percentile interval; equal to `value` where there is but one group.
-        high: Its upper end.
+        low: Lower end of the 95 % percentile interval; None where there is but one group, which tells of no other.
+        high: Its upper end, likewise.
         utterances: How many it stands on.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     utterances: int
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Both ends; None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 def bootstrap(
@@ -47,9 +52,12 @@ def bootstrap(
         raise ValueError("a mean needs at least one utterance")
     keys = np.arange(len(top)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     tops, bottoms = np.bincount(keys, top), np.bincount(keys, bottom)
+    value = float(top.sum() / bottom.sum())
+    if len(tops) == 1:
+        return Interval(value, None, None, len(top))
     drawn = np.random.default_rng(0).integers(len(tops), size=(ROUNDS, len(tops)))
     sums: NDArray[np.float64] = bottoms[drawn].sum(1)
     ratios = tops[drawn].sum(1)[sums > 0] / sums[sums > 0]
     edge = (1 - LEVEL) / 2
     low, high = np.quantile(ratios, [edge, 1 - edge])
-    return Interval(float(top.sum() / bottom.sum()), float(low), float(high), len(top))
+    return Interval(value, float(low), float(high), len(top))

@@ -53,6 +53,8 @@ def read_list(
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise EvaluationError(f"there is no list {path}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise EvaluationError(f"cannot read the list {path}: {error}") from error
     lines = [line for line in lines if line.strip()]
@@ -77,7 +79,9 @@ def _checked(items: list[Item], path: Path) -> list[Item]:
         names.add(item.name)
         for audio in (item.reference, item.recording):
             if audio is not None and not audio.is_file():
-                raise EvaluationError(f"{path}: {item.name}: there is no file {audio}")
+                raise EvaluationError(
+                    f"{path}: {item.name}: there is no file {audio}; audio_root names the folder that paths start from"
+                )
     return items
 
 

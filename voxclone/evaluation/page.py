@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voxclone.audio.io import read_audio
 from voxclone.evaluation.picture import spectrogram_png
-from voxclone.evaluation.report import CLONED, Mean, Report, Utterance, three_digits
+from voxclone.evaluation.report import CLONED, Mean, Report, Utterance, span_of, three_digits
 from voxclone.evaluation.words import comparable
 
 PICTURE_FOLDER = "pictures"
@@ -68,9 +68,8 @@ def _summary(summary: Mapping[str, Sequence[Mean]]) -> str:
 def _mean(mean: Mean) -> str:
     if mean.interval is None:
         return f'<span class="absent">absent: {escape(mean.absent or "")}</span>'
-    value, low, high, count = mean.interval
-    span = f"[{three_digits(low)}, {three_digits(high)}] n={count}"
-    return f'{three_digits(value)} <span class="interval">{span}</span>'
+    span = f"{span_of(mean.interval)} n={mean.interval.utterances}"
+    return f'{three_digits(mean.interval.value)} <span class="interval">{span}</span>'
 
 
 def _item(utterances: Sequence[Utterance], folder: Path, reference: str) -> str:

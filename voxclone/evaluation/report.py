@@ -77,8 +77,7 @@ class Mean:
     def __str__(self) -> str:
         if self.interval is None:
             return f"absent ({self.absent})"
-        value, low, high, _ = self.interval
-        return f"{three_digits(value)} [{three_digits(low)}, {three_digits(high)}]"
+        return f"{three_digits(self.interval.value)} {span_of(self.interval)}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Report:
     def measured(self, on: str, system: str = CLONED) -> list[Measured]:
         """What a model card says of it: the means that are not absent, and which list they are of."""
         return [
-            Measured(mean.metric, mean.interval.value, mean.judge, on, (mean.interval.low, mean.interval.high))
+            Measured(mean.metric, mean.interval.value, mean.judge, on, mean.interval.span)
             for mean in self.summary[system]
             if mean.interval is not None
         ]
@@ -159,6 +158,14 @@ class Report:
 def three_digits(value: float) -> str:
     """A number as it is shown: 0.123, 1.20, 178."""
     return f"{value:#.3g}".rstrip(".")
+
+
+def span_of(interval: Interval) -> str:
+    """An interval as it is shown."""
+    if interval.span is None:
+        return "(one speaker: no interval)"
+    low, high = interval.span
+    return f"[{three_digits(low)}, {three_digits(high)}]"
 
 
 def _cell(value: object) -> object:
