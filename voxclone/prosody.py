@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from voxclone.errors import ConfigError
 from voxclone.files import replace_file
+from voxclone.json_limits import read_json
 from voxclone.text.phonemes import WordSpan
 from voxclone.text.symbols import END, symbol_ids
 
 FILE_FORMAT = "voxclone-prosody"
 FILE_VERSION = 2  # 1 had no gain
 MAX_PHONEME_SECONDS = 60.0
+MAX_JSON_BYTES = 100_000_000
 _COLUMNS: dict[str, tuple[Any, float, float]] = {  # type, lowest, highest
     "durations": (np.int64, 1, math.inf),
     "f0": (np.float32, 0, 4000),
@@ -152,7 +154,7 @@ class Prosody:
             ConfigError: It is no prosody file, is of another version, or holds what cannot be spoken.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = read_json(path, MAX_JSON_BYTES)
             if not isinstance(content, dict) or content.pop("format", None) != FILE_FORMAT:
                 raise ConfigError(f"{path} is no prosody file; Prosody.save writes them")
             if (version := content.pop("format_version", None)) not in (1, FILE_VERSION):

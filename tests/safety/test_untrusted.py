@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,14 @@ from hypothesis import strategies as st
 from voxclone import AudioError, ModelError, Voice, VoiceError, VoxClone, VoxcloneError, hub
 from voxclone.audio.io import MAX_FILE_CHANNELS, read_audio, write_audio
 from voxclone.audio.m4a import read_m4a, read_m4a_tags
+from voxclone.cli.consent import read_record
 from voxclone.config import ModelConfig
+from voxclone.hub.voices import _read_base
 from voxclone.json_limits import parse_json, read_json
+from voxclone.models.vocoder.convert import read_public_config
+from voxclone.prosody import Prosody
+from voxclone.safety.challenge import Challenge
+from voxclone.text.lexicon import as_lexicon
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EDITS = st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), min_size=1, max_size=6)
@@ -171,6 +178,23 @@ def test_json_has_limits(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at most 100"):
         read_json(tmp_path / "a.json", 100)
     assert len(read_json(tmp_path / "a.json")) == 1001
+
+
+def test_json_of_every_kind_has_limits(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    readers: list[tuple[Callable[[], Any], str]] = [
+        (lambda: as_lexicon(path), "it is not JSON"),
+        (lambda: Prosody.load(path), "cannot be read as a prosody file"),
+        (lambda: read_public_config(path), "cannot read the vocoder's config"),
+        (lambda: Challenge.load(path), "is not a challenge"),
+        (lambda: read_record(str(path)), "is not a consent record"),
+        (lambda: _read_base(path), "does not say what voice it is"),
+    ]
+    for content in ("[" * 100_000, '{"a": 1, "a": 2}', '{"a": NaN}', "\ud800"):
+        path.write_text(content, encoding="utf-8", errors="surrogatepass")
+        for read, said in readers:
+            with pytest.raises(VoxcloneError, match=rf"{said}|cannot be read"):
+                read()
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[2J", "x" * 201, "a\u202eb", "\u200b"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from voxclone.errors import ModelError
 from voxclone.hub.remote import PAGE_FILE, commit_of, download, is_repo_id, upload
+from voxclone.json_limits import read_json
 
 KIND = "voxclone.voice"
 FORMAT_VERSION = 1
@@ -128,7 +129,7 @@ def _check_sums(folder: Path) -> None:
 
 def _read_base(path: Path) -> Base | None:
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
         kind, version, base = about["kind"], about["format_version"], about["base"]
         named = None if base is None else Base(base["repo_id"], base["revision"])
     except (ValueError, KeyError, TypeError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any
 from xml.parsers import expat
 
 from voxclone.errors import TextError
+from voxclone.json_limits import parse_json
 
 Lexicon = Mapping[str, str] | str | os.PathLike[str]
+MAX_JSON_CHARACTERS = 50_000_000
 _LEXEME_PARTS = ("grapheme", "phoneme")
 
 
@@ -57,7 +58,7 @@ def read_lexicon(path: str | os.PathLike[str]) -> dict[str, str]:
 
 def _from_json(text: str) -> dict[str, str]:
     try:
-        content = json.loads(text)
+        content = parse_json(text, MAX_JSON_CHARACTERS)
     except ValueError as error:
         raise TextError(f"it is not JSON: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):

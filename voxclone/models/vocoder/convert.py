@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import re
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.errors import ConfigError, ModelError
+from voxclone.json_limits import read_json
 from voxclone.kernels.snake import TAPS
 from voxclone.layers.snake import half_band_filter
 from voxclone.models.vocoder import build_vocoder
@@ -46,8 +46,7 @@ def read_public_config(path: str | os.PathLike[str]) -> VocoderConfig:
         ConfigError: It is no config of either generator, its sizes have the wrong type, or it is for another mel.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            values = json.load(file)
+        values = read_json(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read the vocoder's config {os.fspath(path)}: {error}") from error
     return convert_public_config(values)
