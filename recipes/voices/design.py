@@ -110,10 +110,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for .voice files, samples and design.json")
     parser.add_argument("--into", type=Path, help="model folder that is saved again with these voices beside its own")
     args = parser.parse_args()
+    if args.best and not args.naturalness:
+        parser.error("--best needs --naturalness, which says whose clones are the most natural")
 
     model = VoxClone.from_pretrained(args.model)
     audio, reader = model.config.audio, model._acoustic.rate_reader
-    assert reader is not None, "the acoustic model knows no manner"
+    if reader is None:
+        parser.error(
+            f"the acoustic model of {args.model} is not told of pace and liveliness, which a voice is drawn with"
+        )
     with np.load(args.embeddings) as file:
         embeddings = dict(zip(file["keys"].tolist(), file["embeddings"], strict=True))
     speakers = Speakers.read(
@@ -130,8 +135,7 @@ def main() -> None:
     for register, voices in spoken.items():
         low, high = REGISTERS[register]
         own = fit & (speakers.measures.f0_medians >= low) & (speakers.measures.f0_medians <= high)
-        if args.best:
-            assert predictor is not None, "--best needs --naturalness"
+        if args.best and predictor is not None:
             own = most_natural(model, speakers, own, args.best, predictor, args.out)
         drawn = speakers.draw(own, args.studio, args.candidates, args.seed, DRAWN)
         for number, first in enumerate(zip(*drawn, strict=True)):
