@@ -77,7 +77,10 @@ def opinions(args: argparse.Namespace, readers: list[Reader]) -> dict[str, Any]:
 
 
 def likeness(args: argparse.Namespace, readers: list[Reader], judges: Judges) -> dict[str, Any]:
-    """Against the cloned clip of every speaker: the cosine to the own one, and whether that is the highest."""
+    """Against the cloned clip of every speaker: the cosine to the own one, and whether that is the highest.
+
+    And against the speaker's other recordings of other texts, which the clone was not made from.
+    """
     clips = {reader.speaker: args.work / "natural" / f"{reader.stem(reader.cloned)}.wav" for reader in readers}
     result = {}
     for system in (each for each in systems(args) if each != "espeak"):
@@ -88,8 +91,19 @@ def likeness(args: argparse.Namespace, readers: list[Reader], judges: Judges) ->
             row = dict(zip(clips, scores, strict=False))
             own.append(row[speaker])
             first.append(float(max(row, key=row.__getitem__) == speaker))
-        result[system] = {"cosine": mean_with_interval(own), "ranked_first": mean_with_interval(first)}
+        pairs = [pair for reader in readers for pair in with_others(reader, args.work / "natural", args.work / system)]
+        result[system] = {
+            "cosine": mean_with_interval(own),
+            "ranked_first": mean_with_interval(first),
+            "cosine_to_others": mean_with_interval(judges.similarities(pairs)),
+        }
     return {"likeness": result, "likeness_speakers": len(clips)}
+
+
+def with_others(reader: Reader, natural: Path, system: Path) -> list[tuple[Path, Path]]:
+    """A natural recording of another text, the next one, for each of a speaker's texts in a system's folder."""
+    spoken, heard = files([reader], system), files([reader], natural)
+    return list(zip([*heard[1:], heard[0]], spoken, strict=True))
 
 
 def with_words(result: dict[str, Any], name: str) -> dict[str, Any]:
