@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from voxclone import VoxClone
+from voxclone.config import VocoderConfig
 from voxclone.layers.masks import length_mask
+from voxclone.models.vocoder import build_vocoder
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +122,20 @@ def test_the_networks_export_for_any_length(model: VoxClone, kind: str) -> None:
         for length in (24, 70):
             given = inputs(acoustic, kind, length)
             torch.testing.assert_close(program.module()(*given), module(*given), atol=1e-4, rtol=1e-4)
+
+
+def test_a_source_vocoder_exports_for_any_length() -> None:
+    """The bundled one's kind, beyond the 256 frames after which its noise repeats."""
+    config = VocoderConfig(
+        upsample_rates=(8,), upsample_kernel_sizes=(16,), upsample_initial_channel=16, frame_blocks=1, resblock="2",
+        resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), head="source_istft", head_n_fft=128,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        vocoder = build_vocoder(config).eval()
+        given = [(torch.randn(1, 80, frames) - 5, torch.full((1, frames), 150.0)) for frames in (24, 300)]
+    frames = torch.export.Dim("frames", min=2, max=2000)
+    with torch.no_grad():
+        program = torch.export.export(vocoder, given[0], dynamic_shapes=({2: frames}, {1: frames}), strict=False)
+        for each in given:
+            torch.testing.assert_close(program.module()(*each), vocoder(*each), atol=1e-4, rtol=1e-4)

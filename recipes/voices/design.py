@@ -23,7 +23,11 @@ TEXTS = (
     "We turned back before it grew dark, and the rain had already begun to fall on the hills.",
     "He counted the coins twice, thanked the driver, and walked the last mile along the river.",
 )
-REGISTERS = {"low": (92.0, 140.0), "high": (160.0, 225.0)}  # Hz
+REGISTERS = {  # Hz of those who are drawn from, and of those whose sound their voices may have
+    "deep": ((92.0, 120.0), (92.0, 140.0)),
+    "low": ((92.0, 140.0), (92.0, 140.0)),
+    "high": ((160.0, 225.0), (160.0, 225.0)),
+}
 BASIS = "a designed voice: a mean of several training speakers, far from each of them, and nobody's"
 DRAWN = 1500  # in each register
 REAL = 12  # speakers whose clones say how near speech comes to somebody else's
@@ -70,20 +74,20 @@ def far_from_all(model: VoxClone, speakers: Speakers, row: tuple[Any, ...], limi
     return (best[1], *row[1:])
 
 
-def most_natural(
-    model: VoxClone, speakers: Speakers, fit: NDArray[np.bool_], count: int, predictor: Naturalness, folder: Path
-) -> NDArray[np.bool_]:
-    """Which of some speakers the model speaks most naturally, as a predictor hears their clones."""
+def by_naturalness(
+    model: VoxClone, speakers: Speakers, fit: NDArray[np.bool_], predictor: Naturalness, folder: Path
+) -> NDArray[np.int64]:
+    """Indices of some speakers, those first whose clones a predictor finds the most natural."""
     places = np.flatnonzero(fit)
     files = [folder / f"speaker-{place}.wav" for place in places.tolist()]
     for row, file in zip(zip(*speakers.measures.chosen(places), strict=True), files, strict=True):
         voice = voice_of(model, row, "real", "a training speaker", "measured, and not kept")
         model.generate(TEXTS[0], voice).save(file)
-    best = places[np.argsort(predictor.score(files))[::-1][:count]]
+    order = np.argsort(predictor.score(files))[::-1]
     for file in files:
         file.unlink()
         file.with_name(f"{file.name}.provenance.json").unlink()
-    return np.isin(np.arange(len(fit)), best)
+    return places[order]
 
 
 def main() -> None:
@@ -92,16 +96,13 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="feature store")
     parser.add_argument("--embeddings", type=Path, required=True, help="embeddings.npz of an acoustic run")
     parser.add_argument("--corpora", nargs="+", required=True, help="whose speakers are drawn from")
-    parser.add_argument(
-        "--studio",
-        nargs="*",
-        default=["ljspeech", "kathleen"],
-        help="whose sound voices have; none for their own speakers'",
-    )
-    parser.add_argument("--best", type=int, help="speakers in each register: those whose clones are the most natural")
+    parser.add_argument("--best", type=int, default=14, help="speakers in each register, by their clones' naturalness")
+    parser.add_argument("--sound", type=int, default=3, help="of these, whose sound the voices have")
     parser.add_argument("--slowest", type=float, default=0.09, help="seconds of a phoneme: slower readers are left out")
     parser.add_argument("--flattest", type=float, default=0.15, help="octaves of f0: less lively ones are left out")
-    parser.add_argument("--naturalness", help='who chooses among them, as for `voxclone evaluate`: "command:PROGRAM"')
+    parser.add_argument(
+        "--naturalness", required=True, help='who chooses, as for `voxclone evaluate`: "command:PROGRAM"'
+    )
     parser.add_argument("--candidates", type=int, default=20, help="in each register, of which the chosen are kept")
     parser.add_argument("--count", type=int, default=2, help="in each register")
     parser.add_argument("--clips", type=int, default=6, help="of each speaker")
@@ -110,8 +111,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for .voice files, samples and design.json")
     parser.add_argument("--into", type=Path, help="model folder that is saved again with these voices beside its own")
     args = parser.parse_args()
-    if args.best and not args.naturalness:
-        parser.error("--best needs --naturalness, which says whose clones are the most natural")
 
     model = VoxClone.from_pretrained(args.model)
     audio, reader = model.config.audio, model._acoustic.rate_reader
@@ -125,21 +124,26 @@ def main() -> None:
         FeatureStore(args.features), embeddings, reader, audio.sample_rate / audio.hop_length, args.corpora, args.clips
     )
     fit = (speakers.measures.phoneme_seconds < args.slowest) & (speakers.measures.f0_spreads > args.flattest)
-    bar = spoken_limit(model, speakers, args.seed)
-    predictor = open_naturalness(args.naturalness) if args.naturalness else None
+    bar = spoken_limit(model, speakers, 0)
+    predictor = open_naturalness(args.naturalness)
+
+    nobody = [voice for voice in model.voices.values() if all(each.speaker == "nobody" for each in voice.consents)]
+    known = [heard_in(model, [model.generate(text, voice) for text in TEXTS]) for voice in nobody]
+    others = replace(speakers, embeddings=np.vstack([speakers.embeddings, *known]))
 
     args.out.mkdir(parents=True, exist_ok=True)
     about: dict[str, dict[str, Any]] = {}
     spoken: dict[str, list[tuple[Voice, Any]]] = {register: [] for register in args.registers}
     files: list[Path] = []
     for register, voices in spoken.items():
-        low, high = REGISTERS[register]
-        own = fit & (speakers.measures.f0_medians >= low) & (speakers.measures.f0_medians <= high)
-        if args.best and predictor is not None:
-            own = most_natural(model, speakers, own, args.best, predictor, args.out)
-        drawn = speakers.draw(own, args.studio, args.candidates, args.seed, DRAWN)
+        drawn_from, sounds = REGISTERS[register]
+        f0, everyone = speakers.measures.f0_medians, np.arange(len(fit))
+        best = by_naturalness(model, speakers, fit & (f0 >= sounds[0]) & (f0 <= sounds[1]), predictor, args.out)
+        own = best[(f0[best] >= drawn_from[0]) & (f0[best] <= drawn_from[1])]
+        pool, sound = np.isin(everyone, own[: args.best]), np.isin(everyone, best[: args.sound])
+        drawn = speakers.draw(pool, sound, args.candidates, args.seed, DRAWN)
         for number, first in enumerate(zip(*drawn, strict=True)):
-            row = far_from_all(model, speakers, first, bar)
+            row = far_from_all(model, others, first, bar)
             voice = voice_of(model, row, f"{register}-{number}", "nobody", BASIS)
             speeches = [model.generate(text, voice) for text in TEXTS]
             for index, speech in enumerate(speeches):
@@ -153,17 +157,13 @@ def main() -> None:
                 "nearest_as_spoken": round(float((speakers.embeddings @ heard).max()), 3),
                 "spoken_to_designed": round(float(heard @ row[0]), 3),
             }
-    if predictor is not None:
-        scores = np.reshape(predictor.score(files), (-1, len(TEXTS))).mean(1)
-        for found, score in zip(about.values(), scores, strict=True):
-            found["naturalness"] = round(float(score), 3)
+    scores = np.reshape(predictor.score(files), (-1, len(TEXTS))).mean(1)
+    for found, score in zip(about.values(), scores, strict=True):
+        found["naturalness"] = round(float(score), 3)
 
     def rank(voice: Voice) -> float:
-        found = about[voice.name]
-        return float(found.get("naturalness", -found["nearest_as_spoken"]))
+        return float(about[voice.name]["naturalness"])
 
-    nobody = [voice for voice in model.voices.values() if all(each.speaker == "nobody" for each in voice.consents)]
-    known = [heard_in(model, [model.generate(text, voice) for text in TEXTS]) for voice in nobody]
     chosen: list[Voice] = []
     for voices in spoken.values():
         taken = list(known)

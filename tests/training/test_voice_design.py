@@ -57,14 +57,16 @@ def test_training_speakers_are_measured_and_others_only_kept_away_from(speakers:
     assert speakers.limit == pytest.approx(np.median(nearest))
 
 
-def test_what_is_drawn_is_far_and_sounds_like_the_studio(speakers: Speakers) -> None:
+def test_what_is_drawn_is_far_and_sounds_like_those_who_sound_best(speakers: Speakers) -> None:
     high = speakers.measures.f0_medians > 130
-    drawn = speakers.draw(high, ["read"], 5, seed=0, tries=400)
+    sound = np.arange(len(high)) < 2
+    drawn = speakers.draw(high, sound, 5, seed=0, tries=400)
     assert 0 < len(drawn.embeddings) <= 5
     assert nearest_cosines(drawn.embeddings, speakers.embeddings).max() < speakers.limit
     assert drawn.f0_medians.min() > 130
-    assert drawn.spectra.mean() == pytest.approx(-5, abs=0.1)
-    again = speakers.draw(high, ["read"], 5, seed=0, tries=400)
+    assert (drawn.spectra >= speakers.measures.spectra[:2].min(0) - 1e-9).all()
+    assert (drawn.spectra <= speakers.measures.spectra[:2].max(0) + 1e-9).all()
+    again = speakers.draw(high, sound, 5, seed=0, tries=400)
     np.testing.assert_array_equal(drawn.embeddings, again.embeddings)
 
 

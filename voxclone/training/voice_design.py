@@ -18,7 +18,7 @@ from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.voice_density import Measures, draw_voices, nearest_cosines, neighbour_cosines
 
 LEAST_VOICED = 50  # frames of a speaker whose sound counts
-STUDIO_EVENNESS = 3.0  # of the shares of the studio's spectra (Dirichlet)
+SOUND_EVENNESS = 3.0  # of the shares of the spectra (Dirichlet)
 STEP = 0.12  # away from others, of the embedding's length
 NEAR = 0.05  # below the limit, from where on others count
 DIRECTIONS = 48  # in which speakers differ most, which a step keeps to
@@ -80,26 +80,23 @@ class Speakers:
         neighbours, names, *columns = (np.asarray(column) for column in zip(*rows, strict=True))
         return cls(everyone, Measures(*columns), names, float(np.median(neighbours)))
 
-    def draw(self, fit: NDArray[np.bool_], studio: Collection[str], count: int, seed: int, tries: int) -> Measures:
+    def draw(self, fit: NDArray[np.bool_], sound: NDArray[np.bool_], count: int, seed: int, tries: int) -> Measures:
         """Voices among some of the speakers, none nearer to anybody than `limit`.
 
-        Their sound is that of studio recordings, a mean with random shares: an average spectrum holds microphone and
-        room as well as the voice, and speech is as clean as it. Where those are of another register than the voice,
-        the mean of its own speakers' is better.
+        Their average spectrum is that of a few, a mean with random shares: it holds microphone and room as well as the
+        voice, and speech is as clean as it.
 
         Args:
             fit: (L,) which of the speakers.
-            studio: Corpora of the cleanest sound; none leaves each voice the sound of its speakers.
+            sound: (L,) those whose sound is the cleanest.
             count: How many voices, at most.
             seed: Of the draw.
             tries: How many are drawn.
         """
         drawn = draw_voices(self.measures.chosen(fit), tries, seed)
         far = np.flatnonzero(nearest_cosines(drawn.embeddings, self.embeddings) < self.limit)
-        if not studio:
-            return drawn.chosen(far[:count])
-        spectra = self.measures.spectra[np.isin(self.corpora, list(studio))]
-        shares = np.random.default_rng(seed).dirichlet(np.full(len(spectra), STUDIO_EVENNESS), tries)
+        spectra = self.measures.spectra[sound]
+        shares = np.random.default_rng(seed).dirichlet(np.full(len(spectra), SOUND_EVENNESS), tries)
         return drawn._replace(spectra=shares @ spectra).chosen(far[:count])
 
     def away(self, embedding: NDArray[np.float64], heard: NDArray[np.float32], limit: float) -> NDArray[np.float64]:

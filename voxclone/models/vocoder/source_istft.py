@@ -7,7 +7,6 @@ The trunk sets each bin's magnitude, and its phase by turning the source's: what
 
 from __future__ import annotations
 
-import math
 from typing import cast
 
 import torch
@@ -69,7 +68,10 @@ class SourceISTFT(UpsamplingTrunk):
         if f0 is None:
             f0 = self.pitch.f0(mel)
         samples = mel.shape[2] * self.config.hop_length
-        noise = self.noise.repeat(math.ceil(samples / NOISE_PERIOD))[:samples]
+        place = torch.arange(samples, device=mel.device) & (
+            NOISE_PERIOD - 1
+        )  # repeat() does not export for all lengths
+        noise = self.noise.index_select(0, place)
         return self._source(f0, noise.expand(len(mel), -1), torch.zeros_like(f0[:, :1]))
 
     def synthesize(self, mel: Tensor, f0: Tensor, noise: Tensor, phase: Tensor) -> Tensor:
