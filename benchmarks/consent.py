@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import threats
 import voxclone
 from environment import write_result
 from voxclone.audio.io import read_audio
@@ -66,6 +67,7 @@ def main() -> None:
         "clones": clone_trials(model, rows, args.data, threshold, draw),
     }
     print(write_result("consent", result))
+    threats.main()
     print({key: speaker[key] for key in ("threshold_at_1_percent", "at_that_threshold", "equal_error_rate")})
     print(result["phrase"], result["clones"]["summary"])
 

@@ -23,6 +23,7 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
+import threats
 from environment import git_commit, write_result
 from fuzz_seeds import prepare
 from fuzz_targets import TARGETS
@@ -186,7 +187,9 @@ def report(folder: Path) -> Path:
             "findings_that_still_fail": still,
         }
     limits = {"processor_seconds": SECONDS, "memory_mb_beside_twice_the_input": MEMORY >> 20}
-    return write_result("fuzz", {"limits_for_one_input": limits, "targets": results})
+    written = write_result("fuzz", {"limits_for_one_input": limits, "targets": results})
+    threats.main()
+    return written
 
 
 def _again(name: str, folder: Path, stem: str) -> None:

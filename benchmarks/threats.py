@@ -2,7 +2,8 @@
 
     python benchmarks/threats.py
 
-`tests/test_responsible_use.py` fails where the table is not that of the results.
+`consent.py`, `watermark.py` and `fuzz.py` do it where they write their results, and `tests/test_responsible_use.py`
+fails where the table is not that of the results.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ CHANNELS = {
 
 
 def main() -> None:
+    """Write the page with the results as they are."""
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(with_table(text, table()), encoding="utf-8")
     print(PAGE.name)

@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import threats
 import voxclone
 from environment import write_result
 from voxclone import hub
@@ -278,6 +279,7 @@ def main() -> None:
             args.scores, args.natural / "calibration", config.speed_cost, config.threshold
         )
     print(write_result("watermark", numbers))
+    threats.main()
 
 
 def _same(x: Tensor, rng: np.random.Generator) -> Tensor:
