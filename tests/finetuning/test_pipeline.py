@@ -114,6 +114,18 @@ def test_recordings_that_carry_the_mark_are_refused(
     assert heard[0][:2] == (1, CONSENT)
 
 
+def test_speech_of_another_voice_than_the_one_given_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    model = VoxClone.from_pretrained(tiny_folder, device="cpu")
+    (tmp_path / "said").mkdir()
+    model.generate("Hello there.", model.voices["bob"]).save(tmp_path / "said" / "0.wav")
+    (tmp_path / "said" / "0.txt").write_text("Hello there.")
+    consent = Consent.attest("ada", basis="mine", scope=("cloning", "adapting"))
+    options: dict[str, Any] = {"name": "Ada", "consent": consent, "out": tmp_path / "ada", "model": tiny_folder}
+    with pytest.raises(ConsentError, match=rf"0\.wav: it says that voice {model.voices['bob'].voice_id} spoke it"):
+        finetune(tmp_path / "said", spoken_by=model.voices["ada"], **options)
+    assert not (tmp_path / "ada").exists()
+
+
 def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:
     few = tmp_path / "few"
     few.mkdir()

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from voxclone.audio.io import AudioSource
 from voxclone.audio.reference import prepare_reference
 from voxclone.errors import AudioError, ConsentError, TextError, VoxcloneError
 from voxclone.finetuning.clips import Clip, Decoded, decode, fingerprints
@@ -105,7 +104,7 @@ class Material:
 
     def add(
         self, clips: Sequence[Clip], detector: SpeechDetector, transcriber: Transcriber | None, language: str,
-        require_natural: Callable[[AudioSource], None],
+        require_natural: Callable[[Decoded], None],
     ) -> None:  # fmt: skip
         """Cut and measure the clips that are not here yet, or have changed since.
 
@@ -114,7 +113,7 @@ class Material:
             detector: Finds speech.
             transcriber: For clips without text; None leaves them out.
             language: Of the texts.
-            require_natural: Raises ConsentError for a recording that a model made.
+            require_natural: Raises ConsentError for a clip that a model made.
 
         Raises:
             ConsentError: A clip is no recording of a person.
@@ -180,11 +179,11 @@ def _unlike(key: str, others: set[str]) -> str:
     return next(name for name in names if name not in others)
 
 
-def _require_natural(decoded: Decoded, check: Callable[[AudioSource], None]) -> None:
+def _require_natural(decoded: Decoded, check: Callable[[Decoded], None]) -> None:
     """Check a clip, and name it where it is refused."""
     if decoded.fault is None:
         try:
-            check((decoded.samples, decoded.sample_rate))
+            check(decoded)
         except ConsentError as error:
             raise ConsentError(f"{decoded.clip.key}: {error}") from error
 

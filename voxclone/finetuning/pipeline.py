@@ -19,6 +19,7 @@ from voxclone.errors import ConfigError, ConsentError, VoxcloneError
 from voxclone.files import remove_leftovers, replace_file, require_folder
 from voxclone.finetuning.adaptation import DEPTHS, Adaptation, DecoderStep, Depth, VoiceStep
 from voxclone.finetuning.base import BaseModel, load_base
+from voxclone.finetuning.clips import Decoded
 from voxclone.finetuning.dataset import SpeakerData, prepare
 from voxclone.finetuning.frames import Frames, frames_batch
 from voxclone.finetuning.material import Material
@@ -32,6 +33,7 @@ from voxclone.models.acoustic.manner import manner
 from voxclone.safety.consent import Consent
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis import VoxClone
+from voxclone.synthesis.listening import require_spoken_by
 from voxclone.synthesis.reference import encoder_id
 from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.speech_data import LengthBuckets
@@ -118,9 +120,8 @@ def finetune(
     started = monotonic()
     folder = Path(out).expanduser()
     require_folder(folder, ConfigError)
-    for left in (folder, folder / "work" / "utterances"):
-        if left.is_dir():
-            remove_leftovers(left)
+    for left in filter(Path.is_dir, (folder, folder / "work" / "utterances")):
+        remove_leftovers(left)
     base = load_base(None if model is None else Path(model) if Path(model).exists() else str(model), revision)
     work = folder / "work"
     layout, clips = read_sources(Path(recordings).expanduser(), speaker)
@@ -130,14 +131,14 @@ def finetune(
     detector, scribe = SpeechDetector(), Transcriber(Path(transcriber)) if transcriber else None
     speaking = VoxClone.from_pretrained(base.folder, device="cpu")
     records = with_records_of(consent, spoken_by)
-    spoken = spoken_by is not None and consent in spoken_by.consents
-    verified = None if spoken else verified_speaker(consent, clips, speaking)
+    own = spoken_by is not None and consent in spoken_by.consents
+    verified = None if own else verified_speaker(consent, clips, speaking)
     material.add(
         clips,
         detector,
         scribe,
         base.config.text.language,
-        lambda each: speaking.require_natural([each], consent, spoken_by),
+        lambda each: _require_natural(each, speaking, consent, spoken_by),
     )
     replace_file(work / CLAIM, json.dumps(about).encode())
     data = prepare(material, work, base, name, verified)
@@ -170,6 +171,13 @@ def finetune(
     }  # fmt: skip
     report = write_report(folder, data, base, speaking, voice, run, told)
     return FineTuned(voice, path, report, chosen, speech_minutes)
+
+
+def _require_natural(clip: Decoded, model: VoxClone, consent: Consent, spoken_by: Voice | None) -> None:
+    """Refuse what the model made, unless by the voice that is given."""
+    model.require_natural([(clip.samples, clip.sample_rate)], consent, spoken_by)
+    if spoken_by is not None:
+        require_spoken_by(spoken_by, clip.label, "it")
 
 
 def require_adapting(consent: object, name: str) -> None:

@@ -15,7 +15,7 @@ from voxclone.audio.resample import resample
 from voxclone.errors import ConsentError
 from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
-from voxclone.safety.labels import read_label
+from voxclone.safety.labels import Label, read_label
 from voxclone.safety.validity import require_valid
 from voxclone.safety.verification import require_verified
 from voxclone.synthesis.alignment import Alignment, align, match_texts
@@ -141,7 +141,9 @@ class Listening(Parts):
                     f"{consent.speaker!r}; only the speaker's own voice may be cloned again"
                 )
             for source in sources:
-                _require_label(source, spoken_by)
+                if not isinstance(source, tuple):
+                    label = read_label(source if isinstance(source, bytes) else Path(source))
+                    require_spoken_by(spoken_by, label, name_of(source) or "a recording")
             return
         if self._mark is None:
             return
@@ -171,13 +173,14 @@ class Listening(Parts):
             require_verified(consent, sources, self)
 
 
-def _require_label(source: AudioSource, voice: Voice) -> None:
-    """Refuse a file that says itself that another voice spoke it."""
-    if isinstance(source, tuple):
-        return
-    label = read_label(source if isinstance(source, bytes) else Path(source))
+def require_spoken_by(voice: Voice, label: Label | None, name: str) -> None:
+    """Refuse a recording, of a name, whose label says that another voice spoke it; one without a label says nothing.
+
+    Raises:
+        ConsentError: It does.
+    """
     if label is not None and label.provenance.voice_id != voice.voice_id:
         raise ConsentError(
-            f"{name_of(source) or 'a recording'} says that voice {label.provenance.voice_id} spoke it, and not "
-            f"{voice.name!r} ({voice.voice_id}); give the voice that did"
+            f"{name} says that voice {label.provenance.voice_id} spoke it, and not {voice.name!r} ({voice.voice_id}); "
+            "give the voice that did"
         )
