@@ -26,6 +26,7 @@ TEXTS = (
 REGISTERS = {  # Hz of those who are drawn from, and of those whose sound their voices may have
     "deep": ((92.0, 120.0), (92.0, 140.0)),
     "low": ((92.0, 140.0), (92.0, 140.0)),
+    "middle": ((132.0, 178.0), (92.0, 140.0)),
     "high": ((160.0, 225.0), (160.0, 225.0)),
 }
 BASIS = "a designed voice: a mean of several training speakers, far from each of them, and nobody's"
@@ -138,9 +139,12 @@ def main() -> None:
     for register, voices in spoken.items():
         drawn_from, sounds = REGISTERS[register]
         f0, everyone = speakers.measures.f0_medians, np.arange(len(fit))
-        best = by_naturalness(model, speakers, fit & (f0 >= sounds[0]) & (f0 <= sounds[1]), predictor, args.out)
-        own = best[(f0[best] >= drawn_from[0]) & (f0[best] <= drawn_from[1])]
-        pool, sound = np.isin(everyone, own[: args.best]), np.isin(everyone, best[: args.sound])
+        inside = [(f0 >= lowest) & (f0 <= highest) for lowest, highest in (drawn_from, sounds)]
+        ranked = by_naturalness(model, speakers, fit & (inside[0] | inside[1]), predictor, args.out)
+        pool, sound = (
+            np.isin(everyone, ranked[within[ranked]][:count])
+            for within, count in zip(inside, (args.best, args.sound), strict=True)
+        )
         drawn = speakers.draw(pool, sound, args.candidates, args.seed, DRAWN)
         for number, first in enumerate(zip(*drawn, strict=True)):
             row = far_from_all(model, others, first, bar)
