@@ -60,6 +60,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "sharpened": {
         "extends": "acoustic.json", "adversarial": {"channels": 2, "consistency_weight": 4.0},
+        "trainer": {"learning_rate": 0.05, "warmup_steps": 1, "ema_decay": 0.0},
     },
     "vocoder": {
         "model": {
@@ -123,6 +124,8 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"acoustic/voices.py --model model --features {speaker} --recordings 1 --out voices.npz",
         f"acoustic/train.py --features {speech} --durations {durations} --speaker-features {speaker} "
         "--speaker-model model --start-from model --voices voices.npz --config sharpened.json --out sharpened_run",
+        "bundle/export.py --base model --acoustic-run sharpened_run --acoustic-config acoustic.json "
+        "--acoustic-share 0.25 --card card.md --name halfway --out halfway",
     ]
     for command in commands:
         script, *arguments = command.split()
@@ -173,6 +176,18 @@ def test_texts_are_spoken_in_the_voices_of_training_speakers(run_folder: Path) -
         }  # fmt: skip
     first = (run_folder / "sharpened_run/log.tsv").read_text().splitlines()[0]
     assert "generator/consistency" in first.split("\t")
+
+
+def test_an_export_may_go_part_of_the_way(run_folder: Path) -> None:
+    from voxclone import hub
+    from voxclone.training.checkpoint import export_part
+
+    start, found = (hub.read_tensors(run_folder / name / "acoustic.safetensors")[0] for name in ("model", "halfway"))
+    end = export_part(run_folder / "sharpened_run", "model.")
+    moved = (end["head.weight"] - start["head.weight"].float()).abs().max()
+    expected = 0.75 * start["head.weight"].float() + 0.25 * end["head.weight"]
+    assert float(moved) > 1e-3
+    assert float((found["head.weight"].float() - expected).abs().max()) < 0.05 * float(moved)
 
 
 def test_acoustic_mels_are_as_long_as_the_recordings_and_are_trained_on(run_folder: Path) -> None:

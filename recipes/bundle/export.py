@@ -71,10 +71,25 @@ def trained(part: str, config: ModelConfig, run: Path | None, base: Path | None)
     return network.eval()
 
 
+@torch.no_grad()
+def go_part_of_the_way(network: nn.Module, start: Path, share: float) -> None:
+    """Bring weights back towards those that training began from, which the file holds; what it lacks stays."""
+    former, _ = hub.read_tensors(start)
+    for name, value in network.state_dict().items():
+        if name in former and value.is_floating_point():
+            value.lerp_(former[name].to(value), 1 - share)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for option in ("speaker", "acoustic", "vocoder", "aligner"):
         parser.add_argument(f"--{option}-run", type=Path, help="run folder; without it, the part is --base's")
+    parser.add_argument(
+        "--acoustic-share",
+        type=float,
+        default=1.0,
+        help="how far to go from --base's acoustic weights to the run's (WiSE-FT, arXiv:2109.01903); 1: all the way",
+    )
     parser.add_argument("--base", type=Path, help="model folder that gives the parts without a run, and its voices")
     parser.add_argument("--speaker-config", type=Path, default=RECIPES / "speaker_encoder/config.json")
     parser.add_argument("--acoustic-config", type=Path, default=RECIPES / "acoustic/config.json")
@@ -93,6 +108,8 @@ def main() -> None:
     lacking = [part for part, run in runs.items() if run is None and part not in OPTIONAL]
     if lacking and args.base is None:
         parser.error(f"no run for {', '.join(lacking)}: name one, or a --base model that has these parts")
+    if not 0 < args.acoustic_share <= 1 or (args.acoustic_share < 1 and None in (args.base, args.acoustic_run)):
+        parser.error("--acoustic-share is above 0 and at most 1, and goes from --base to --acoustic-run: name both")
     if args.base:
         hub.check_integrity(args.base)
     config = configuration(args, hub.read_config(args.base) if args.base else None)
@@ -102,6 +119,8 @@ def main() -> None:
         parts = {part: trained(part, config, run, args.base) for part, run in runs.items()}
     except RuntimeError as error:
         raise ConfigError(f"a run was trained with other sizes than its config: {error}") from error
+    if args.acoustic_share < 1:
+        go_part_of_the_way(parts["acoustic"], args.base / "acoustic.safetensors", args.acoustic_share)
     card = args.card.read_text(encoding="utf8")
     voices = {path.stem: path for path in (args.base / "voices").glob("*.voice")} if args.base else {}
     if args.base and args.speaker_run is not None:

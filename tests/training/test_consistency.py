@@ -112,6 +112,19 @@ def test_other_voices_train_the_decoder_alone_and_stay_out_of_its_weights() -> N
     assert all(value.grad is None for value in step.consistency.encoder.parameters())
 
 
+def test_where_others_are_judged_both_phases_know_of_it() -> None:
+    torch.manual_seed(0)
+    step = AdversarialAcousticStep(CONFIG, [], channels=2, consistency_weight=4.0).train()
+    step.consistency = a_consistency()
+    assert "adversarial_others" not in step(a_batch(), "generator")
+    alone = float(step(a_batch(), "discriminator")["total"].detach())
+    step.judges_others = True
+    losses = step(a_batch(), "generator")
+    parts = losses["consistency"] * 4 + losses["adversarial_others"]
+    assert float(losses["total"].detach()) > float(parts.detach())
+    assert float(step(a_batch(), "discriminator")["total"].detach()) > 1.5 * alone
+
+
 def test_a_voice_can_be_learnt() -> None:
     torch.manual_seed(0)
     step = AdversarialAcousticStep(CONFIG, [], channels=2).train()

@@ -160,6 +160,7 @@ class DecoderStep(KeepsBest, AdversarialAcousticStep):
     """
 
     judges_weight = 0.5
+    judges_others = True  # all that is natural is of the one speaker
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class AdversarialAcousticStep(AcousticStep):
 
     phases: tuple[str, ...] = ("generator", "discriminator")
     judges_weight = 1.0  # of what the discriminators ask for, beside the regression losses
+    judges_others = False  # whether they judge what `consistency` hears; not told whose it is, they ask for its noise
 
     def __init__(
         self,
@@ -101,12 +102,13 @@ class AdversarialAcousticStep(AcousticStep):
         losses["total"] = regression + self.judges_weight * (scale * matching + losses["adversarial"]) + prosody
         if self.consistency is not None:
             others, losses["consistency"] = self._in_other_voices(batch, self.consistency)
-            nobody = torch.zeros_like(speaker[: 2 * len(others)])
-            self._spoken.append((torch.cat([natural[: len(others)], others.detach()]), nobody))
-            scores, _ = self.judges(others, nobody[: len(others)])
-            losses["adversarial_others"] = adversarial_loss(scores) / len(scores)
-            asked = self.consistency_weight * losses["consistency"] + self.judges_weight * losses["adversarial_others"]
-            losses["total"] = losses["total"] + asked
+            losses["total"] = losses["total"] + self.consistency_weight * losses["consistency"]
+            if self.judges_others:
+                nobody = torch.zeros_like(speaker[: 2 * len(others)])
+                self._spoken.append((torch.cat([natural[: len(others)], others.detach()]), nobody))
+                scores, _ = self.judges(others, nobody[: len(others)])
+                losses["adversarial_others"] = adversarial_loss(scores) / len(scores)
+                losses["total"] = losses["total"] + self.judges_weight * losses["adversarial_others"]
         return losses
 
     def _discriminate(self) -> dict[str, Tensor]:
