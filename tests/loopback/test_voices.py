@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from voxclone import ModelError, Voice, VoiceError, VoxClone
+from voxclone import ConsentError, ModelError, Voice, VoiceError, VoxClone
 from voxclone.cli import main
 from voxclone.models.adapter import Adapter
 
@@ -49,6 +49,9 @@ def test_adapter_on_a_named_base_revision(hub_server: Hub, tiny_model: VoxClone,
     assert voice == tuned
     expected = tiny_model.generate("Hello there.", tuned).samples
     assert (model.generate("Hello there.", voice).samples == expected).all()
+    seller, _ = VoxClone.for_voice("org/ada", token=TOKEN, cache_dir=tmp_path, device="cpu", commercial=True)
+    with pytest.raises(ConsentError, match="commercial"):
+        seller.generate("Hello there.", voice)
 
 
 def test_a_voice_alone(hub_server: Hub, tiny_model: VoxClone, tmp_path: Path) -> None:

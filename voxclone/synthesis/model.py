@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -218,6 +219,8 @@ class VoxClone(LongForm, Listening, Publishing):
         cache_dir: str | os.PathLike[str] | None = None,
         token: str | None = None,
         local_files_only: bool = False,
+        lexicon: Lexicon | None = None,
+        commercial: bool = False,
     ) -> tuple[Self, Voice]:
         """Load a published voice, and the model that it belongs to at the revision that it names.
 
@@ -229,17 +232,17 @@ class VoxClone(LongForm, Listening, Publishing):
             cache_dir: As above.
             token: As above.
             local_files_only: As above.
+            lexicon: As above.
+            commercial: As above.
 
         Raises:
             ModelError: Voice or model is missing, damaged, or cannot be had.
             VoiceError: The voice is not of that model.
         """
         return load_for_voice(
-            cls.from_pretrained,
+            partial(cls.from_pretrained, device=device, dtype=dtype, lexicon=lexicon, commercial=commercial),
             source,
             revision=revision,
-            device=device,
-            dtype=dtype,
             cache_dir=cache_dir,
             token=token,
             local_files_only=local_files_only,

@@ -97,15 +97,13 @@ def load_for_voice(
     source: str | os.PathLike[str],
     *,
     revision: str | None,
-    device: Any,
-    dtype: Any,
     **where: Any,
 ) -> tuple[Model, Voice]:
     """See `VoxClone.for_voice`; `load` is its `from_pretrained`, and `where` goes to both downloads."""
     path, base = hub.fetch_voice(source, revision=revision, **where)
     voice = Voice.load(path)
     repo_id, commit = (None, None) if base is None else (base.repo_id, base.revision)
-    model = load(repo_id, revision=commit, device=device, dtype=dtype, **where)
+    model = load(repo_id, revision=commit, **where)
     tuned_on = model.acoustic_id if voice.adapter is None else voice.adapter.base_id
     if (voice.encoder_id, tuned_on) != (model.encoder_id, model.acoustic_id):
         named = "the bundled model" if base is None else f"{repo_id} at {commit}"
