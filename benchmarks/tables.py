@@ -108,7 +108,8 @@ def clones(opinions: bool, bold: str | None) -> str:
         columns
         | {
             "word errors": lambda system: percent_within(words["word_errors"][system]),
-            "speaker cosine": of_likeness("cosine", within),
+            "cosine to the cloned clip": of_likeness("cosine", within),
+            "to other recordings": of_likeness("cosine_to_others", within),
             "right one of fourteen first": of_likeness("ranked_first", percent_within),
         },
         bold,
