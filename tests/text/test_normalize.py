@@ -492,6 +492,13 @@ def test_explain_names_the_rules_that_changed_something() -> None:
     assert {rule for rule, _, _ in changes} <= {rule.name for rule in RULES}
 
 
+@pytest.mark.parametrize("digits", [37, 400, 5000])
+def test_any_number_of_digits_may_have_letters_around(digits: int) -> None:
+    said = normalize(f"See MP{'3' * digits}s now.")
+    assert said.startswith("See M P three three three") and said.endswith(" now.")
+    assert said.count("three") == digits
+
+
 @pytest.mark.parametrize("piece", ["1", ".", "a", "A", "1.", "1,234,", "a.b.", "-", " ", "'", "A B "])
 def test_time_is_linear(piece: str, cpu_seconds: Callable[[Callable[[], object]], float]) -> None:
     normalize("5")  # loads num2words

@@ -136,7 +136,7 @@ def _speak_numbered(match: re.Match[str]) -> str:
 def _speak_mixed(match: re.Match[str]) -> str:
     """A token of letters and digits: MP3 -> M P 3, iPhone15 -> iPhone 15, MP3s -> M P threes."""
     pieces = re.findall(r"\d+|[^\W\d_]+", match[0])
-    if pieces[-1] == "s" and len(pieces) > 2:
+    if pieces[-1] == "s" and len(pieces) > 2 and len(pieces[-2]) <= 9:  # longer ones are codes, read digit by digit
         pieces[-2:] = [plural(cardinal(int(pieces[-2])))]
     return " ".join(
         spell(p) if (p.isalpha() and len(p) <= 2) or (p.isupper() and p not in ACRONYMS) else p for p in pieces
