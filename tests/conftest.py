@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib.util
 import json
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,23 @@ if TYPE_CHECKING:
     from voxclone import VoxClone
 
 BASIS = "a test's own random numbers"
+
+
+@pytest.fixture(scope="session")
+def script() -> Callable[[str], ModuleType]:
+    """Loads a script of the repository as a module; skips where only the package is."""
+
+    def load(path: str) -> ModuleType:
+        file = Path(__file__).resolve().parents[1] / path
+        if not file.exists():
+            pytest.skip("without the repository")
+        spec = importlib.util.spec_from_file_location(f"script_{file.stem}", file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

@@ -178,6 +178,18 @@ def test_texts_are_spoken_in_the_voices_of_training_speakers(run_folder: Path) -
     assert "generator/consistency" in first.split("\t")
 
 
+def test_voices_need_an_adversarial_stage(tmp_path: Path) -> None:
+    (tmp_path / "plain.json").write_text(json.dumps(CONFIGS["acoustic"]))
+    command = "acoustic/train.py --features a --durations b --speaker-model c --voices d --config plain.json --out e"
+    script, *arguments = command.split()
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "recipes" / script), *arguments], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    assert done.returncode == 2 and "name its --config" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["plain.json"]
+
+
 def test_an_export_may_go_part_of_the_way(run_folder: Path) -> None:
     from voxclone import hub
     from voxclone.training.checkpoint import export_part

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPT = ROOT / "benchmarks" / "threats.py"
-
 
 @pytest.fixture(scope="module")
-def threats() -> ModuleType:
-    if not SCRIPT.exists():
-        pytest.skip("without the repository")
-    spec = importlib.util.spec_from_file_location("threats", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def threats(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("benchmarks/threats.py")
 
 
 def test_the_numbers_are_those_of_the_results(threats: ModuleType) -> None:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "tables.py"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
-def tables() -> ModuleType:
-    if not SCRIPT.exists():
-        pytest.skip("without the repository")
-    spec = importlib.util.spec_from_file_location("tables", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tables(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("benchmarks/tables.py")
 
 
 def test_the_tables_are_those_of_the_results(tables: ModuleType) -> None:
@@ -54,10 +48,10 @@ def test_a_number_that_was_changed_by_hand_is_noticed(tables: ModuleType) -> Non
 
 
 def test_the_list_of_commits_is_that_of_the_results() -> None:
-    results = SCRIPT.parent / "results"
+    results = ROOT / "benchmarks" / "results"
     if not results.exists():
         pytest.skip("without the repository")
-    page = (SCRIPT.parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     lines = [line for line in page.splitlines() if re.match(r"\| .*\(`.*\.json`\).* \| ", line)]
     assert len(lines) >= 10
     for line in lines:

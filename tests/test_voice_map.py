@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -18,18 +18,12 @@ from numpy.typing import NDArray
 pytest.importorskip("matplotlib", reason="the train extra is not installed")
 pytest.importorskip("sklearn", reason="the train extra is not installed")
 
-SCRIPT = Path(__file__).parents[1] / "recipes" / "speaker_encoder" / "map.py"
 STRANGE = "<script>Ada"
 
 
 @pytest.fixture(scope="module")
-def recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("voice_map", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def recipe(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("recipes/speaker_encoder/map.py")
 
 
 def test_a_folder_becomes_a_picture_and_a_page(

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and whether they can be."""
+"""Texts that are read, and files that are written whole or not at all, and whether they can be."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ import uuid
 from pathlib import Path
 
 from voxclone.errors import VoxcloneError
+
+
+def read_text(path: Path, refusal: type[VoxcloneError]) -> str:
+    """A UTF-8 file, with or without a byte order mark.
+
+    Raises:
+        VoxcloneError: As `refusal`: it is in another encoding, or cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refusal(f"{path} cannot be read: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise refusal(f"{path} cannot be read: {error.strerror}") from error
 
 
 def replace_file(path: Path, content: bytes) -> None:

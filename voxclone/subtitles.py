@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from voxclone.errors import TextError
+from voxclone.files import read_text
 from voxclone.speech import Segment
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d\d):(\d\d)[.,](\d{3})"
@@ -23,10 +24,7 @@ def read_subtitles(path: str | os.PathLike[str]) -> list[Segment]:
     Raises:
         TextError: The file cannot be read, has no cue, or a cue ends before it begins.
     """
-    try:
-        content = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TextError(f"{path} cannot be read as subtitles: {error}") from error
+    content = read_text(Path(path), TextError)
     cues = []
     for block in re.split(r"\n[ \t]*\n", content.replace("\r\n", "\n")):
         lines = block.strip("\n").split("\n")

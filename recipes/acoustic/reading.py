@@ -41,8 +41,8 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     config = hub.read_config(args.model)
-    encoder = SpeakerEncoder(config.speaker_encoder).eval()
-    hub.load_weights(encoder, args.model / "speaker_encoder.safetensors")
+    weights = args.model / "speaker_encoder.safetensors"
+    encoder = hub.build(lambda: SpeakerEncoder(config.speaker_encoder), weights).eval()
     sizes = dataclasses.replace(config.acoustic, pauses=True)
     model = AcousticModel(sizes).eval()
     fresh = start_from(model, hub.read_tensors(args.model / "acoustic.safetensors")[0])

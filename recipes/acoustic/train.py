@@ -64,6 +64,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     settings = read_settings(args.config)
     data = settings["data"]
+    if (args.voices or args.judges_from) and "adversarial" not in settings:
+        parser.error("--voices and --judges-from are for an adversarial stage: name its --config, as adversarial.json")
+    if args.voices and not settings["adversarial"].get("consistency_weight"):
+        parser.error("--voices ask for nothing where the config's consistency_weight is 0")
     if args.speaker_model:
         speaker = hub.read_config(args.speaker_model).speaker_encoder
         encoder = SpeakerEncoder(speaker)

@@ -32,10 +32,9 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     config = hub.read_config(args.model)
-    encoder = SpeakerEncoder(config.speaker_encoder).eval()
-    hub.load_weights(encoder, args.model / "speaker_encoder.safetensors")
-    acoustic = AcousticModel(config.acoustic).eval()
-    hub.load_weights(acoustic, args.model / "acoustic.safetensors")
+    weights = args.model / "speaker_encoder.safetensors"
+    encoder = hub.build(lambda: SpeakerEncoder(config.speaker_encoder), weights).eval()
+    acoustic = hub.build(lambda: AcousticModel(config.acoustic), args.model / "acoustic.safetensors").eval()
 
     store = FeatureStore(args.features)
     found: list[SpeakerMeasures] = []

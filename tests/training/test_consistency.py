@@ -16,6 +16,7 @@ from voxclone import VoxClone
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.audio.resample import resample
 from voxclone.config import AcousticConfig, AudioConfig, SpeakerEncoderConfig
+from voxclone.models.acoustic.model import MEL_FLOOR
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.consistency import SpeakerConsistency, VoiceBank
@@ -116,13 +117,28 @@ def test_where_others_are_judged_both_phases_know_of_it() -> None:
     torch.manual_seed(0)
     step = AdversarialAcousticStep(CONFIG, [], channels=2, consistency_weight=4.0).train()
     step.consistency = a_consistency()
-    assert "adversarial_others" not in step(a_batch(), "generator")
-    alone = float(step(a_batch(), "discriminator")["total"].detach())
-    step.judges_others = True
-    losses = step(a_batch(), "generator")
-    parts = losses["consistency"] * 4 + losses["adversarial_others"]
-    assert float(losses["total"].detach()) > float(parts.detach())
-    assert float(step(a_batch(), "discriminator")["total"].detach()) > 1.5 * alone
+    found = []
+    for step.judges_others in (False, True):
+        torch.manual_seed(1)
+        losses = step(a_batch(), "generator")
+        found.append((losses, float(step(a_batch(), "discriminator")["total"].detach())))
+    (alone, alone_told), (both, both_told) = found
+    assert "adversarial_others" not in alone
+    expected = alone["total"] + both["adversarial_others"]
+    assert float(both["total"].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert both_told > 1.5 * alone_told
+
+
+def test_others_are_padded_as_natural_spans_are() -> None:
+    torch.manual_seed(0)
+    step = AdversarialAcousticStep(CONFIG, [], channels=2).train()
+    batch = a_batch()
+    batch["durations"][1], batch["mel_lengths"][1] = 2, 60
+    batch["mel"][1, :, 60:] = MEL_FLOOR
+    _, natural, _ = step._make(batch)
+    others, _ = step._in_other_voices(batch, a_consistency())
+    assert torch.equal(others[1, :, -1], natural[1, :, -1])
+    assert not torch.equal(others[1, :, 0], natural[1, :, 0])
 
 
 def test_a_voice_can_be_learnt() -> None:
@@ -140,6 +156,6 @@ def test_a_voice_can_be_learnt() -> None:
     assert sum(found[-5:]) < 0.8 * sum(found[:5])
 
 
-def test_another_sampling_rate_is_another_pace() -> None:
+def test_a_longer_hop_is_another_pace() -> None:
     wide = SpeakerConsistency(a_consistency().encoder, dataclasses.replace(AUDIO, hop_length=320), a_bank())
     assert wide.pace == pytest.approx(a_consistency().pace * 320 / 256)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from voxclone.errors import VoxcloneError
+from voxclone.files import read_text
 from voxclone.finetuning.clips import Clip
 from voxclone.finetuning.subtitles import SUBTITLE_SUFFIXES, subtitle_clips
 
@@ -21,8 +22,9 @@ class Beside:
 
     def __init__(self, folder: Path) -> None:
         self._files = {path.name.lower(): path for path in sorted(folder.iterdir())}
-        lists = [read_text(path) for name, path in self._files.items() if name.endswith(LIST_SUFFIX) and path.is_file()]
-        pairs = (line.split(maxsplit=1) for lines in lists for line in lines.split("\n"))
+        lists = (path for name, path in self._files.items() if name.endswith(LIST_SUFFIX) and path.is_file())
+        lines = (line for path in lists for line in read_text(path, VoxcloneError).split("\n"))
+        pairs = (line.split(maxsplit=1) for line in lines)
         self._listed = {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
 
     def clips(self, path: Path, key: str) -> list[Clip]:
@@ -34,24 +36,10 @@ class Beside:
         if (subtitles := self._of(path, SUBTITLE_SUFFIXES)) is not None:
             return subtitle_clips(subtitles, path, key)
         text = self._of(path, TEXT_SUFFIXES)
-        said = self._listed.get(path.stem, "") if text is None else read_text(text)
+        said = self._listed.get(path.stem, "") if text is None else read_text(text, VoxcloneError)
         return [Clip(key, path, " ".join(said.split()))]
 
     def _of(self, path: Path, suffixes: tuple[str, ...]) -> Path | None:
         """a.txt or a.wav.txt of a.wav."""
         names = [stem + suffix for suffix in suffixes for stem in (path.stem.lower(), path.name.lower())]
         return next((self._files[name] for name in names if name in self._files and self._files[name].is_file()), None)
-
-
-def read_text(path: Path) -> str:
-    """A UTF-8 file, with or without a byte order mark.
-
-    Raises:
-        VoxcloneError: It is in another encoding, or cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise VoxcloneError(f"{path} cannot be read: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except OSError as error:
-        raise VoxcloneError(f"{path} cannot be read: {error.strerror}") from error

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voxclone.errors import VoxcloneError
-from voxclone.finetuning.beside import Beside, read_text
+from voxclone.files import read_text
+from voxclone.finetuning.beside import Beside
 from voxclone.finetuning.clips import AUDIO_SUFFIXES, Clip, require_within
 from voxclone.finetuning.dataset_folder import is_dataset_folder, read_dataset_folder
 from voxclone.finetuning.kaldi import read_kaldi
@@ -72,7 +73,8 @@ def _read_folder(folder: Path) -> list[Clip]:
 def _read_ljspeech(folder: Path) -> list[Clip]:
     """`metadata.csv`: "id|text" or "id|text|text with numbers written out", without quotes; a header is skipped."""
     table = folder / "metadata.csv"
-    rows = [row for row in csv.reader(read_text(table).split("\n"), delimiter="|", quoting=csv.QUOTE_NONE) if row]
+    lines = read_text(table, VoxcloneError).split("\n")
+    rows = [row for row in csv.reader(lines, delimiter="|", quoting=csv.QUOTE_NONE) if row]
     clips = []
     for number, row in enumerate(rows, 1):
         if len(row) < 2:

@@ -191,9 +191,7 @@ class Consent:
         """
         from voxclone.safety.verification import examine
 
-        agreed = cls.attest(
-            speaker, basis, by, scope, expires
-        )  # what is wrong with it is said before the phrase is used
+        agreed = cls.attest(speaker, basis, by, scope, expires)  # what is wrong is said before the phrase is used
         evidence = Evidence(**examine(recording, challenge, reference, model)._asdict())
         return dataclasses.replace(agreed, level="verified", evidence=evidence)
 

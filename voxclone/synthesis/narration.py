@@ -15,7 +15,7 @@ from typing import Any
 
 from voxclone.audio.io import require_format
 from voxclone.errors import ConfigError, TextError
-from voxclone.files import remove_leftovers, replace_file, require_folder
+from voxclone.files import read_text, remove_leftovers, replace_file, require_folder
 from voxclone.speech import Speech
 from voxclone.synthesis.progress import progress_bar
 from voxclone.text.book import Chapter, Part, chapters, parts
@@ -182,21 +182,12 @@ def _whole(text: str | os.PathLike[str]) -> str:
         TextError: It is neither a text nor a path, is a path's name, or the file cannot be read.
     """
     if isinstance(text, os.PathLike):
-        return _read(Path(text))
+        return read_text(Path(text), TextError)
     if not isinstance(text, str):
         raise TextError(f"a book is a text, or the path of its file; this is {type(text).__name__}")
     if _FILE_NAME.fullmatch(text):
         raise TextError(f"{text!r} is the name of a file; to read it, give pathlib.Path({text!r})")
     return text
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TextError(f"{path} is not a UTF-8 text: {error}") from error
-    except OSError as error:
-        raise TextError(f"{path} cannot be read: {error}") from error
 
 
 def _stem(number: int, index: int, chapter: Chapter) -> str:

@@ -137,8 +137,8 @@ class AdversarialAcousticStep(AcousticStep):
         starts = self._starts(lengths, CONSISTENCY_SPAN)
         frames, mask = _spans(frames, starts, CONSISTENCY_SPAN), length_mask(lengths - starts, CONSISTENCY_SPAN)
         mel, _, _ = self.model.decode(frames, mask, condition, voice["spectrum"])
-        inner = slice(MARGIN, self.span - MARGIN)
-        spans = torch.where(mask[:, None, inner], mel[:, :, inner], 0.0)
+        natural = _spans(half["mel"].transpose(1, 2), starts, CONSISTENCY_SPAN).transpose(1, 2)
+        spans = torch.where(mask[:, None], mel, natural)[:, :, MARGIN : self.span - MARGIN]  # padded as natural ones
         return (spans - MEL_MIDDLE) / MEL_SPREAD, consistency(mel, mask.sum(1), voice["speaker_embedding"])
 
     def _starts(self, lengths: Tensor, span: int) -> Tensor:
