@@ -183,9 +183,12 @@ def test_voices_need_an_adversarial_stage(tmp_path: Path) -> None:
     command = "acoustic/train.py --features a --durations b --speaker-model c --voices d --config plain.json --out e"
     script, *arguments = command.split()
     done = subprocess.run(
-        [sys.executable, str(REPOSITORY / "recipes" / script), *arguments], cwd=tmp_path, capture_output=True, text=True,
+        [sys.executable, str(REPOSITORY / "recipes" / script), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )  # fmt: skip
+    )
     assert done.returncode == 2 and "name its --config" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["plain.json"]
 
