@@ -21,6 +21,7 @@ from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
 from voxclone.training.manner import measure_manners
+from voxclone.training.recognition import ContentConsistency, PhonemeRecognizer
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident, drop_stretched
 from voxclone.training.trainer import Trainer, TrainerConfig
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument(
         "--voices", type=Path, help="of voices.py: texts are spoken in these as well, and must sound like them"
     )
+    parser.add_argument("--recognizer", type=Path, help="run folder of recognizer.py: must hear --voices' texts")
     parser.add_argument("--reset", nargs="*", default=[], help="parts of the model that start anew all the same")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
@@ -111,6 +113,10 @@ def main() -> None:
         sharpening = AdversarialAcousticStep(config, held_out, **settings["adversarial"])
         if args.voices:
             sharpening.consistency = SpeakerConsistency(encoder, AUDIO, read_voices(args.voices))
+        if args.recognizer:
+            recognizer = PhonemeRecognizer()
+            recognizer.load_state_dict(export_part(args.recognizer, "recognizer."))
+            sharpening.content = ContentConsistency(recognizer)
         if args.judges_from:
             sharpening.judges.load_state_dict(export_part(args.judges_from, "judges."))
         step: AcousticStep = sharpening
@@ -123,6 +129,8 @@ def main() -> None:
         )
     if step.model.rate_reader is not None:
         step.model.rate_reader.load_state_dict(reader.state_dict())
+    if settings.get("adversarial", {}).get("course_weight"):
+        step.hold_course()
     if args.calibrate_only:
         ask_for_clean_speech(step, train)
         store_calibration(step, held_out, train, args.out)

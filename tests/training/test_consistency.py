@@ -20,6 +20,7 @@ from voxclone.models.acoustic.model import MEL_FLOOR
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.consistency import SpeakerConsistency, VoiceBank
+from voxclone.training.recognition import ContentConsistency, PhonemeRecognizer
 
 AUDIO = AudioConfig()
 CONFIG = AcousticConfig(
@@ -148,12 +149,46 @@ def test_a_voice_can_be_learnt() -> None:
     optimizer = torch.optim.Adam(step.parameters_of("generator"), 5e-3)
     found = []
     for _ in range(25):
-        _, error = step._in_other_voices(a_batch(), step.consistency)
+        _, asked = step._in_other_voices(a_batch(), step.consistency)
+        error = asked["consistency"]
         optimizer.zero_grad()
         error.backward()
         optimizer.step()
         found.append(float(error.detach()))
     assert sum(found[-5:]) < 0.8 * sum(found[:5])
+
+
+def test_the_course_is_held_to_what_it_was() -> None:
+    torch.manual_seed(0)
+    step = AdversarialAcousticStep(CONFIG, [], channels=2, course_weight=4.0).train()
+    names = set(step.state_dict())
+    step.hold_course()
+    assert set(step.state_dict()) == names
+    _, asked = step._in_other_voices(a_batch(), a_consistency())
+    assert float(asked["course"].detach()) == 0
+    with torch.no_grad():
+        step.model.head.bias += 1.0
+    _, asked = step._in_other_voices(a_batch(), a_consistency())
+    assert float(asked["course"].detach()) < 1e-5  # another level throughout is no other course
+    with torch.no_grad():
+        for value in step.model.decoder.parameters():
+            value += 0.1 * torch.randn_like(value)
+    _, asked = step._in_other_voices(a_batch(), a_consistency())
+    assert float(asked["course"].detach()) > 1e-3
+
+
+def test_what_is_said_in_other_voices_is_listened_to() -> None:
+    torch.manual_seed(0)
+    step = AdversarialAcousticStep(CONFIG, [], channels=2, content_weight=2.0).train()
+    step.consistency = a_consistency()
+    found = []
+    for step.content in (None, ContentConsistency(PhonemeRecognizer(n_symbols=12, channels=8, dilations=(1,)))):
+        torch.manual_seed(1)
+        found.append(step(a_batch(), "generator"))
+    deaf, heard = found
+    assert "content" not in deaf
+    expected = float((deaf["total"] + 2 * heard["content"]).detach())
+    assert float(heard["total"].detach()) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_longer_hop_is_another_pace() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Self
 
@@ -11,13 +12,15 @@ from torch import Tensor, nn
 
 from voxclone.config import AcousticConfig
 from voxclone.layers.masks import length_mask
-from voxclone.models.acoustic.model import MEL_MIDDLE, MEL_SPREAD
+from voxclone.models.acoustic.model import MEL_MIDDLE, MEL_SPREAD, AcousticModel
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
 from voxclone.training.consistency import SpeakerConsistency
 from voxclone.training.gan_losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from voxclone.training.mel_discriminators import WINDOWS, MelDiscriminators
+from voxclone.training.recognition import ContentConsistency, centred, frame_phonemes
 from voxclone.training.speech_data import batch_condition
+from voxclone.training.step import weighted
 
 DISCRIMINATOR_RATE = 4.0  # times the decoder's learning rate
 CONSISTENCY_SPAN = 224  # frames in which a voice is heard; of fewer the encoder tells less
@@ -35,9 +38,12 @@ class AdversarialAcousticStep(AcousticStep):
         held_out: Batches to validate on.
         channels: Width of the discriminators.
         consistency_weight: Of what `consistency` asks, beside the other losses.
+        content_weight: Of what `content` asks.
+        course_weight: Of what `hold_course` asks.
 
     Attributes:
         consistency: Asks that what is spoken in its voices sounds like them; None asks nothing.
+        content: Asks that what is spoken in them is heard as its text; None asks nothing.
     """
 
     phases: tuple[str, ...] = ("generator", "discriminator")
@@ -50,10 +56,14 @@ class AdversarialAcousticStep(AcousticStep):
         held_out: Sequence[dict[str, Tensor]],
         channels: int = 16,
         consistency_weight: float = 0.0,
+        content_weight: float = 0.0,
+        course_weight: float = 0.0,
     ) -> None:
         super().__init__(config, held_out)
         self.consistency: SpeakerConsistency | None = None
-        self.consistency_weight = consistency_weight
+        self.content: ContentConsistency | None = None
+        self.asked_weights = {"consistency": consistency_weight, "content": content_weight, "course": course_weight}
+        self._former: tuple[AcousticModel, ...] = ()  # in a tuple, so as not to be one of the step's networks
         self.judges = MelDiscriminators(config.speaker_embedding_dim, channels)
         self.span = max(WINDOWS) + 2 * MARGIN
         self._spoken: list[tuple[Tensor, Tensor]] = []  # of the generator's phase: natural, then made spans, and whose
@@ -63,6 +73,10 @@ class AdversarialAcousticStep(AcousticStep):
         super().train(mode)
         self.model.eval()
         return self
+
+    def hold_course(self) -> None:
+        """From here on the decoder's bands keep, in other voices, the course over time that they have now."""
+        self._former = (copy.deepcopy(self.model).eval().requires_grad_(False),)
 
     def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
         """The discriminators', or those of all that comes after the encoder."""
@@ -101,8 +115,9 @@ class AdversarialAcousticStep(AcousticStep):
         prosody = LOSS_WEIGHTS["f0"] * losses["f0"] + LOSS_WEIGHTS["voicing"] * losses["voicing"]
         losses["total"] = regression + self.judges_weight * (scale * matching + losses["adversarial"]) + prosody
         if self.consistency is not None:
-            others, losses["consistency"] = self._in_other_voices(batch, self.consistency)
-            losses["total"] = losses["total"] + self.consistency_weight * losses["consistency"]
+            others, asked = self._in_other_voices(batch, self.consistency)
+            losses |= asked
+            losses["total"] = losses["total"] + weighted(asked, self.asked_weights)
             if self.judges_others:
                 nobody = torch.zeros_like(speaker[: 2 * len(others)])
                 self._spoken.append((torch.cat([natural[: len(others)], others.detach()]), nobody))
@@ -122,12 +137,15 @@ class AdversarialAcousticStep(AcousticStep):
             totals.append(total / len(scores))
         return {"total": torch.stack(totals).sum()}
 
-    def _in_other_voices(self, batch: dict[str, Tensor], consistency: SpeakerConsistency) -> tuple[Tensor, Tensor]:
+    def _in_other_voices(
+        self, batch: dict[str, Tensor], consistency: SpeakerConsistency
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Half of the batch, spoken in other voices as from clean recordings.
 
         Returns:
             Spans (B / 2, n_mels, max(WINDOWS)), normalised, for judges who do not know whose they are, since nothing
-            natural of these voices is at hand; and how far they are from the voices, 0-dim.
+            natural of these voices is at hand; and what is asked of them: how far they are from the voices, from what
+            a recogniser hears, and from the course that is held.
         """
         half = {name: value[: (len(value) + 1) // 2] for name, value in batch.items()}
         voice = consistency.voices.draw(len(half["mel"]), half["mel"].device)
@@ -135,11 +153,20 @@ class AdversarialAcousticStep(AcousticStep):
             voice["quality"] = self.model.clean_quality.expand(len(half["mel"]), -1)
         frames, lengths, condition = self._frames_in(half, voice)
         starts = self._starts(lengths, CONSISTENCY_SPAN)
-        frames, mask = _spans(frames, starts, CONSISTENCY_SPAN), length_mask(lengths - starts, CONSISTENCY_SPAN)
-        mel, _, _ = self.model.decode(frames, mask, condition, voice["spectrum"])
+        mask = length_mask(lengths - starts, CONSISTENCY_SPAN)
+        mel, _, _ = self.model.decode(_spans(frames, starts, CONSISTENCY_SPAN), mask, condition, voice["spectrum"])
+        asked = {"consistency": consistency(mel, mask.sum(1), voice["speaker_embedding"])}
+        if self.content is not None:
+            said = frame_phonemes(half["phoneme_ids"], half["durations"])[:, :, None]
+            asked["content"] = self.content(mel, mask.sum(1), _spans(said, starts, CONSISTENCY_SPAN)[:, :, 0])
+        for former in self._former:
+            with torch.no_grad():
+                own, _, own_condition = self._frames_in(half, voice, former)
+                was, _, _ = former.decode(_spans(own, starts, CONSISTENCY_SPAN), mask, own_condition, voice["spectrum"])
+            asked["course"] = self._mel_loss(centred(mel, mask.sum(1)), centred(was, mask.sum(1)), mask)
         natural = _spans(half["mel"].transpose(1, 2), starts, CONSISTENCY_SPAN).transpose(1, 2)
         spans = torch.where(mask[:, None], mel, natural)[:, :, MARGIN : self.span - MARGIN]  # padded as natural ones
-        return (spans - MEL_MIDDLE) / MEL_SPREAD, consistency(mel, mask.sum(1), voice["speaker_embedding"])
+        return (spans - MEL_MIDDLE) / MEL_SPREAD, asked
 
     def _starts(self, lengths: Tensor, span: int) -> Tensor:
         """(B,) random frames at which spans begin that lie within (B,) frames where these suffice."""
@@ -151,13 +178,16 @@ class AdversarialAcousticStep(AcousticStep):
         """Frame encodings (B, T, D), their lengths (B,), and what the decoder's norms are told (B, C)."""
         return self._frames_in(batch, batch)
 
-    def _frames_in(self, batch: dict[str, Tensor], voice: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def _frames_in(
+        self, batch: dict[str, Tensor], voice: dict[str, Tensor], model: AcousticModel | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """As `_frames`, with a batch's text, durations and prosody in another one's voices."""
-        condition = batch_condition(self.model, voice)
+        model = model or self.model
+        condition = batch_condition(model, voice)
         with torch.no_grad():
-            encodings, _ = self.model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
+            encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
         target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], batch["f0_median"])
-        return *self.model.expand(encodings, target, batch["durations"]), condition
+        return *model.expand(encodings, target, batch["durations"]), condition
 
     def _make(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """A made and a natural span (B, n_mels, max(WINDOWS)) of each utterance, normalised, and regression losses."""

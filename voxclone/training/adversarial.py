@@ -21,7 +21,8 @@ from voxclone.training.gan_losses import (
     discriminator_loss,
     feature_matching_loss,
 )
-from voxclone.training.vocoder import SpectralStep, weighted
+from voxclone.training.step import weighted
+from voxclone.training.vocoder import SpectralStep
 
 SPECTRAL_WEIGHTS = {"mel": 15.0, "stft": 3.0, "f0": 0.5, "voicing": 0.2}
 

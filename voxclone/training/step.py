@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from voxclone.config import Config
@@ -81,3 +82,8 @@ class TrainerConfig(Config):
         warmup = min(1.0, step / self.warmup_steps) if self.warmup_steps else 1.0
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress(step, minutes)))
         return warmup * (self.final_lr_factor + (1 - self.final_lr_factor) * cosine)
+
+
+def weighted(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The weighted sum of those losses that are there."""
+    return torch.stack([weight * losses[name] for name, weight in weights.items() if name in losses]).sum()

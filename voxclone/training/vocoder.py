@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from voxclone.training.features import KINDS, Entry, FeatureStore
 from voxclone.training.gan_losses import mel_loss
 from voxclone.training.plots import compare_mels
 from voxclone.training.spectral_losses import multi_resolution_stft_loss
+from voxclone.training.step import weighted
 from voxclone.training.trainer import Report, TrainingStep
 
 WEIGHTS = {"mel": 4.0, "stft": 1.0, "f0": 0.5, "voicing": 0.2}
@@ -174,8 +175,3 @@ class SpectralStep(TrainingStep):
         report.audio("copy", made[:4].flatten().cpu().numpy(), rate)
         report.audio("natural", waveform[:4].flatten().cpu().numpy(), rate)
         report.figure("mels", compare_mels(mel[:4], self.mel_spectrogram(made)[:4]))
-
-
-def weighted(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """The weighted sum of those losses that are there."""
-    return torch.stack([weight * losses[name] for name, weight in weights.items() if name in losses]).sum()

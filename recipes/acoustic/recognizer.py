@@ -1,0 +1,62 @@
+"""Train the phoneme recogniser that train.py --recognizer listens to made speech with."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from voxclone.training.features import FeatureStore
+from voxclone.training.recognition import PhonemeRecognizer, RecognitionStep
+from voxclone.training.settings import read_settings
+from voxclone.training.speech_data import (
+    LengthBuckets,
+    TranscribedSpeech,
+    corpus_weights,
+    drop_least_confident,
+    drop_stretched,
+    pad_batch,
+)
+from voxclone.training.trainer import Trainer, TrainerConfig
+
+VALIDATION_ITEMS = 96
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
+    parser.add_argument("--durations", type=Path, required=True, help="from align.py")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("recognizer.json"))
+    parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    settings = read_settings(args.config)
+    data = settings["data"]
+    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
+    weights = corpus_weights(store.entries, data["corpus_weights"])
+    usable = drop_least_confident(
+        [e for e in store.entries if e.key in weights], confidence, data["drop_least_confident"]
+    )
+    usable = drop_stretched(usable, store, durations)
+    train, valid = (
+        TranscribedSpeech(store, [e for e in usable if e.about["split"] == split], durations)
+        for split in ("train", "valid")
+    )
+    lengths = [e.rows["mel"][1] for e in train.entries]
+    sampler = LengthBuckets(lengths, data["batch_frames"], [weights[e.key] for e in train.entries])
+    loader = DataLoader(train, batch_sampler=sampler, collate_fn=pad_batch)
+    chosen = np.random.default_rng(0).choice(len(valid), min(len(valid), VALIDATION_ITEMS), replace=False)
+    parts = np.array_split(chosen, max(1, len(chosen) // 8)) if len(chosen) else []
+    held_out = [pad_batch([valid[int(i)] for i in part]) for part in parts]
+    trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
+    step = RecognitionStep(PhonemeRecognizer(), held_out)
+    Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+if __name__ == "__main__":
+    main()
