@@ -28,7 +28,7 @@ from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import hear_speakers, split_speakers
 from voxclone.training.settings import read_settings
-from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
+from voxclone.training.speech_data import trusted_speech
 
 SETTINGS = Path(__file__).resolve().parent.parent / "recipes/acoustic/config.json"
 LENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0)  # seconds of speech, edges
@@ -49,12 +49,7 @@ def main() -> None:
         raise SystemExit("this model is not told of pace")
     rate = audio.sample_rate / audio.hop_length
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
-    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
-    data = read_settings(SETTINGS)["data"]
-    weights = corpus_weights(store.entries, data["corpus_weights"])
-    known = [entry for entry in store.entries if entry.key in weights and entry.about["split"] == "train"]
-    confident = drop_least_confident(known, confidence, data["drop_least_confident"])
-    _, entries = split_speakers(drop_stretched(confident, store, durations))
+    _, entries = split_speakers(trusted_speech(store, durations, read_settings(SETTINGS)["data"], "train"))
     noises = [read_audio(path) for path in audio_files(args.noise)][1::2]
     channel = Augmentation(
         [torch.from_numpy(resample(noise, own, audio.sample_rate)) for noise, own in noises],

@@ -59,7 +59,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "trainer": TRAINER,
     },
     "sharpened": {
-        "extends": "acoustic.json", "adversarial": {"channels": 2, "consistency_weight": 4.0},
+        "extends": "acoustic.json",
+        "adversarial": {"channels": 2, "consistency_weight": 4.0, "content_weight": 0.4, "course_weight": 4.0},
         "trainer": {"learning_rate": 0.05, "warmup_steps": 1, "ema_decay": 0.0},
     },
     "vocoder": {
@@ -122,8 +123,11 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"vocoder/train.py --features {speech} --acoustic-mels features/acoustic_mels --start-from vocoder_run "
         "--config vocoder.json --out tuned_run",
         f"acoustic/voices.py --model model --features {speaker} --recordings 1 --out voices.npz",
+        f"acoustic/recognizer.py --features {speech} --durations {durations} --config acoustic.json "
+        "--out recognizer_run",
         f"acoustic/train.py --features {speech} --durations {durations} --speaker-features {speaker} "
-        "--speaker-model model --start-from model --voices voices.npz --config sharpened.json --out sharpened_run",
+        "--speaker-model model --start-from model --voices voices.npz --recognizer recognizer_run "
+        "--config sharpened.json --out sharpened_run",
         "bundle/export.py --base model --acoustic-run sharpened_run --acoustic-config acoustic.json "
         "--acoustic-share 0.25 --card card.md --name halfway --out halfway",
     ]
@@ -164,7 +168,7 @@ def test_runs_leave_curves_and_pictures(run_folder: Path) -> None:
         assert list((run_folder / run / "plots").glob(f"{picture}-*.png")), run
         assert list((run_folder / run / "tensorboard").iterdir()), run
     assert (run_folder / "vocoder_run/samples/copy-4.wav").is_file()
-    trained = ("speaker", "robust", "robust_further", "acoustic", "vocoder", "tuned", "sharpened")
+    trained = ("speaker", "robust", "robust_further", "acoustic", "vocoder", "tuned", "sharpened", "recognizer")
     for run in (f"{name}_run" for name in trained):
         assert (run_folder / run / "log.tsv").read_text().splitlines()[-1].startswith("4\t")
 
@@ -175,12 +179,21 @@ def test_texts_are_spoken_in_the_voices_of_training_speakers(run_folder: Path) -
             "speaker_embedding": (2, 16), "spectrum": (2, 80), "f0_median": (2,), "manner": (2, 2),
         }  # fmt: skip
     first = (run_folder / "sharpened_run/log.tsv").read_text().splitlines()[0]
-    assert "generator/consistency" in first.split("\t")
+    assert {f"generator/{asked}" for asked in ("consistency", "content", "course")} <= set(first.split("\t"))
 
 
-def test_voices_need_an_adversarial_stage(tmp_path: Path) -> None:
-    (tmp_path / "plain.json").write_text(json.dumps(CONFIGS["acoustic"]))
-    command = "acoustic/train.py --features a --durations b --speaker-model c --voices d --config plain.json --out e"
+@pytest.mark.parametrize(
+    ("asked", "config", "said"),
+    [
+        ("--voices d", "acoustic", "name its --config"),
+        ("--recognizer d", "acoustic", "name its --config"),
+        ("--recognizer d", "sharpened", "hears what is said in --voices"),
+    ],
+)
+def test_what_is_asked_for_needs_a_stage_that_does_it(tmp_path: Path, asked: str, config: str, said: str) -> None:
+    for name in ("acoustic", "sharpened"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(CONFIGS[name]))
+    command = f"acoustic/train.py --features a --durations b --speaker-model c {asked} --config {config}.json --out e"
     script, *arguments = command.split()
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / "recipes" / script), *arguments],
@@ -189,8 +202,8 @@ def test_voices_need_an_adversarial_stage(tmp_path: Path) -> None:
         text=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )
-    assert done.returncode == 2 and "name its --config" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["plain.json"]
+    assert done.returncode == 2 and said in done.stderr
+    assert not (tmp_path / "e").exists()
 
 
 def test_an_export_may_go_part_of_the_way(run_folder: Path) -> None:

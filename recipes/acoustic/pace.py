@@ -14,7 +14,7 @@ from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import CountedSpeech, PaceStep, hear_speakers, set_doubt, split_speakers
 from voxclone.training.settings import read_settings
-from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
+from voxclone.training.speech_data import trusted_speech
 from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
 
 AUDIO = AudioConfig()
@@ -36,12 +36,8 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
-    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
-    data = read_settings(args.config)["data"]
-    weights = corpus_weights(store.entries, data["corpus_weights"])
-    candidates = [entry for entry in store.entries if entry.key in weights and entry.about["split"] == "train"]
-    confident = drop_least_confident(candidates, confidence, data["drop_least_confident"])
-    usable = [e for e in drop_stretched(confident, store, durations) if e.about["speaker"] not in args.without]
+    trusted = trusted_speech(store, durations, read_settings(args.config)["data"], "train")
+    usable = [entry for entry in trusted if entry.about["speaker"] not in args.without]
     noises = [read_audio(path) for path in audio_files(args.noise)] if args.noise else []
     augmentation = Augmentation(
         noises=[torch.from_numpy(resample(noise, rate, AUDIO.sample_rate)) for noise, rate in noises],

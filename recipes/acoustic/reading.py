@@ -18,7 +18,7 @@ from voxclone.training.manner import measure_manners
 from voxclone.training.pace import split_speakers
 from voxclone.training.pauses import PausedSpeech, PauseStep, set_bar
 from voxclone.training.settings import read_settings
-from voxclone.training.speech_data import corpus_weights, drop_least_confident, drop_stretched
+from voxclone.training.speech_data import trusted_speech
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.voiced_speech import VoicedSpeech
 
@@ -50,12 +50,8 @@ def main() -> None:
         parser.error(f"{args.model} is not told of pace, or its acoustic model lacks {', '.join(fresh)}")
 
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
-    data = read_settings(args.config)["data"]
-    weights = corpus_weights(store.entries, data["corpus_weights"])
-    candidates = [entry for entry in store.entries if entry.key in weights and entry.about["split"] == "train"]
-    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
-    confident = drop_least_confident(candidates, confidence, data["drop_least_confident"])
-    usable = [e for e in drop_stretched(confident, store, durations) if e.about["speaker"] not in args.without]
+    trusted = trusted_speech(store, durations, read_settings(args.config)["data"], "train")
+    usable = [entry for entry in trusted if entry.about["speaker"] not in args.without]
     frame_rate = config.audio.sample_rate / config.audio.hop_length
 
     def voiced(entries: list[Entry]) -> VoicedSpeech:

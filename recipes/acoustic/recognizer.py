@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -14,9 +13,9 @@ from voxclone.training.speech_data import (
     LengthBuckets,
     TranscribedSpeech,
     corpus_weights,
-    drop_least_confident,
-    drop_stretched,
+    held_out_batches,
     pad_batch,
+    trusted_speech,
 )
 from voxclone.training.trainer import Trainer, TrainerConfig
 
@@ -37,12 +36,7 @@ def main() -> None:
     settings = read_settings(args.config)
     data = settings["data"]
     store, durations = FeatureStore(args.features), FeatureStore(args.durations)
-    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
-    weights = corpus_weights(store.entries, data["corpus_weights"])
-    usable = drop_least_confident(
-        [e for e in store.entries if e.key in weights], confidence, data["drop_least_confident"]
-    )
-    usable = drop_stretched(usable, store, durations)
+    usable, weights = trusted_speech(store, durations, data), corpus_weights(store.entries, data["corpus_weights"])
     train, valid = (
         TranscribedSpeech(store, [e for e in usable if e.about["split"] == split], durations)
         for split in ("train", "valid")
@@ -50,11 +44,8 @@ def main() -> None:
     lengths = [e.rows["mel"][1] for e in train.entries]
     sampler = LengthBuckets(lengths, data["batch_frames"], [weights[e.key] for e in train.entries])
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=pad_batch)
-    chosen = np.random.default_rng(0).choice(len(valid), min(len(valid), VALIDATION_ITEMS), replace=False)
-    parts = np.array_split(chosen, max(1, len(chosen) // 8)) if len(chosen) else []
-    held_out = [pad_batch([valid[int(i)] for i in part]) for part in parts]
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
-    step = RecognitionStep(PhonemeRecognizer(), held_out)
+    step = RecognitionStep(PhonemeRecognizer(), held_out_batches(valid, VALIDATION_ITEMS, pad_batch))
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
 
 

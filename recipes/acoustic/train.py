@@ -15,7 +15,7 @@ from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
-from voxclone.training.calibration import calibrate, typical_habits
+from voxclone.training.calibration import ask_for_clean_speech, measure_calibration
 from voxclone.training.checkpoint import Checkpoint, export_part, save_checkpoint, start_from
 from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.embeddings import kept_embeddings
@@ -23,7 +23,7 @@ from voxclone.training.features import FeatureStore
 from voxclone.training.manner import measure_manners
 from voxclone.training.recognition import ContentConsistency, PhonemeRecognizer
 from voxclone.training.settings import read_settings
-from voxclone.training.speech_data import LengthBuckets, corpus_weights, drop_least_confident, drop_stretched
+from voxclone.training.speech_data import LengthBuckets, corpus_weights, held_out_batches, trusted_speech
 from voxclone.training.trainer import Trainer, TrainerConfig
 from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument(
         "--voices", type=Path, help="of voices.py: texts are spoken in these as well, and must sound like them"
     )
-    parser.add_argument("--recognizer", type=Path, help="run folder of recognizer.py: must hear --voices' texts")
+    parser.add_argument("--recognizer", type=Path, help="run folder of recognizer.py: must hear the texts")
     parser.add_argument("--reset", nargs="*", default=[], help="parts of the model that start anew all the same")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.json"))
@@ -66,10 +66,12 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     settings = read_settings(args.config)
     data = settings["data"]
-    if (args.voices or args.judges_from) and "adversarial" not in settings:
-        parser.error("--voices and --judges-from are for an adversarial stage: name its --config, as adversarial.json")
+    if (args.voices or args.judges_from or args.recognizer) and "adversarial" not in settings:
+        parser.error("--voices, --recognizer and --judges-from are for an adversarial stage: name its --config")
     if args.voices and not settings["adversarial"].get("consistency_weight"):
         parser.error("--voices ask for nothing where the config's consistency_weight is 0")
+    if args.recognizer and not (args.voices and settings["adversarial"].get("content_weight")):
+        parser.error("--recognizer hears what is said in --voices, where the config's content_weight is above 0")
     if args.speaker_model:
         speaker = hub.read_config(args.speaker_model).speaker_encoder
         encoder = SpeakerEncoder(speaker)
@@ -83,11 +85,7 @@ def main() -> None:
     heard = (FeatureStore(args.speaker_features), encoder.sample_rate) if args.speaker_features else (store, 22050)
     embeddings = kept_embeddings(args.out / "embeddings.npz", encoder.eval(), *heard, spoken)
 
-    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
-    weights = corpus_weights(store.entries, data["corpus_weights"])
-    candidates = [entry for entry in store.entries if entry.key in weights]
-    usable = drop_least_confident(candidates, confidence, data["drop_least_confident"])
-    usable = drop_stretched(usable, store, durations)
+    weights, usable = corpus_weights(store.entries, data["corpus_weights"]), trusted_speech(store, durations, data)
     started = _acoustic_weights(args.start_from) if args.start_from else {}
     manners = None
     if settings["model"].get("manner"):
@@ -104,9 +102,7 @@ def main() -> None:
     lengths = [e.rows["mel"][1] for e in train.entries]
     sampler = LengthBuckets(lengths, data["batch_frames"], [weights[e.key] for e in train.entries])
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=voiced_batch)
-    chosen = np.random.default_rng(0).choice(len(valid), min(len(valid), data["validation_items"]), replace=False)
-    parts = np.array_split(chosen, max(1, len(chosen) // 8)) if len(chosen) else []
-    held_out = [voiced_batch([valid[int(i)] for i in part]) for part in parts]
+    held_out = held_out_batches(valid, data["validation_items"], voiced_batch)
     sizes = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim} | settings["model"]
     config = AcousticConfig.from_dict(sizes)
     if "adversarial" in settings:
@@ -132,12 +128,14 @@ def main() -> None:
     if settings.get("adversarial", {}).get("course_weight"):
         step.hold_course()
     if args.calibrate_only:
-        ask_for_clean_speech(step, train)
-        store_calibration(step, held_out, train, args.out)
+        ask_for_clean_speech(step.model, train)
+        for name, values in measure_calibration(step.eval().model, held_out, train).items():
+            print(f"{name} {[round(value, 3) for value in values.tolist()]}")
+        save_checkpoint(args.out, Checkpoint(0, 0.0, 0, 0, step.state_dict(), {}, {}))
         return
     if "adversarial" not in settings:
         step.model.mean_spectrum.copy_(train.mean_spectrum())
-        ask_for_clean_speech(step, train)
+        ask_for_clean_speech(step.model, train)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
 
@@ -156,29 +154,6 @@ def _acoustic_weights(source: Path) -> dict[str, Tensor]:
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def ask_for_clean_speech(step: AcousticStep, train: VoicedSpeech) -> None:
-    """Tell the model what a clean recording is, and what each symbol is like on average."""
-    if step.model.config.quality_dims:
-        step.model.clean_quality.copy_(train.clean_quality())
-    if step.model.spread is not None:
-        step.model.spread.average.copy_(train.average_prosody(len(SYMBOLS)))
-
-
-@torch.inference_mode()
-def store_calibration(step: AcousticStep, held_out: list[dict[str, Tensor]], train: VoicedSpeech, out: Path) -> None:
-    """Measure the spread of prosody and keep the model as a run of no further step, which can be exported."""
-    step.eval()
-    if step.model.spread is not None and held_out:
-        stretch, residual = calibrate(step.model, step.model.spread.average, held_out)
-        step.model.spread.stretch.copy_(stretch)
-        step.model.spread.residual.copy_(residual)
-        print(f"stretch {[round(x, 3) for x in stretch.tolist()]}, residual {[round(x, 3) for x in residual.tolist()]}")
-    if step.model.config.manner:
-        step.model.typical_habits.copy_(typical_habits(step.model, train))
-        print(f"typical habits {[round(x, 3) for x in step.model.typical_habits.tolist()]}")
-    save_checkpoint(out, Checkpoint(0, 0.0, 0, 0, step.state_dict(), {}, {}))
 
 
 if __name__ == "__main__":

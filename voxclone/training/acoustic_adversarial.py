@@ -161,7 +161,7 @@ class AdversarialAcousticStep(AcousticStep):
             asked["content"] = self.content(mel, mask.sum(1), _spans(said, starts, CONSISTENCY_SPAN)[:, :, 0])
         for former in self._former:
             with torch.no_grad():
-                own, _, own_condition = self._frames_in(half, voice, former)
+                own, _, own_condition = _frames_of(former, half, voice)
                 was, _, _ = former.decode(_spans(own, starts, CONSISTENCY_SPAN), mask, own_condition, voice["spectrum"])
             asked["course"] = self._mel_loss(centred(mel, mask.sum(1)), centred(was, mask.sum(1)), mask)
         natural = _spans(half["mel"].transpose(1, 2), starts, CONSISTENCY_SPAN).transpose(1, 2)
@@ -178,16 +178,9 @@ class AdversarialAcousticStep(AcousticStep):
         """Frame encodings (B, T, D), their lengths (B,), and what the decoder's norms are told (B, C)."""
         return self._frames_in(batch, batch)
 
-    def _frames_in(
-        self, batch: dict[str, Tensor], voice: dict[str, Tensor], model: AcousticModel | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _frames_in(self, batch: dict[str, Tensor], voice: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """As `_frames`, with a batch's text, durations and prosody in another one's voices."""
-        model = model or self.model
-        condition = batch_condition(model, voice)
-        with torch.no_grad():
-            encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
-        target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], batch["f0_median"])
-        return *model.expand(encodings, target, batch["durations"]), condition
+        return _frames_of(self.model, batch, voice)
 
     def _make(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """A made and a natural span (B, n_mels, max(WINDOWS)) of each utterance, normalised, and regression losses."""
@@ -205,6 +198,16 @@ class AdversarialAcousticStep(AcousticStep):
         losses |= pitch_losses(relative_f0[:, inner], voicing[:, inner], own_f0[:, inner], median, kept)
         made = torch.where(kept[:, None], made, natural)
         return (made - MEL_MIDDLE) / MEL_SPREAD, (natural - MEL_MIDDLE) / MEL_SPREAD, losses
+
+
+def _frames_of(
+    model: AcousticModel, batch: dict[str, Tensor], voice: dict[str, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    condition = batch_condition(model, voice)
+    with torch.no_grad():
+        encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
+    target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], batch["f0_median"])
+    return *model.expand(encodings, target, batch["durations"]), condition
 
 
 def _spans(frames: Tensor, starts: Tensor, length: int) -> Tensor:

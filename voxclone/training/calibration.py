@@ -1,9 +1,9 @@
-"""How far an acoustic model's predicted prosody falls short of the spread of real speech."""
+"""What an acoustic model is told of the speech that it was trained on, and how far its prosody falls short of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,8 +12,11 @@ from torch.utils.data import Dataset
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.manner import SCALES, pitch_variance
 from voxclone.models.acoustic.variance import phoneme_prosody
-from voxclone.text.symbols import SILENCES
+from voxclone.text.symbols import SILENCES, SYMBOLS
 from voxclone.training.speech_data import batch_condition
+
+if TYPE_CHECKING:
+    from voxclone.training.voiced_speech import VoicedSpeech
 
 VALUES = ("pitch", "voiced_share", "energy", "duration")
 VARIANCE_RATIO = 0.8  # of stretched predictions to real speech that is aimed at: all of it sounds overdone
@@ -90,3 +93,31 @@ def calibrate(model: AcousticModel, average: Tensor, batches: Sequence[dict[str,
     residual = (residual_square / count.clamp(min=1)).sqrt()
     stretch[1], residual[1] = 1.0, 0.0
     return stretch, residual
+
+
+def ask_for_clean_speech(model: AcousticModel, train: VoicedSpeech) -> None:
+    """Tell the model what a clean recording is, and what each symbol is like on average."""
+    if model.config.quality_dims:
+        model.clean_quality.copy_(train.clean_quality())
+    if model.spread is not None:
+        model.spread.average.copy_(train.average_prosody(len(SYMBOLS)))
+
+
+@torch.inference_mode()
+def measure_calibration(
+    model: AcousticModel, held_out: Sequence[dict[str, Tensor]], train: VoicedSpeech
+) -> dict[str, Tensor]:
+    """Put into a model in eval mode what it needs to know of its own prosody.
+
+    Returns:
+        What was measured, as its size and manner ask for: stretch (4,), residual (4,), typical habits (MANNER_DIMS,).
+    """
+    found = {}
+    if model.spread is not None and held_out:
+        found["stretch"], found["residual"] = calibrate(model, model.spread.average, held_out)
+        model.spread.stretch.copy_(found["stretch"])
+        model.spread.residual.copy_(found["residual"])
+    if model.config.manner:
+        found["typical habits"] = typical_habits(model, train)
+        model.typical_habits.copy_(found["typical habits"])
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,36 @@ def corpus_weights(entries: Sequence[Entry], weights: Mapping[str, float]) -> di
             f'no recording is of a corpus in corpus_weights; found: {found}. Name them there, or add "*"'
         )
     return weighted
+
+
+def trusted_speech(
+    store: FeatureStore, durations: FeatureStore, data: Mapping[str, Any], split: str | None = None
+) -> list[Entry]:
+    """Aligned recordings of a store whose text and sound agree.
+
+    Args:
+        store: With phonemes.
+        durations: Of it, from `store_durations`.
+        data: A recipe's "data": `corpus_weights`, and `drop_least_confident` as the function of that name has it.
+        split: The only one; None for all.
+
+    Raises:
+        VoxcloneError: No recording is of a corpus with a weight.
+    """
+    weights = corpus_weights(store.entries, data["corpus_weights"])
+    confidence = {entry.key: entry.about["confidence"] for entry in durations.entries}
+    known = [e for e in store.entries if e.key in weights and split in (None, e.about["split"])]
+    return drop_stretched(drop_least_confident(known, confidence, data["drop_least_confident"]), store, durations)
+
+
+def held_out_batches(
+    speech: Dataset[dict[str, Any]], most: int, collate: Callable[[Sequence[dict[str, Any]]], dict[str, Tensor]]
+) -> list[dict[str, Tensor]]:
+    """At most so many of these utterances, always the same, in batches of about eight, to validate on."""
+    count = len(speech)  # type: ignore[arg-type]  # it is sized
+    chosen = np.random.default_rng(0).choice(count, min(count, most), replace=False)
+    parts = np.array_split(chosen, max(1, len(chosen) // 8)) if len(chosen) else []
+    return [collate([speech[int(index)] for index in part]) for part in parts]
 
 
 def fits_monotonic(entry: Entry) -> bool:
