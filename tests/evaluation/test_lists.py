@@ -82,7 +82,7 @@ def test_what_is_too_long_is_an_error_of_ours(tmp_path: Path, reference: str) ->
 
 
 def test_missing_list_and_unknown_form(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="there is no list"):
+    with pytest.raises(EvaluationError, match="gone cannot be read: No such file"):
         read_list(tmp_path / "gone")
     (tmp_path / "list").write_text("x\n")
     with pytest.raises(EvaluationError, match="known are 'table', 'seed-tts-eval', 'librispeech-pc'"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxclone.errors import EvaluationError
+from voxclone.files import read_text
 
 _NEEDED = {"reference", "text"}
 _KNOWN = {*_NEEDED, "name", "speaker", "recording"}
@@ -51,13 +52,7 @@ def read_list(
         EvaluationError: The list cannot be read, a line has another form, two items have one name, or audio is missing.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise EvaluationError(f"there is no list {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"cannot read the list {path}: {error}") from error
-    lines = [line for line in lines if line.strip()]
+    lines = [line for line in read_text(path, EvaluationError).splitlines() if line.strip()]
     if not lines:
         raise EvaluationError(f"the list {path} is empty")
     form = form or _guess(lines[0])

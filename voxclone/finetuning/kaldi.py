@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from voxclone.errors import VoxcloneError
+from voxclone.files import read_text
 from voxclone.finetuning.clips import Clip
 from voxclone.finetuning.speakers import choose_speaker
 
@@ -49,5 +50,5 @@ def _segment(folder: Path, key: str, value: str, paths: dict[str, Path], texts: 
 
 def _table(path: Path) -> dict[str, str]:
     """A file of "key value" lines."""
-    pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    pairs = [line.split(maxsplit=1) for line in read_text(path, VoxcloneError).split("\n") if line.strip()]
     return {pair[0]: pair[1].strip() if len(pair) > 1 else "" for pair in pairs}

@@ -9,6 +9,7 @@ from typing import Any
 from xml.parsers import expat
 
 from voxclone.errors import TextError
+from voxclone.files import read_text
 from voxclone.json_limits import parse_json
 
 Lexicon = Mapping[str, str] | str | os.PathLike[str]
@@ -47,13 +48,11 @@ def read_lexicon(path: str | os.PathLike[str]) -> dict[str, str]:
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         raise TextError(f"lexicon {path}: a file named {', '.join(readers)} is needed")
+    text = read_text(Path(path), TextError)
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
         return readers[suffix](text)
     except TextError as error:
         raise TextError(f"lexicon {path}: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise TextError(f"lexicon {path} cannot be read: {error}") from error
 
 
 def _from_json(text: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voxclone.errors import VoxcloneError
+from voxclone.files import read_text
 
 COLUMNS = ("path", "speaker", "text", "corpus", "language", "split")
 VALID_SHARE = 0.02  # of the speakers, at least one where there are several
@@ -55,7 +56,7 @@ def libritts(folder: Path) -> Iterator[Row]:
     for path in sorted(folder.rglob("*.wav")):
         text = path.with_suffix(".normalized.txt")
         if text.is_file():
-            yield _row(folder, path, path.parent.parent.name, text.read_text(encoding="utf-8"))
+            yield _row(folder, path, path.parent.parent.name, read_text(text, VoxcloneError))
 
 
 def vctk(folder: Path) -> Iterator[Row]:
@@ -64,7 +65,7 @@ def vctk(folder: Path) -> Iterator[Row]:
     for path in sorted((root / "wav48_silence_trimmed").glob("*/*_mic1.flac")):
         text = root / "txt" / path.parent.name / f"{path.stem.removesuffix('_mic1')}.txt"
         if text.is_file():  # speaker p315 has none
-            yield _row(folder, path, path.parent.name, text.read_text(encoding="utf-8"))
+            yield _row(folder, path, path.parent.name, read_text(text, VoxcloneError))
 
 
 def ljspeech(folder: Path) -> Iterator[Row]:

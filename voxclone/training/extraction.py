@@ -22,6 +22,7 @@ from voxclone.audio.pitch import f0
 from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError, TextError, VoxcloneError
+from voxclone.files import read_text
 from voxclone.text.normalize import normalize
 from voxclone.text.phonemes import phonemize
 from voxclone.text.symbols import symbol_ids
@@ -79,7 +80,7 @@ def read_folder(root: Path) -> list[Recording]:
     """Every audio file below a folder that holds one folder for each speaker; its text is a file beside it.
 
     Raises:
-        VoxcloneError: An audio file is in no speaker's folder, or there is none.
+        VoxcloneError: An audio file is in no speaker's folder, there is none, or a text cannot be read.
     """
     recordings = []
     for path in audio_files(root):
@@ -87,7 +88,7 @@ def read_folder(root: Path) -> list[Recording]:
         if len(key.parts) < 2:
             raise VoxcloneError(f"{path} is in no speaker's folder; put it into {root}/<speaker>/")
         beside = [path.with_suffix(suffix) for suffix in TEXT_SUFFIXES]
-        text = next((file.read_text(encoding="utf8").strip() for file in beside if file.exists()), "")
+        text = next((read_text(file, VoxcloneError).strip() for file in beside if file.exists()), "")
         about = {"corpus": root.resolve().name, "split": "train", "speaker": key.parts[0], "text": text}
         recordings.append(Recording(path, key.as_posix(), text, about))
     if not recordings:
