@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from voxclone import VoxcloneError
-from voxclone.finetuning.subtitles import parse_cues, subtitle_clips
+from voxclone import Segment, VoxcloneError
+from voxclone.finetuning.subtitles import said_cues, subtitle_clips
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -55,8 +55,19 @@ def test_cues_are_joined_to_sentences(tmp_path: Path) -> None:
     assert [(clip.start_seconds, clip.end_seconds) for clip in clips] == [(0.9, 4.1), (4.0, 5.1), (8.9, 10.1)]
 
 
-def test_webvtt() -> None:
-    assert parse_cues(VTT) == [(1.0, 2.5, "Hello there."), (3600.0, 3601.25, "An hour on.")]
+def test_webvtt(tmp_path: Path) -> None:
+    (tmp_path / "a.vtt").write_text(VTT)
+    assert said_cues(tmp_path / "a.vtt") == [Segment("Hello there.", 1.0, 2.5), Segment("An hour on.", 3600.0, 3601.25)]
+
+
+def test_forms_of_other_programs_are_read_and_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    first = "1\r0:0:01,000-->0:0:02.500\rH<i>el</i>lo &amp; welcome.\r- And\r"
+    path.write_bytes(f"{first}\r2\r0:0:00,100 --> 0:0:00,900\rFirst\r".encode())
+    assert said_cues(path) == [Segment("First", 0.1, 0.9), Segment("Hello & welcome. And", 1.0, 2.5)]
+    path.write_bytes("1\n00:00:01,000 --> 00:00:02,000\nd\u00e9j\u00e0 vu\n".encode("latin-1"))
+    with pytest.raises(VoxcloneError, match=r"a\.srt cannot be read: it is not UTF-8 .*save it as UTF-8"):
+        subtitle_clips(path, tmp_path / "a.wav", "a")
 
 
 def test_a_clip_is_at_most_twelve_seconds(tmp_path: Path) -> None:
