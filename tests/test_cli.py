@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voxclone import Voice, VoxcloneError, __version__, hub
+from voxclone import Voice, VoxClone, VoxcloneError, __version__, hub
 from voxclone.cli import main
 
 
@@ -53,6 +53,16 @@ def test_say_passes_its_options_on(model: list[str], tiny_model: object) -> None
     samples, rate = soundfile.read("out.flac", dtype="float32")
     assert (rate, soundfile.info("out.flac").format) == (22050, "FLAC")
     np.testing.assert_allclose(samples, expected.samples, atol=1.1 / 32768)
+
+
+def test_dub_passes_its_options_on(model: list[str], tiny_model: VoxClone, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nHello there.\n")
+    said = ["--voice", "bob", "--pitch", "2", "--seed", "7", "--slowest", "2", "--times", "a.json", "-o", "dub.flac"]
+    assert main(["dub", "a.srt", *model, *said]) == 0
+    expected = tiny_model.dub("a.srt", tiny_model.voices["bob"], pitch=2.0, seed=7, slowest=2.0)
+    np.testing.assert_allclose(soundfile.read("dub.flac")[0], expected.samples, atol=1.1 / 32768)
+    assert capsys.readouterr().out == f"dub.flac: {expected.duration_seconds:.2f} s of bob\n"
+    assert [word["text"] for word in json.loads(Path("a.json").read_text())["words"]] == ["Hello", "there"]
 
 
 def test_say_reads_standard_input(model: list[str], tiny_model: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voxclone import ConfigError, Segment, TextError, Voice, VoxClone
+from voxclone import ConfigError, Segment, TextError, Voice, VoiceError, VoxClone
 from voxclone.subtitles import read_subtitles
 from voxclone.synthesis.alignment import Alignment
 from voxclone.synthesis.transfer import _chunked, _paused
@@ -72,6 +72,20 @@ def test_each_cue_is_spoken_within_its_time(tiny_model: VoxClone, ada: Voice, tm
     natural = tiny_model.generate("Hello.", ada).duration_seconds
     silence = short.samples[round(1.5 * natural * 22050) : 39 * 22050]
     assert not silence.any()  # stretched by a quarter at most
+
+
+def test_a_seed_and_other_voices(tiny_model: VoxClone, ada: Voice) -> None:
+    cues = [Segment("Hello there.", 0.0, 4.0), Segment('<speak><voice name="eve">And you.</voice></speak>', 5.0, 9.0)]
+    with pytest.raises(VoiceError, match="asks for the voice 'eve'"):
+        tiny_model.dub(cues, ada)
+    plain = tiny_model.dub(cues, ada, voices={"eve": ada})
+    assert np.array_equal(plain.samples, tiny_model.dub(cues, ada, voices={"eve": ada}).samples)
+    varied = [tiny_model.dub(cues, ada, voices={"eve": ada}, seed=seed).samples for seed in (1, 1, 2)]
+    assert np.array_equal(varied[0], varied[1])
+    assert not np.array_equal(varied[0], varied[2])
+    assert not np.array_equal(varied[0], plain.samples)
+    bob = tiny_model.dub(cues, ada, voices={"eve": tiny_model.voices["bob"]})
+    assert not np.array_equal(bob.samples[5 * 22050 :], plain.samples[5 * 22050 :])
 
 
 def test_cues_that_cannot_be_spoken(tiny_model: VoxClone, ada: Voice) -> None:

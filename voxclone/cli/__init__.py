@@ -90,7 +90,6 @@ def _parser() -> argparse.ArgumentParser:
 
     say = subparsers.add_parser("say", parents=[model], help="speak a text to an audio file, a loudspeaker or a pipe")
     say.add_argument("text", metavar="TEXT", help='the text; "-" speaks what standard input brings, as it comes')
-    say.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
     say.add_argument(
         "-o",
         "--output",
@@ -107,7 +106,6 @@ def _parser() -> argparse.ArgumentParser:
     control.add_controls(say)
     control.add_times(say)
     say.add_argument("--duration", type=float, metavar="SECONDS", help="what the speech must last, to half a frame")
-    say.add_argument("--seed", type=int, help="vary the delivery (default: the same reading every time)")
     say.set_defaults(run=commands.say)
 
     clone = subparsers.add_parser("clone", parents=[model], help="make a voice file from recordings of one speaker")

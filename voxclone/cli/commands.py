@@ -42,7 +42,7 @@ def say(options: argparse.Namespace) -> int:
         outputs.times_file(options.times)
     model = load(options)
     voice = choose_voice(model, options.voice)
-    delivery = {**controls(options), "seed": options.seed}
+    delivery = controls(options)
     if heard:
         from voxclone.cli.play import play
 

@@ -9,7 +9,8 @@ from voxclone.cli import outputs
 
 
 def add_controls(parser: argparse.ArgumentParser) -> None:
-    """The options that `controls` reads."""
+    """`--voice`, and the options that `controls` reads."""
+    parser.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
     parser.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
     parser.add_argument("--pitch", type=float, default=0.0, help="-24 to 24 semitones (default: 0)")
     parser.add_argument("--pitch-range", type=float, default=1.0, help="0 (monotone) to 4 (default: 1)")
@@ -21,6 +22,7 @@ def add_controls(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="of the text (default: auto, SSML where it begins with <speak>, else [pause 300ms] and the like)",
     )
+    parser.add_argument("--seed", type=int, help="vary the delivery (default: the same reading every time)")
 
 
 def add_times(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +31,15 @@ def add_times(parser: argparse.ArgumentParser) -> None:
 
 
 def controls(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `VoxClone.generate` that the options hold."""
-    return {name: getattr(options, name) for name in ("speed", "pitch", "pitch_range", "energy", "lexicon", "markup")}
+    """What the options ask of `VoxClone.generate`, `stream`, `narrate` and `dub` alike, by the arguments' names."""
+    names = ("speed", "pitch", "pitch_range", "energy", "seed", "lexicon", "markup")
+    return {name: getattr(options, name) for name in names}
 
 
 def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
     """The command `dub`."""
     parser = subparsers.add_parser("dub", parents=[model], help="speak subtitles at their times")
     parser.add_argument("subtitles", metavar="SUBTITLES", help=".srt or .vtt file")
-    parser.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
     parser.add_argument("-o", "--output", default="dub.wav", help="audio file (default: dub.wav)")
     parser.add_argument("--slowest", type=float, default=1.25, help="most stretching of a text, 1 to 4 (default: 1.25)")
     add_controls(parser)

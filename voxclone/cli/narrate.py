@@ -19,11 +19,9 @@ def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "book", metavar="FILE", help="UTF-8 text; chapters begin at headings such as `Chapter 1`, `# One`"
     )
-    parser.add_argument("--voice", metavar="FILE|NAME", help="voice file, or a name that `voxclone voices` lists")
     parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="where the audio files go")
     parser.add_argument("--format", default="flac", help="wav, flac, mp3, ogg, opus or m4a (default: flac)")
     add_controls(parser)
-    parser.add_argument("--seed", type=int, help="vary the delivery (default: the same reading every time)")
     parser.add_argument("--part-minutes", type=float, default=10.0, help="longest file, about (default: 10)")
     parser.set_defaults(run=narrate, resumes="; the parts that were finished stay, and the same command goes on")
 
@@ -43,7 +41,6 @@ def narrate(options: argparse.Namespace) -> int:
         suffix=suffix,
         part_minutes=options.part_minutes,
         progress=True,
-        seed=options.seed,
         **controls(options),
     )
     for number, title in enumerate(narration.chapters):

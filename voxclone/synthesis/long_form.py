@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 from voxclone.errors import ConfigError, TextError
@@ -32,7 +32,9 @@ class LongForm(Talking):
         pitch: float = 0.0,
         pitch_range: float = 1.0,
         energy: float = 1.0,
+        seed: int | None = None,
         markup: Markup = "auto",
+        voices: Mapping[str, Voice] | None = None,
         lexicon: Lexicon | None = None,
         normalize: bool = True,
         progress: bool = False,
@@ -65,9 +67,9 @@ class LongForm(Talking):
                 cues.append(Cue(each, read(each.text, language, words, normalize, markup)))
             except TextError as error:
                 raise TextError(f"{cue_name(each)}: {error}", error.position) from error
-        controls = Controls(speed, pitch, pitch_range, energy)
+        controls = Controls(speed, pitch, pitch_range, energy, seed)
         request = Dubbing([chunk for cue in cues for chunk in cue.chunks], controls, None, cues, slowest)
-        return self._speak([request], voice, None, progress)[0]
+        return self._speak([request], voice, voices, progress)[0]
 
     def narrate(
         self,
