@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from voxclone.errors import TextError
-from voxclone.text import phonemes as module
+from voxclone.text import espeak
+from voxclone.text.letters import is_letter, plain
 from voxclone.text.phonemes import Phonemes, phonemize, warm_up
 from voxclone.text.symbols import END, PUNCTUATION, SPACE, START, symbol_ids
 
@@ -60,7 +61,7 @@ def test_symbols_of_a_sentence() -> None:
 
 
 def test_words_that_espeak_runs_together() -> None:
-    assert len(module._espeak("of the", "en-us")) == 1  # what the sharing out is for
+    assert len(espeak._espeak("of the", "en-us")) == 1  # what the sharing out is for
     assert spoken(phonemize("one of the men")) == {"one": "wˈʌn", "of": "ʌv", "the": "ðə", "men": "mˈɛn"}
     assert spoken(phonemize("of the")) == {"of": "ʌv", "the": "ðə"}
 
@@ -123,11 +124,11 @@ def test_accents_that_espeak_knows_are_kept() -> None:
 
 
 def test_every_letter_that_is_let_in_has_a_sound() -> None:
-    letters = [c for c in map(chr, range(0x3000)) if c.isalnum() and module._letter(c)]
-    plain = sorted({module._plain(c) for c in letters})
+    letters = [c for c in map(chr, range(0x3000)) if c.isalnum() and is_letter(c)]
+    known = sorted({plain(c) for c in letters})
     assert len(letters) > 500
-    assert all(plain)
-    for word in plain:
+    assert all(known)
+    for word in known:
         sounds = phonemize(word).symbols[1:-1]
         assert "".join(sounds[:4]) != "lˌɛɾɚ", word  # espeak-ng's "letter one E four"
 
@@ -209,7 +210,7 @@ def test_long_text() -> None:
 def test_threads_give_what_one_thread_gives() -> None:
     texts = SENTENCES * 8
     serial = [phonemize(text) for text in texts]
-    module._isolated.cache_clear()
+    espeak._isolated.cache_clear()
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(phonemize, texts)) == serial
     assert [phonemize(text) for text in texts] == serial
@@ -233,9 +234,9 @@ def test_threads_may_make_the_first_call() -> None:
 
 def test_warm_up_loads_once() -> None:
     warm_up("en-us")
-    backend = module._load_espeak("en-us")
+    backend = espeak._load_espeak("en-us")
     warm_up()
-    assert module._load_espeak("en-us") is backend
+    assert espeak._load_espeak("en-us") is backend
 
 
 @pytest.mark.parametrize(
