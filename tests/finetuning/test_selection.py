@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from voxclone import Consent, ConsentError, ModelError
 from voxclone.finetuning.clips import Clip
 from voxclone.finetuning.selection import strangers, unfit, verified_speaker
-from voxclone.safety.consent import Evidence
+from voxclone.safety.evidence import Evidence
 from voxclone.safety.verification import digests
 from voxclone.training.features import Entry
 

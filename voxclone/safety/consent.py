@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from voxclone.errors import ConsentError
 from voxclone.safety.challenge import Challenge
+from voxclone.safety.evidence import Evidence
 from voxclone.version import __version__
 
 if TYPE_CHECKING:
@@ -27,55 +28,8 @@ USES = {
 }
 MAX_TEXT = 1000  # characters of one field
 MAX_USES = 20
-MAX_REFERENCES = 500
 _OPTIONAL = ("expires", "evidence")  # fields that records before 0.2 lack; left out of JSON where they are None
 _OPTIONAL_EVIDENCE = ("reference_sha256",)  # likewise, where there are none
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What `Consent.verify` measured.
-
-    Attributes:
-        phrase_sha256: Of the challenge's phrase.
-        recording_sha256: Of the recording's samples as 16-bit integers: to know it again, without keeping it.
-        similarity: Cosine of the speaker embeddings of recording and reference.
-        phrase_margin: By how many standard deviations the phrase fits better than others of its kind.
-        words_heard: Share of the phrase's drawn words that a speech recogniser heard; None where none was used.
-        mark_checked: Whether the recording was searched for the model's own mark.
-        reference_sha256: Of each reference's samples, as of the recording's: what the record clones. Records made
-            before this was noted have none, and clone nothing.
-    """
-
-    phrase_sha256: str
-    recording_sha256: str
-    similarity: float
-    phrase_margin: float
-    words_heard: float | None
-    mark_checked: bool
-    reference_sha256: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        references = self.reference_sha256
-        if not isinstance(references, tuple) or len(references) > MAX_REFERENCES:
-            raise ConsentError(f"consent evidence reference_sha256 must be a list of at most {MAX_REFERENCES}")
-        digests = [("phrase_sha256", self.phrase_sha256), ("recording_sha256", self.recording_sha256)]
-        for name, value in (*digests, *(("reference_sha256", each) for each in references)):
-            if not isinstance(value, str) or len(value) != 64:
-                raise ConsentError(f"consent evidence {name} is no SHA-256")
-        for name in ("similarity", "phrase_margin", "words_heard"):
-            number = getattr(self, name)
-            if number is None and name == "words_heard":
-                continue
-            if (
-                isinstance(number, bool)
-                or not isinstance(number, (int, float))
-                or number != number
-                or abs(number) > 1e6
-            ):
-                raise ConsentError(f"consent evidence {name} is {number!r:.80}; it must be a number")
-        if not isinstance(self.mark_checked, bool):
-            raise ConsentError("consent evidence mark_checked must be true or false")
 
 
 @dataclass(frozen=True)
@@ -192,7 +146,7 @@ class Consent:
         from voxclone.safety.verification import examine
 
         agreed = cls.attest(speaker, basis, by, scope, expires)  # what is wrong is said before the phrase is used
-        evidence = Evidence(**examine(recording, challenge, reference, model)._asdict())
+        evidence = examine(recording, challenge, reference, model)
         return dataclasses.replace(agreed, level="verified", evidence=evidence)
 
     def permits(self, use: str) -> bool:

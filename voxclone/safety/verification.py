@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.reference import name_of
 from voxclone.errors import AudioError, ConsentError, ModelError
 from voxclone.safety.challenge import Challenge, heard_words, phrase_of, vocabulary
+from voxclone.safety.evidence import Evidence
 from voxclone.safety.fingerprint import pcm_sha256
 from voxclone.safety.recogniser import transcribe
 
@@ -42,21 +43,9 @@ class Model(Protocol):
         """Whether a recording carries the model's mark; None where the model has no detector."""
 
 
-class Examination(NamedTuple):
-    """What was measured; see `voxclone.safety.consent.Evidence`."""
-
-    phrase_sha256: str
-    recording_sha256: str
-    similarity: float
-    phrase_margin: float
-    words_heard: float | None
-    mark_checked: bool
-    reference_sha256: tuple[str, ...]
-
-
 def examine(
     recording: AudioSource, challenge: Challenge, reference: AudioSource | list[AudioSource], model: Model
-) -> Examination:
+) -> Evidence:
     """Measure a recording, and refuse it where a check fails.
 
     Raises:
@@ -89,7 +78,7 @@ def examine(
             f"the phrase was said by another speaker than the reference's, as far as can be told: similarity "
             f"{similarity:.2f}, {threshold:.2f} is needed. Record it with the reference's microphone, in its room"
         )
-    return Examination(
+    return Evidence(
         challenge.sha256,
         pcm_sha256(samples),
         round(similarity, 4),
