@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from voxclone import ConfigError, Speech, TextError, Voice, VoiceError, VoxClone
-from voxclone.synthesis.stream import FIRST_SPAN_FRAMES, Speaker, SpeechStream, spans
+from voxclone.synthesis.speaker import FIRST_SPAN_FRAMES, Speaker, spans
+from voxclone.synthesis.stream import SpeechStream
 
 SENTENCE = "The old man walked slowly along the quiet river bank while his two small dogs ran ahead."
 LONG = f"{SENTENCE} Nobody saw them, and Mr. Brown least of all; he was asleep. {SENTENCE}\n\nThe end came at 5.30 p.m."

@@ -6,83 +6,22 @@ import asyncio
 import math
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from voxclone.config import ModelConfig
 from voxclone.errors import ConfigError
-from voxclone.models.vocoder.spans import make_source, make_span
-from voxclone.prosody import Prosody
 from voxclone.speech import Segment, Speech
-from voxclone.synthesis.controls import Controls
-from voxclone.synthesis.outlet import EARLIER_SECONDS, Origin, release
+from voxclone.synthesis.outlet import EARLIER_SECONDS, release
 from voxclone.synthesis.reading import ArrivingReader, new_link, read_through
-from voxclone.synthesis.render import Frames, amplified, directed_segments, envelope, make_frames, plan, segments
-from voxclone.synthesis.shaping import shape
-from voxclone.synthesis.speaking import SpeakingModel
-from voxclone.text.direction import Direction
+from voxclone.synthesis.render import directed_segments, segments
+from voxclone.synthesis.speaker import PlannedUtterance, Speaker, spans
 from voxclone.text.markup import Markup
 from voxclone.text.phonemes import Phonemes
-from voxclone.voice import Voice
-
-FIRST_SPAN_FRAMES = 24  # of a sentence, 0.28 s: the less, the sooner it is heard; each span is twice the one before
 
 TextSource = str | Iterable[str] | AsyncIterable[str]
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Speaker:
-    """What makes the chunks: a model's parts, the voice and how it is to speak."""
-
-    speaking: SpeakingModel
-    vocoder: nn.Module
-    config: ModelConfig
-    origin: Origin
-    voice: Voice
-    controls: Controls
-    precision: Callable[[], AbstractContextManager[object]]
-    chunk_frames: int
-
-    def read(self, phonemes: Phonemes) -> Utterance:
-        """Run the acoustic model over one chunk of the text."""
-        with torch.inference_mode(), self.precision():
-            planned = plan(self.speaking, [phonemes], self.config.audio, self.controls.seed)
-            natural = planned.drafts[0].prosody
-            natural.pauses[-1] = round(phonemes.pause_seconds / natural.frame_seconds)
-            prosody = shape(planned.drafts, self.controls)[0]
-            frames = make_frames(self.speaking.acoustic, planned.plan, [prosody])[0]
-            source = make_source(self.vocoder, self.config.vocoder, frames.mel, frames.f0)
-            factors = envelope(frames.gain, self.config.audio.hop_length)
-            return Utterance(prosody, phonemes.direction, frames, source, factors)
-
-    def sound(self, utterance: Utterance, start: int, end: int) -> NDArray[np.float32]:
-        """The samples of some of its frames."""
-        with torch.inference_mode(), self.precision():
-            made = make_span(self.vocoder, self.config.vocoder, utterance.frames.mel, utterance.source, start, end)
-            if utterance.factors is not None:
-                hop = self.config.audio.hop_length
-                made = amplified(made, utterance.factors[:, start * hop : end * hop])
-            samples: NDArray[np.float32] = made[0].float().cpu().numpy()
-            return samples
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """One pass of the acoustic model, not yet heard."""
-
-    prosody: Prosody
-    direction: Direction
-    frames: Frames
-    source: Tensor  # (1, K, T * hop_length)
-    factors: Tensor | None  # (1, T * hop_length) on the samples
 
 
 class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
@@ -196,7 +135,7 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
                 yield self._release(speaker, utterance, start, end)
             self._pause = int(utterance.prosody.pauses[-1])
 
-    def _release(self, speaker: Speaker, utterance: Utterance, start: int, end: int) -> Speech:
+    def _release(self, speaker: Speaker, utterance: PlannedUtterance, start: int, end: int) -> Speech:
         """Let some frames of an utterance out, after the pause that is due."""
         audio, pause = speaker.config.audio, self._pause
         self._pause = 0
@@ -232,17 +171,6 @@ class SpeechStream(Iterator[Speech], AsyncIterator[Speech]):
         self.duration_seconds += speech.duration_seconds
         self._earlier = np.concatenate([self._earlier, samples])[-round(EARLIER_SECONDS * audio.sample_rate) :]
         return speech
-
-
-def spans(frames: int, longest: int) -> Iterator[tuple[int, int]]:
-    """First and last frames, [start, end), of the chunks of an utterance: short at first, then up to `longest`."""
-    start, size = 0, min(FIRST_SPAN_FRAMES, longest)
-    while start < frames:
-        end = min(start + size, frames)
-        if frames - end < FIRST_SPAN_FRAMES // 2:  # a rest too short to be worth its context
-            end = frames
-        yield start, end
-        start, size = end, min(2 * size, longest)
 
 
 def _text(piece: object) -> str:

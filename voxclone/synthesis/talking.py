@@ -17,7 +17,8 @@ from voxclone.synthesis.reading import read
 from voxclone.synthesis.render import Utterance, join, plan, render
 from voxclone.synthesis.request import Request, one_for_each, paused_as
 from voxclone.synthesis.shaping import Draft
-from voxclone.synthesis.stream import Speaker, SpeechStream
+from voxclone.synthesis.speaker import Speaker
+from voxclone.synthesis.stream import SpeechStream
 from voxclone.text.lexicon import Lexicon
 from voxclone.text.markup import Markup
 from voxclone.voice import Voice
