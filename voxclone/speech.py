@@ -119,10 +119,10 @@ class Speech:
         import soundfile
 
         from voxclone.audio.tags import write_tags
-        from voxclone.safety.labels import tags_of
+        from voxclone.safety.labels import tags_of_wav
 
         wav = io.BytesIO()
         with soundfile.SoundFile(wav, "w", self.sample_rate, 1, "PCM_16", format="WAV") as sound:
-            write_tags(sound, tags_of(self.samples, self.sample_rate, self.provenance))
+            write_tags(sound, tags_of_wav(self.samples, self.sample_rate, self.provenance))
             sound.write(self.samples)
         return f'<audio controls src="data:audio/wav;base64,{base64.b64encode(wav.getvalue()).decode()}"></audio>'

@@ -102,6 +102,7 @@ def test_every_way_passes_the_one_function(
         lambda: tiny_model.generate(TEXT, ada),
         lambda: list(tiny_model.stream(TEXT, ada)),
         lambda: tiny_model.narrate(TEXT, ada, tmp_path),
+        lambda: tiny_model.dub([Segment(TEXT, 0.0, 60.0)], ada),
     ):
         with pytest.raises(Closed):
             way()
@@ -113,9 +114,9 @@ def test_every_file_that_is_written_is_labelled(tiny_model: VoxClone, tiny_folde
     tiny_model.narrate(TEXT, ada, tmp_path / "book")
     options = ["--model", str(tiny_folder), "--device", "cpu"]
     assert main(["say", TEXT, "-o", str(tmp_path / "said.flac"), *options]) == 0
-    assert main(["narrate", str(text_file(tmp_path)), "-o", str(tmp_path / "read"), *options]) in (0, 2)
+    assert main(["narrate", str(text_file(tmp_path)), "-o", str(tmp_path / "read"), *options]) == 0
     files = [path for path in tmp_path.rglob("*") if path.suffix in (".wav", ".flac", ".mp3", ".ogg")]
-    assert {"saved.wav", "said.flac"} < {path.name for path in files}
+    assert {path.relative_to(tmp_path).parts[0] for path in files} == {"saved.wav", "said.flac", "book", "read"}
     for path in files:
         label, sidecar = read_tagged(path), read_sidecar(path)
         assert label is not None, path
@@ -158,9 +159,7 @@ def test_no_other_module_writes_or_plays_audio() -> None:
         for path in PACKAGE.rglob("*.py")
         if "training" not in path.parts and any(map(writes, ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
     }
-    assert writers == set(WRITERS)
-    for name in ("safety/labels.py", "speech.py"):
-        assert "tags_of(" in (PACKAGE / name).read_text(encoding="utf-8")
+    assert writers == set(WRITERS)  # and that these label what they write: test_walk.py, test_labels.py
 
 
 def test_no_recipe_or_notebook_writes_or_plays_audio() -> None:

@@ -16,7 +16,7 @@ from voxclone.audio.tags import read_tags
 from voxclone.cli import main
 from voxclone.safety.fingerprint import distance, fingerprint
 from voxclone.safety.inspection import Found, inspect_file
-from voxclone.safety.labels import Label, sidecar_path, tags_of
+from voxclone.safety.labels import Label, sidecar_path, tags_of_wav
 
 
 def voiced(model: VoxClone, text: str, seed: int) -> Speech:
@@ -80,7 +80,7 @@ def test_a_turned_down_wav_with_its_label_kept_is_edited(speech: Speech, tmp_pat
 
 
 def test_tags_of_another_file_are_transplanted(speech: Speech, other: Speech, tmp_path: Path) -> None:
-    tags = tags_of(other.samples, other.sample_rate, other.provenance)
+    tags = tags_of_wav(other.samples, other.sample_rate, other.provenance)
     write_audio(tmp_path / "a.wav", speech.samples, speech.sample_rate, tags=tags)
     found = inspect_file(tmp_path / "a.wav")
     assert found.verdict == "transplanted"

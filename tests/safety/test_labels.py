@@ -14,7 +14,7 @@ pytest.importorskip("mutagen", reason="the dev extra is not installed")
 import mutagen
 
 from voxclone import AudioError, ProvenanceError, Speech, VoxClone
-from voxclone.safety.labels import GENRE, MAX_LABEL_BYTES, Label, read_sidecar, read_tagged, sidecar_path, tags_of
+from voxclone.safety.labels import GENRE, MAX_LABEL_BYTES, Label, read_sidecar, read_tagged, sidecar_path, tags_of_wav
 from voxclone.safety.provenance import DIGITAL_SOURCE_TYPE, Provenance
 
 SUFFIXES = ("wav", "flac", "mp3", "ogg", "opus", "m4a")
@@ -101,7 +101,7 @@ def test_the_longest_label_fits_into_a_wav() -> None:
         "g" * 40, "m" * 100, "0" * 64, "1" * 16, "attested", "2" * 64, "w" * 60, "2026-01-01T00:00:00+00:00"
     )
     noise = np.random.default_rng(0).normal(size=22050 * 70).astype(np.float32) * 0.1
-    assert len(tags_of(noise, 22050, provenance)["comment"].encode()) <= MAX_TAG_BYTES
+    assert len(tags_of_wav(noise, 22050, provenance)["comment"].encode()) <= MAX_TAG_BYTES
 
 
 @pytest.mark.parametrize(

@@ -79,15 +79,9 @@ class Label:
 _MARKS = ("fingerprint", "pcm_sha256", "file_sha256", "signed")
 
 
-def tags_of(
-    samples: NDArray[np.float32],
-    sample_rate: int,
-    provenance: Provenance,
-    suffix: str = ".wav",
-    signed: bool = False,
-) -> dict[str, str]:
-    """The tags (`voxclone.audio.tags`) of a file that will hold the samples (S,) in [-1, 1]."""
-    return _tags(_label_of(samples, sample_rate, provenance, suffix, signed))
+def tags_of_wav(samples: NDArray[np.float32], sample_rate: int, provenance: Provenance) -> dict[str, str]:
+    """The tags (`voxclone.audio.tags`) of a wav that will hold the samples (S,) in [-1, 1], unsigned."""
+    return _tags(_label_of(samples, sample_rate, provenance, ".wav", False))
 
 
 def _label_of(
