@@ -76,17 +76,6 @@ class Narration:
         return next(part.start_seconds for part in self.parts if part.chapter == chapter)
 
 
-def require_narration_place(folder: Path, suffix: str) -> None:
-    """Check that audio files can be put into a folder, before any is made.
-
-    Raises:
-        AudioError: The suffix is unknown.
-        ConfigError: The folder is a file or not writable, or the extra "m4a" is needed and not installed.
-    """
-    require_format(suffix)
-    require_folder(folder, ConfigError)
-
-
 def narrate(
     speak: Callable[[str], Speech],
     text: str | os.PathLike[str],
@@ -109,11 +98,15 @@ def narrate(
         identity: Of all besides the text that the sound depends on.
         markup: Of the text; SSML cannot be cut into parts.
         progress: Show a bar.
+
+    Raises:
+        TextError, ConfigError, AudioError: As `VoxClone.narrate`, and what `speak` raises.
     """
     if not isinstance(folder, str | os.PathLike):
         raise ConfigError(f"the folder of a narration is a path; this is {type(folder).__name__}")
     target = Path(folder)
-    require_narration_place(target, suffix)
+    require_format(suffix)
+    require_folder(target, ConfigError)
     whole = _whole(text)
     found = chapters(whole)
     if not found:
@@ -150,8 +143,8 @@ def narrate(
         )
         seconds += length
         if kept is None:
-            unreached = [each for each in done.values() if each.digest not in {w.digest for w in written}]
-            _write_index(target, found, written, unreached)
+            reached = {each.digest for each in written}
+            _write_index(target, found, written, [each for each in done.values() if each.digest not in reached])
     _write_index(target, found, written, [])
     remove_leftovers(target)
     return Narration(target, tuple(chapter.title for chapter in found), tuple(written))
