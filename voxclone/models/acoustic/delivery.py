@@ -10,7 +10,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from voxclone.models.acoustic.length_regulator import frame_owners
-from voxclone.models.acoustic.variance import phoneme_prosody, sum_by_phoneme
+from voxclone.models.acoustic.variance import (
+    ENERGY_MIDDLE,
+    ENERGY_SPREAD,
+    PITCH_UNITS,
+    phoneme_prosody,
+    sum_by_phoneme,
+)
 
 DECIBELS = 20 / math.log(10)  # in one unit of natural-log amplitude
 VOICED_SHARE = 0.3  # of a phoneme's frames, below which it has no f0
@@ -43,9 +49,9 @@ class Delivery:
 def from_prosody(prosody: Tensor, durations: Tensor, f0_median: Tensor) -> Delivery:
     """What the adaptor predicts, (B, N, 3) in the units of `phoneme_prosody`, in Hz and dB."""
     voicing = prosody[:, :, 1].float().clamp(0, 1)
-    f0 = f0_median[:, None] * torch.exp2(prosody[:, :, 0].float() / 3)
+    f0 = f0_median[:, None] * torch.exp2(prosody[:, :, 0].float() / PITCH_UNITS)
     f0 = torch.where(voicing >= VOICED_SHARE, f0, torch.zeros_like(f0))
-    energy = (2 * prosody[:, :, 2].float() + 2) * DECIBELS
+    energy = (ENERGY_SPREAD * prosody[:, :, 2].float() + ENERGY_MIDDLE) * DECIBELS
     return Delivery(durations, f0, voicing, energy, torch.ones_like(f0), torch.zeros_like(f0))
 
 
@@ -56,7 +62,9 @@ def phoneme_delivery(mel: Tensor, f0: Tensor, durations: Tensor, f0_median: Tens
 
 def to_prosody(delivery: Delivery, f0_median: Tensor) -> Tensor:
     """The way back from `from_prosody`: (B, N, 3); an unvoiced phoneme's pitch is 0."""
-    return torch.stack([3 * relative_pitch(delivery, f0_median), delivery.voicing, _log_energy(delivery) / 2 - 1], 2)
+    pitch = PITCH_UNITS * relative_pitch(delivery, f0_median)
+    energy = (_log_energy(delivery) - ENERGY_MIDDLE) / ENERGY_SPREAD
+    return torch.stack([pitch, delivery.voicing, energy], 2)
 
 
 def relative_pitch(delivery: Delivery, f0_median: Tensor) -> Tensor:

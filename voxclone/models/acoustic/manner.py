@@ -9,6 +9,7 @@ from torch import Tensor
 
 from voxclone.models.acoustic.delivery import VOICED_SHARE
 from voxclone.models.acoustic.pace import PHONEME_SECONDS
+from voxclone.models.acoustic.variance import PITCH_UNITS
 
 F0_SPREAD = 0.22  # octaves, of a typical speaker
 MANNER_DIMS = 2
@@ -70,4 +71,4 @@ def pitch_variance(prosody: Tensor, sounds: Tensor) -> Tensor:
     weight = sounds * (prosody[:, :, 1] > VOICED_SHARE) * (pitch.abs() < OCTAVE_ERROR)
     weight = weight / weight.sum(1, keepdim=True).clamp(min=1)
     mean = (pitch * weight).sum(1, keepdim=True)
-    return ((pitch - mean).square() * weight).sum(1) / 9
+    return ((pitch - mean).square() * weight).sum(1) / PITCH_UNITS**2

@@ -27,7 +27,14 @@ from voxclone.models.acoustic.manner import MANNER_DIMS, NEUTRAL, follow_manner,
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.acoustic.pauses import BLOCKS, PausePredictor
 from voxclone.models.acoustic.plan import AcousticOutput, Plan
-from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor, seeded_noise
+from voxclone.models.acoustic.variance import (
+    PITCH_UNITS,
+    UNMEASURED_RESIDUAL,
+    ProsodyEmbedding,
+    ProsodySpread,
+    VariancePredictor,
+    seeded_noise,
+)
 from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
 
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
@@ -35,6 +42,8 @@ MEL_FLOOR = math.log(1e-5)
 F0_MIDDLE = 160.0  # Hz
 DECODER_PARTS = frozenset(("entry", "decoder", "head"))  # of the model: they make the sound, and leave prosody alone
 MAX_LOG_DURATION = 5.5  # of one phoneme, in log frames: 2.8 s
+USUAL_LOG_DURATION = 1.5  # likewise, 4.5 frames: what the duration predictor's output is told from
+UNMEASURED_HABITS = (1.75, -1.7)  # see `AcousticModel.habits`: 5.8 frames a sound, 0.18 octaves
 
 
 class AcousticModel(nn.Module):
@@ -82,7 +91,7 @@ class AcousticModel(nn.Module):
             self.register_buffer("clean_quality", torch.zeros(config.quality_dims))
         self.rate_reader = RateReader().requires_grad_(False) if config.manner else None  # trained by itself
         if config.manner:
-            self.register_buffer("typical_habits", torch.tensor([1.75, -1.7]))
+            self.register_buffer("typical_habits", torch.tensor(UNMEASURED_HABITS))
             sentences = [torch.tensor(symbol_ids(sentence)) % config.n_symbols for sentence in NEUTRAL]
             ids = nn.utils.rnn.pad_sequence(sentences, batch_first=True)
             self.register_buffer("neutral_lengths", torch.tensor([len(each) for each in sentences]), persistent=False)
@@ -147,7 +156,7 @@ class AcousticModel(nn.Module):
     def predict(self, encodings: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Prosody (B, N, 3) and log durations (B, N), in log frames."""
         prosody = self.prosody_predictor(encodings, mask, condition)
-        return prosody, self.duration_predictor(encodings, mask, condition)[:, :, 0] + 1.5
+        return prosody, self.duration_predictor(encodings, mask, condition)[:, :, 0] + USUAL_LOG_DURATION
 
     def vary(
         self, phoneme_ids: Tensor, prosody: Tensor, log_durations: Tensor, noise: Tensor | None
@@ -157,7 +166,7 @@ class AcousticModel(nn.Module):
         if self.spread is not None:
             values = self.spread(values, phoneme_ids, noise)
         elif noise is not None:
-            values = values + noise * torch.tensor([0.25, 0.0, 0.0, 0.12], device=noise.device)
+            values = values + noise * torch.tensor(UNMEASURED_RESIDUAL, device=noise.device)
         return values[:, :, :3], values[:, :, 3]
 
     def habits(self, condition: Tensor) -> Tensor:
@@ -200,7 +209,7 @@ class AcousticModel(nn.Module):
             x = block(x, mask, condition)
         made = self.head(x).float().view(len(x), -1, self.config.n_mels + 2)[:, :length].transpose(1, 2)
         mel = made[:, :-2] * MEL_SPREAD + MEL_MIDDLE + (spectrum - self.mean_spectrum)[:, :, None]
-        return mel, made[:, -2] / 3, made[:, -1]
+        return mel, made[:, -2] / PITCH_UNITS, made[:, -1]
 
     @torch.inference_mode()
     def plan(

@@ -13,6 +13,9 @@ from voxclone.text.symbols import SILENCES, SPACE
 
 LONGEST_SOUND, LONGEST_SPACE = math.log(20), math.log(12)  # frames to which stretching lengthens
 TEMPERATURE = 0.4  # of random variation: all of what a predictor misses, drawn sound by sound, is no speaker's reading
+PITCH_UNITS = 3.0  # in one octave: the networks' unit of pitch is a third of an octave
+ENERGY_MIDDLE, ENERGY_SPREAD = 2.0, 2.0  # the networks' energy is (log energy - middle) / spread
+UNMEASURED_RESIDUAL = (0.25, 0.0, 0.0, 0.12)  # of pitch, voiced share, energy, log duration: see `ProsodySpread`
 _SPACE = SILENCES.index(SPACE)
 
 
@@ -54,7 +57,7 @@ class ProsodySpread(nn.Module):
         super().__init__()
         self.register_buffer("average", torch.zeros(n_symbols, 4))
         self.register_buffer("stretch", torch.ones(4))
-        self.register_buffer("residual", torch.tensor([0.25, 0.0, 0.0, 0.12]))
+        self.register_buffer("residual", torch.tensor(UNMEASURED_RESIDUAL))
 
     def forward(self, values: Tensor, phoneme_ids: Tensor, noise: Tensor | None) -> Tensor:
         """(B, N, 4) predicted values to those to be spoken.
@@ -112,8 +115,8 @@ def phoneme_prosody(mel: Tensor, f0: Tensor, durations: Tensor, f0_median: Tenso
         nothing is voiced); share of voiced frames; mean energy in the mel's own unit, from its middle, halved.
     """
     voiced = (f0 > 0).to(mel.dtype)
-    relative = torch.log2(torch.where(f0 > 0, f0, f0_median[:, None]) / f0_median[:, None]) * 3
-    energy = (torch.logsumexp(mel, 1) - 2.0) / 2
+    relative = torch.log2(torch.where(f0 > 0, f0, f0_median[:, None]) / f0_median[:, None]) * PITCH_UNITS
+    energy = (torch.logsumexp(mel, 1) - ENERGY_MIDDLE) / ENERGY_SPREAD
     sums = sum_by_phoneme(torch.stack([relative * voiced, voiced, energy], 2), durations)
     pitch = sums[:, :, 0] / sums[:, :, 1].clamp(min=1)
     frames = durations.clamp(min=1).to(mel.dtype)
