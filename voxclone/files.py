@@ -1,7 +1,8 @@
-"""Texts that are read, and files that are written whole or not at all, and whether they can be."""
+"""Texts that are read, sums of files, and files that are written whole or not at all, and whether they can be."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -24,6 +25,16 @@ def read_text(path: Path, refusal: type[VoxcloneError]) -> str:
         raise refusal(f"{path} cannot be read: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
         raise refusal(f"{path} cannot be read: {error.strerror}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits, whatever its size.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def replace_file(path: Path, content: bytes) -> None:

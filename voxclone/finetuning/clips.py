@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from voxclone.audio.io import read_audio
 from voxclone.audio.m4a import read_m4a
 from voxclone.errors import AudioError, ConfigError, ProvenanceError, VoxcloneError
+from voxclone.files import file_sha256
 from voxclone.safety.labels import Label, read_label
 
 LIBSNDFILE_SUFFIXES = frozenset(".wav .flac .mp3 .ogg .opus .aif .aiff .au .caf .w64".split())
@@ -69,8 +70,7 @@ def _digest(audio: Path | bytes) -> str:
     if isinstance(audio, bytes):
         return hashlib.sha256(audio).hexdigest()
     try:
-        with audio.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(audio)
     except OSError:  # that it cannot be read is said when it is decoded
         return ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from voxclone.config import MODEL_KIND, ModelConfig, WatermarkConfig
 from voxclone.errors import ConfigError, ModelError
+from voxclone.files import file_sha256
 from voxclone.hub.weights import write_tensors
 from voxclone.json_limits import read_json
 
@@ -70,7 +70,7 @@ def check_integrity(folder: Path) -> None:
         path = folder / name
         if not path.is_file():
             raise ModelError(f"{folder} lacks {name}, which its {SUMS_FILE} lists: download or save the model again")
-        actual = _sha256(path)
+        actual = file_sha256(path)
         if actual != expected:
             raise ModelError(
                 f"{path} is damaged or was changed ({path.stat().st_size} bytes): its sha256 is {actual[:12]}…, "
@@ -160,7 +160,7 @@ def save_part(folder: str | os.PathLike[str], part: str, module: nn.Module, conf
         (staged / CONFIG_FILE).write_text(text, encoding="utf-8", newline="\n")
         write_tensors(staged / file, _stored(part, module, torch.float16), {"format": "pt"})
         own = (CONFIG_FILE, file)
-        lines = [f"{_sha256((staged if name in own else folder) / name)}  {name}\n" for name in sorted(names)]
+        lines = [f"{file_sha256((staged if name in own else folder) / name)}  {name}\n" for name in sorted(names)]
         (staged / SUMS_FILE).write_text("".join(lines), encoding="utf-8", newline="\n")
         for name in (*own, SUMS_FILE):
             os.replace(staged / name, folder / name)
@@ -228,7 +228,7 @@ def _move(staged: Path, folder: Path) -> None:
 
 def _write_sums(folder: Path) -> None:
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    lines = [f"{_sha256(folder / name)}  {name}\n" for name in names]
+    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in names]
     (folder / SUMS_FILE).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
@@ -248,8 +248,3 @@ def _in_layout(name: str) -> bool:
     return name in (*REQUIRED_FILES, *OPTIONAL_FILES, CARD_FILE) or (
         name == f"voices/{stem}.voice" and _VOICE_NAME.fullmatch(stem) is not None
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -11,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from voxclone.errors import ModelError
+from voxclone.files import file_sha256
 from voxclone.hub.remote import PAGE_FILE, commit_of, download, is_repo_id, upload
 from voxclone.json_limits import read_json
 
@@ -77,7 +77,7 @@ def push_voice(
     }
     (folder / ABOUT_FILE).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / PAGE_FILE).write_text(card, encoding="utf-8")
-    sums = "".join(f"{_sha256(folder / name)}  {name}\n" for name in (VOICE_FILE, ABOUT_FILE))
+    sums = "".join(f"{file_sha256(folder / name)}  {name}\n" for name in (VOICE_FILE, ABOUT_FILE))
     (folder / SUMS_FILE).write_text(sums, encoding="utf-8")
     message = f"Upload the voice {name}"
     return upload(folder, repo_id, message, token=token, private=private, revision=revision)
@@ -120,7 +120,7 @@ def _check_sums(folder: Path) -> None:
     lines = (folder / SUMS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in (VOICE_FILE, ABOUT_FILE):
-        if (actual := _sha256(folder / name)) != listed.get(name):
+        if (actual := file_sha256(folder / name)) != listed.get(name):
             raise ModelError(
                 f"{folder / name} is damaged or was changed: its sha256 is {actual[:12]}…, {SUMS_FILE} has "
                 f"{listed.get(name, 'none')[:12]}…. Download the voice again."
@@ -143,8 +143,3 @@ def _read_base(path: Path) -> Base | None:
             f"{path} names the base {named.repo_id!r} at {named.revision!r}, which is no pinned repository"
         )
     return named
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,6 +18,7 @@ from voxclone.errors import ModelError
 from voxclone.files import require_place
 
 Module = TypeVar("Module", bound=nn.Module)
+MAX_NAMED = 6  # tensors in one error
 
 # How files that are put in the place of a safetensors file begin.
 _OTHER_FORMATS = (
@@ -83,19 +84,12 @@ def load_weights(module: nn.Module, path: Path) -> None:
             not finite. The module is then unchanged.
     """
     stored, _ = read_tensors(path)
-    wanted = module.state_dict()
-    problems = []
-    if missing := sorted(wanted.keys() - stored.keys()):
-        problems.append(f"missing {_some(missing)}")
-    if unexpected := sorted(stored.keys() - wanted.keys()):
-        problems.append(f"unexpected {_some(unexpected)}")
-    misfits = [
-        misfit for name in stored.keys() & wanted.keys() if (misfit := _misfit(name, stored[name], wanted[name]))
-    ]
-    if misfits:
-        problems.append(_some(sorted(misfits)))
-    if problems:
-        raise ModelError(f"{path} does not fit {type(module).__name__}: {'; '.join(problems)}")
+    _require_shapes(module, {name: tuple(tensor.shape) for name, tensor in stored.items()}, path)
+    for name, wanted in module.state_dict().items():
+        if stored[name].is_floating_point() != wanted.is_floating_point():
+            raise ModelError(
+                f"{path} does not fit {type(module).__name__}: {name} is {stored[name].dtype}, needed is {wanted.dtype}"
+            )
     if spoilt := [repr(name) for name, tensor in stored.items() if not torch.isfinite(tensor).all()]:
         raise ModelError(f"{path} holds values that are not finite, in {_some(spoilt)}")
     module.load_state_dict(stored, strict=True)
@@ -115,17 +109,7 @@ def check_sizes(sketch: nn.Module, path: Path) -> None:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         raise ModelError(_why_unreadable(path, error)) from error
-    problems = []
-    wanted = {name: tuple(tensor.shape) for name, tensor in sketch.state_dict().items()}
-    if missing := sorted(wanted.keys() - shapes.keys()):
-        problems.append(f"missing {_some(missing)}")
-    if unexpected := sorted(shapes.keys() - wanted.keys()):
-        problems.append(f"unexpected {_some(unexpected)}")
-    if misfits := [name for name in wanted.keys() & shapes.keys() if wanted[name] != shapes[name]]:
-        found = (f"{name} has shape {shapes[name]}, needed is {wanted[name]}" for name in sorted(misfits))
-        problems.append(_some(found))
-    if problems:
-        raise ModelError(f"{path} does not fit {type(sketch).__name__}: {'; '.join(problems)}")
+    _require_shapes(sketch, shapes, path)
 
 
 def build(factory: Callable[[], Module], path: Path) -> Module:
@@ -160,16 +144,22 @@ class _Sketch(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _misfit(name: str, stored: Tensor, wanted: Tensor) -> str | None:
-    if stored.shape != wanted.shape:
-        return f"{name} has shape {tuple(stored.shape)}, needed is {tuple(wanted.shape)}"
-    if stored.is_floating_point() != wanted.is_floating_point():
-        return f"{name} is {stored.dtype}, needed is {wanted.dtype}"
-    return None
+def _require_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """Refuse a file whose tensors are not exactly the module's by name and shape: says which are not."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    problems = []
+    if missing := sorted(wanted.keys() - shapes.keys()):
+        problems.append(f"missing {_some(missing)}")
+    if unexpected := sorted(shapes.keys() - wanted.keys()):
+        problems.append(f"unexpected {_some(unexpected)}")
+    if misfits := sorted(name for name in wanted.keys() & shapes.keys() if wanted[name] != shapes[name]):
+        problems.append(_some(f"{name} has shape {shapes[name]}, needed is {wanted[name]}" for name in misfits))
+    if problems:
+        raise ModelError(f"{path} does not fit {type(module).__name__}: {'; '.join(problems)}")
 
 
-def _some(items: Iterable[str], limit: int = 6) -> str:
+def _some(items: Iterable[str]) -> str:
     """The first few of many, and how many more there are."""
     items = list(items)
-    more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+    more = f" and {len(items) - MAX_NAMED} more" if len(items) > MAX_NAMED else ""
+    return ", ".join(items[:MAX_NAMED]) + more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from voxclone.audio.io import read_audio
 from voxclone.errors import ConfigError, ProvenanceError
+from voxclone.files import file_sha256
 from voxclone.safety.fingerprint import RELATED, SAME, distance, fingerprint, pcm_sha256
 from voxclone.safety.labels import LOSSLESS, Label, read_sidecar, read_tagged
 from voxclone.safety.manifest import Manifest, has_manifest, read_manifest
@@ -167,9 +167,7 @@ def _compare_sound(
 
 
 def _compare_file(label: Label, path: Path, tags: Label | None, evidence: _Evidence) -> None:
-    with path.open("rb") as file:
-        whole = hashlib.file_digest(file, "sha256").hexdigest()
-    if label.file_sha256 == whole:
+    if label.file_sha256 == file_sha256(path):
         return
     evidence.edited.append("the file is not, byte for byte, the one that the sidecar was written for")
     if tags is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import uuid
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxclone.errors import AudioError, ProvenanceError
-from voxclone.files import require_place
+from voxclone.files import file_sha256, require_place
 from voxclone.json_limits import parse_json
 from voxclone.safety.manifest import require_signable, sign_file
 from voxclone.safety.provenance import Provenance
@@ -183,9 +182,7 @@ def _write(
 
     def finish(written: Path) -> None:
         sign(written)
-        with written.open("rb") as file:
-            whole = hashlib.file_digest(file, "sha256").hexdigest()
-        beside = Label(label.provenance, file_sha256=whole, signed=label.signed)
+        beside = Label(label.provenance, file_sha256=file_sha256(written), signed=label.signed)
         staged.write_text(beside.to_json() + "\n", encoding="utf-8")
 
     try:

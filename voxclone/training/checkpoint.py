@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import warnings
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from voxclone.errors import VoxcloneError
+from voxclone.files import file_sha256
 
 KEPT_CHECKPOINTS = 2
 _NAME = re.compile(r"checkpoint-(\d+)-([0-9a-f]{16})\.pt")
@@ -45,7 +45,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         torch.save(vars(checkpoint), file)
         file.flush()
         os.fsync(file.fileno())
-    path = folder / f"checkpoint-{checkpoint.step:08d}-{_digest(partial)}.pt"
+    path = folder / f"checkpoint-{checkpoint.step:08d}-{file_sha256(partial)[:16]}.pt"
     os.replace(partial, path)
     _sync_folder(folder)
     kept = [path]
@@ -67,7 +67,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     """
     damaged: list[str] = []
     for path in _newest_first(folder):
-        if _digest(path) == _match(path).group(2):
+        if file_sha256(path)[:16] == _match(path).group(2):
             if damaged:
                 warnings.warn(
                     f"{', '.join(damaged)} in {folder} is damaged; going back to {path.name}", RuntimeWarning, 2
@@ -136,11 +136,6 @@ def _match(path: Path) -> re.Match[str]:
 
 def _step_of(path: Path) -> int:
     return int(_match(path).group(1))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _sync_folder(folder: Path) -> None:

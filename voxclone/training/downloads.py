@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tarfile
 import urllib.error
@@ -13,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from voxclone.errors import VoxcloneError
+from voxclone.files import file_sha256
 
 BLOCK = 1 << 20
 
@@ -29,7 +29,7 @@ def download(url: str, target: Path, sha256: str) -> Path:
         VoxcloneError: The server refuses, or what came is not what was expected; a damaged file is removed.
     """
     if target.exists():
-        if _sha256(target) == sha256:
+        if file_sha256(target) == sha256:
             return target
         raise VoxcloneError(f"{target} is not the file that is expected (its sha256 differs); move it away")
     partial = target.with_name(target.name + ".partial")
@@ -83,13 +83,8 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def _fault(partial: Path, sha256: str) -> str:
     """What is wrong with a download that has ended; empty where nothing is. A file that is wrong is removed."""
-    found = _sha256(partial)
+    found = file_sha256(partial)
     if found == sha256:
         return ""
     partial.unlink()
     return f"what came has sha256 {found[:12]}…, expected is {sha256[:12]}…; it was removed, try again"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
