@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxclone.cli import outputs
+from voxclone.cli.loading import load
 from voxclone.errors import ConsentError
 from voxclone.files import replace_file
 from voxclone.safety.consent import USES
@@ -117,7 +118,6 @@ def verify_recording(options: argparse.Namespace) -> int:
     """Verify and write the record; the challenge is spent then, and its file goes."""
     from voxclone.safety import Consent
     from voxclone.safety.challenge import Challenge
-    from voxclone.synthesis import VoxClone
 
     outputs.record_file(options.output)
     expires = _expiry(options)
@@ -126,7 +126,7 @@ def verify_recording(options: argparse.Namespace) -> int:
         options.recording,
         challenge,
         list(options.reference),
-        model=VoxClone.from_pretrained(options.model, device=options.device),
+        model=load(options),
         speaker=options.speaker,
         scope=options.scope,
         expires=expires,

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from voxclone.cli import outputs
+from voxclone.cli.loading import choose_voice, load
 
 
 def add_controls(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +50,6 @@ def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
 
 def dub(options: argparse.Namespace) -> int:
     """Speak subtitles to a file."""
-    from voxclone.cli.commands import choose_voice, load
-
     outputs.audio_file(options.output)
     outputs.times_file(options.times)
     model = load(options)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from voxclone.cli import outputs
+from voxclone.cli.loading import load
 from voxclone.errors import ConsentError
 
 
@@ -62,7 +63,6 @@ def evaluate(options: argparse.Namespace) -> int:
     from voxclone.evaluation import evaluate as run
     from voxclone.evaluation import read_list
     from voxclone.evaluation.run import PREDICTORS
-    from voxclone.synthesis import VoxClone
 
     outputs.folder(options.output)
     if options.consent.endswith(".json"):
@@ -72,7 +72,7 @@ def evaluate(options: argparse.Namespace) -> int:
     items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
     made = options.made
     report = run(
-        None if made else VoxClone.from_pretrained(options.model, device=options.device, commercial=options.commercial),
+        None if made else load(options),
         items,
         options.output,
         consent=options.consent,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from voxclone.cli import commands, outputs
+from voxclone.cli import outputs
 from voxclone.cli.control import add_controls, controls
+from voxclone.cli.loading import choose_voice, load
 
 
 def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
@@ -32,8 +33,8 @@ def narrate(options: argparse.Namespace) -> int:
 
     suffix = f".{options.format}"
     outputs.audio_folder(options.output, suffix)
-    model = commands.load(options)
-    voice = commands.choose_voice(model, options.voice)
+    model = load(options)
+    voice = choose_voice(model, options.voice)
     narration = model.narrate(
         Path(options.book),
         voice,
