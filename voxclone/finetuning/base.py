@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import nn
-
 from voxclone import hub
 from voxclone.config import ModelConfig
 from voxclone.errors import ModelError
@@ -15,6 +12,7 @@ from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
 from voxclone.models.identity import acoustic_id
 from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.synthesis.loading import read_fitting_config
 
 
 @dataclass(frozen=True)
@@ -42,22 +40,14 @@ def load_base(source: str | Path | None, revision: str | None = None) -> BaseMod
         revision: Likewise.
 
     Raises:
-        ModelError: The model is missing, damaged, or has no aligner.
+        ModelError: The model is missing, damaged, of other phoneme symbols than this voxclone's, or has no aligner.
     """
     folder = hub.resolve(source, revision=revision)
     hub.check_integrity(folder)
-    config = hub.read_config(folder)
-    if config.aligner is None:
+    config = read_fitting_config(folder)
+    if (sizes := config.aligner) is None:
         raise ModelError(f"{folder} has no aligner, which fine-tuning needs: take a model that has one")
-
-    def loaded(part: nn.Module, name: str) -> nn.Module:
-        hub.load_weights(part, folder / f"{name}.safetensors")
-        return part.eval()
-
-    encoder, acoustic = SpeakerEncoder(config.speaker_encoder), AcousticModel(config.acoustic)
-    aligner = Aligner(config.aligner)
-    with torch.inference_mode(False):
-        loaded(encoder, "speaker_encoder")
-        loaded(acoustic, "acoustic")
-        loaded(aligner, "aligner")
+    encoder = hub.build(lambda: SpeakerEncoder(config.speaker_encoder), folder / "speaker_encoder.safetensors").eval()
+    acoustic = hub.build(lambda: AcousticModel(config.acoustic), folder / "acoustic.safetensors").eval()
+    aligner = hub.build(lambda: Aligner(sizes), folder / "aligner.safetensors").eval()
     return BaseModel(folder, config, encoder, acoustic, aligner, acoustic_id(acoustic))
