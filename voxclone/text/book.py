@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from voxclone.text.chunks import cut_after
 from voxclone.text.sentences import passages
 
 WRAPPED_CHARS = 45  # a line of so many characters or more, and a line after it, are one paragraph's
@@ -83,7 +84,7 @@ def parts(chapter: Chapter, max_chars: int) -> Iterator[Part]:
     start, length = chapter.start, 0
     for passage in passages(chapter.text, min(max_chars, 1000)):
         if pieces and length + len(passage.text) > max_chars:
-            kept = _paragraph_end(pieces, length)
+            kept = cut_after([len(text) for text, _ in pieces], [ends for _, ends in pieces])
             yield Part("".join(text for text, _ in pieces[:kept]), start)
             start += sum(len(text) for text, _ in pieces[:kept])
             pieces = pieces[kept:]
@@ -92,16 +93,3 @@ def parts(chapter: Chapter, max_chars: int) -> Iterator[Part]:
         length += len(passage.text)
     if pieces:
         yield Part("".join(text for text, _ in pieces), start)
-
-
-def _paragraph_end(pieces: list[tuple[str, bool]], length: int) -> int:
-    """How many pieces to keep: up to the last paragraph's end in the second half, else all."""
-    kept = length
-    for index in range(len(pieces), 0, -1):
-        text, ends = pieces[index - 1]
-        if 2 * kept < length:
-            break
-        if ends:
-            return index
-        kept -= len(text)
-    return len(pieces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _WORD = re.compile(r"\S+\s*|\s+")
 _CLOSERS = "\"')]}\u201d\u2019\u00bb"
@@ -50,7 +50,8 @@ def _sentence_parts(text: str, max_chars: int) -> Iterator[str]:
         for start in range(match.start(), match.end(), max_chars):
             word = text[start : min(start + max_chars, match.end())]
             while words and length + len(word.rstrip()) > max_chars:
-                cut = _clause_end(words, length)
+                ends = [each.rstrip().endswith((",", ":")) for each in words]
+                cut = cut_after([*map(len, words)], ends)
                 yield "".join(words[:cut])
                 words = words[cut:]
                 length = sum(map(len, words))
@@ -63,13 +64,21 @@ def _sentence_parts(text: str, max_chars: int) -> Iterator[str]:
         yield "".join(words)
 
 
-def _clause_end(words: list[str], length: int) -> int:
-    """How many words to keep: up to the last comma or colon of the second half, else all."""
-    kept = length
-    for index in range(len(words), 0, -1):
-        if 2 * kept < length:
+def cut_after(lengths: Sequence[int], ends: Sequence[bool]) -> int:
+    """How many parts to keep together of those that are too long together: the last good end in the second half.
+
+    Args:
+        lengths: Of the parts, in characters.
+        ends: Whether a cut after each is a good one.
+
+    Returns:
+        All of them where no good end lies in the second half.
+    """
+    total = kept = sum(lengths)
+    for index in range(len(lengths), 0, -1):
+        if 2 * kept < total:
             break
-        if words[index - 1].rstrip().endswith((",", ":")):
+        if ends[index - 1]:
             return index
-        kept -= len(words[index - 1])
-    return len(words)
+        kept -= lengths[index - 1]
+    return len(lengths)
