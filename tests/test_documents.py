@@ -1,4 +1,4 @@
-"""Links between the repository's documents lead to files, and to headings, that are there."""
+"""Links in the repository's documents lead to what is there, and files of code that they name are there."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,11 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "recipes").glob("*/*.md")),
     ROOT / "benchmarks" / "README.md",
+]
+PRESENT = [  # the documents that describe the code as it is, and name no file of a reader's own
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "benchmarks" / "README.md",
+    *(ROOT / "docs" / name for name in ("architecture.md", "kernels.md", "watermark.md")),
 ]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -40,3 +45,15 @@ def test_links_lead_somewhere() -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             lost.append(f"{path.relative_to(ROOT)}: {link}")
     assert not lost
+
+
+def test_code_files_that_are_named_are_there() -> None:
+    folders = ("voxclone", "recipes", "benchmarks", "tests", "docs")
+    files = {"/" + path.relative_to(ROOT).as_posix() for folder in folders for path in (ROOT / folder).rglob("*.*")}
+    named = [
+        (path.name, name)
+        for path in PRESENT
+        for name in re.findall(r"[\w/]+\.(?:py|cu)\b", path.read_text(encoding="utf-8"))
+    ]
+    assert len(named) >= 60
+    assert not [each for each in named if not any(file.endswith("/" + each[1]) for file in files)]
