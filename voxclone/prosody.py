@@ -85,7 +85,7 @@ class Prosody:
         return dataclasses.replace(self.copy(), f0=(self.f0 * factor).astype(np.float32))
 
     def check(self) -> None:
-        """Whether it can be spoken.
+        """Refuse what cannot be spoken.
 
         Raises:
             ConfigError: A column has another length or type than it must, or a value is out of range: says which.

@@ -26,7 +26,11 @@ def load(options: argparse.Namespace) -> VoxClone:
 
 
 def choose_voice(model: VoxClone, wanted: str | None) -> Voice:
-    """A voice file, a repository on the Hub, one of the model's voices by name, or its first."""
+    """A voice file, a repository on the Hub, one of the model's voices by name, or its first.
+
+    Raises:
+        VoiceError: There is none of that name, or it cannot be read.
+    """
     from voxclone import hub
     from voxclone.voice import Voice
 

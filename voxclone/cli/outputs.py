@@ -50,7 +50,11 @@ def audio_folder(path: str, suffix: str) -> None:
 
 
 def refuse_audio(path: str, why: str) -> None:
-    """Keep recordings from being read, or written over, as voice files."""
+    """Keep recordings from being read, or written over, as voice files.
+
+    Raises:
+        VoiceError: The path is an audio file's, by its name; `why` says why that will not do.
+    """
     from voxclone.audio.io import WRITTEN_SUFFIXES
 
     if Path(path).suffix.lower() in WRITTEN_SUFFIXES:

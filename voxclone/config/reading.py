@@ -85,14 +85,22 @@ def _read(owner: type, key: str, hint: Any, value: Any) -> Any:
 
 
 def at_least(config: Config, least: int, *names: str) -> None:
-    """Refuse a value below the least in any of the named fields."""
+    """Refuse a value below the least in any of the named fields.
+
+    Raises:
+        ConfigError: There is one.
+    """
     for name in names:
         if getattr(config, name) < least:
             raise ConfigError(f"{type(config).__name__}.{name} is {getattr(config, name)}; it must be at least {least}")
 
 
 def odd(config: Config, *names: str) -> None:
-    """Refuse the kernel sizes that do not keep a sequence's length."""
+    """Refuse the kernel sizes that do not keep a sequence's length.
+
+    Raises:
+        ConfigError: One is even, or below 1.
+    """
     at_least(config, 1, *names)
     for name in names:
         if getattr(config, name) % 2 == 0:

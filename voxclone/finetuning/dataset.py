@@ -68,6 +68,9 @@ class SpeakerData:
         Returns:
             speaker_embedding (D,), spectrum (n_mels,), f0_median (Hz, 0-dim), and 0-dim f0_spread and phoneme_seconds,
             NaN where the base is not told of them.
+
+        Raises:
+            VoxcloneError: Nothing is voiced.
         """
         seconds = [entry.rows["mel"][1] for entry in self.train]
         mean = np.average([self.embeddings[entry.key] for entry in self.train], axis=0, weights=seconds)

@@ -109,6 +109,7 @@ def finetune(
         ConsentError: There is no valid consent to adapting, or a recording carries the model's mark, so that no person
             spoke it, or `spoken_by` is of another speaker.
         ModelError: The model is missing, damaged, or has no aligner.
+        ConfigError: `depth` or `minutes` cannot be, or `out` is a file or not writable.
         VoxcloneError: There is too little that can be used, an extra is not installed, or `out` holds another speaker's
             work.
     """

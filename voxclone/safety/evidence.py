@@ -39,7 +39,7 @@ class Evidence:
         digests = [("phrase_sha256", self.phrase_sha256), ("recording_sha256", self.recording_sha256)]
         for name, value in (*digests, *(("reference_sha256", each) for each in references)):
             if not isinstance(value, str) or len(value) != 64:
-                raise ConsentError(f"consent evidence {name} is no SHA-256")
+                raise ConsentError(f"consent evidence {name} is {value!r:.80}; it must be a SHA-256, 64 hex digits")
         for name in ("similarity", "phrase_margin", "words_heard"):
             number = getattr(self, name)
             if number is None and name == "words_heard":

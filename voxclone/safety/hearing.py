@@ -160,7 +160,11 @@ def audible(level: Floats, frame_rate: float) -> NDArray[np.bool_]:
 
 
 def resampled(blocks: Iterable[tuple[Samples, int]], target_rate: int) -> Iterator[Samples]:
-    """Blocks at another rate, without seams."""
+    """Blocks at another rate, without seams.
+
+    Raises:
+        AudioError: There are no samples in all of them.
+    """
     stream: soxr.ResampleStream | None = None
     empty = True
     for samples, sample_rate in blocks:

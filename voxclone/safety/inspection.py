@@ -66,6 +66,8 @@ class Inspection:
 
 
 class _Evidence(NamedTuple):
+    """What speaks for each verdict, a sentence each; `_judge` says which of them counts first."""
+
     transplanted: list[str]
     edited: list[str]
     stripped: list[str]

@@ -66,7 +66,13 @@ class Parts:
         return self._acoustic_models.base_id
 
     def _check_voice(self, voice: object) -> None:
-        """Whether it can be spoken with here and now."""
+        """Refuse what this model cannot speak with here and now.
+
+        Raises:
+            VoiceError: It is no voice, or another speaker encoder's.
+            ConsentError: Its consent does not hold, or is not to what the speech is for.
+            ModelError: The process was forked, and lacks the threads that the model computes with.
+        """
         if not isinstance(voice, Voice):
             own = isinstance(voice, str) and voice in self.voices
             way = f"take model.voices[{voice!r}]" if own else 'Voice.load("me.voice") reads one from a file'

@@ -99,7 +99,7 @@ def load_for_voice(
     revision: str | None,
     **where: Any,
 ) -> tuple[Model, Voice]:
-    """See `VoxClone.for_voice`; `load` is its `from_pretrained`, and `where` goes to both downloads."""
+    """See `VoxClone.for_voice`, for errors too; `load` is its `from_pretrained`, and `where` goes to both downloads."""
     path, base = hub.fetch_voice(source, revision=revision, **where)
     voice = Voice.load(path)
     repo_id, commit = (None, None) if base is None else (base.repo_id, base.revision)

@@ -86,7 +86,11 @@ def common_voice(folder: Path) -> Iterator[Row]:
 
 
 def dataset(folder: Path) -> Iterator[Row]:
-    """A Hugging Face dataset's Parquet files, whose recordings are written to `audio/`."""
+    """A Hugging Face dataset's Parquet files, whose recordings are written to `audio/`.
+
+    Raises:
+        VoxcloneError: A file has no column of audio.
+    """
     import pyarrow.parquet
 
     (folder / "audio").mkdir(exist_ok=True)

@@ -115,7 +115,11 @@ def short_name(line: str) -> str:
 
 
 def number_at_end(fields: Sequence[str]) -> float:
-    """The number in the last field, which may be written as name=number."""
+    """The number in the last field, which may be written as name=number.
+
+    Raises:
+        Absent: It is no number.
+    """
     try:
         return float(fields[-1].rpartition("=")[2])
     except ValueError as error:

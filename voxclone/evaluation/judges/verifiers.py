@@ -33,7 +33,11 @@ class Verifier(Protocol):
         """What it is."""
 
     def similarity(self, pairs: Pairs) -> list[float]:
-        """For each (reference, test) how alike the voices are: the cosine of their embeddings, for most."""
+        """For each (reference, test) how alike the voices are: the cosine of their embeddings, for most.
+
+        Raises:
+            Absent: The judge fails, or does not answer as it should.
+        """
 
 
 class EmbeddingVerifier:

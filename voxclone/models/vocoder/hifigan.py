@@ -159,7 +159,11 @@ def require_mel(mel: Tensor, n_mels: int) -> None:
 
 
 def check_sizes(config: VocoderConfig) -> None:
-    """Refuse sizes with which the generator cannot keep its promise of lengths."""
+    """Refuse sizes with which the generator cannot keep its promise of lengths.
+
+    Raises:
+        ConfigError: They do not fit each other: says which.
+    """
     rates, kernels = config.upsample_rates, config.upsample_kernel_sizes
     if not rates or len(rates) != len(kernels):
         raise ConfigError(f"upsample_rates {rates} and upsample_kernel_sizes {kernels} need one entry for each stage")
