@@ -66,7 +66,6 @@ def test_each_cue_is_spoken_within_its_time(tiny_model: VoxClone, ada: Voice, tm
     assert 1.5 - FRAME <= hello.start_seconds < 1.8
     assert 3.0 - FRAME <= how.start_seconds < 3.3
     assert speech.duration_seconds == pytest.approx(4.25, abs=FRAME)
-    assert not speech.samples[: round(1.2 * 22050)].any() or np.abs(speech.samples[: round(1.0 * 22050)]).max() < 0.5
     short = tiny_model.dub([Segment("Hello.", 0.0, 30.0), Segment("You.", 40.0, 41.0)], ada)
     assert short.words[1].start_seconds == pytest.approx(40.0, abs=0.3)
     natural = tiny_model.generate("Hello.", ada).duration_seconds

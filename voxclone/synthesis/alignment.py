@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.loudness import level, sound_bounds
@@ -61,26 +64,19 @@ def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Seq
     Raises:
         AudioError: The recording is unreadable, silent, too long, or too short for the text.
     """
-    device = aligner.embedding.weight.device
     mel, start, end = _listen(audio, source)
-    total = mel.shape[2]
     phonemes = joined(chunks)
-    ids = torch.tensor(symbol_ids(phonemes.symbols), device=device)[None]
-    counts = torch.tensor([ids.shape[1]], device=device)
-    if end - start < (needed := int(aligner.states(ids, counts).lengths)):
-        sound = (end - start) * audio.hop_length / audio.sample_rate
+    sound = _Sound(aligner, mel[:, :, start:end])
+    fit = sound.fit(phonemes.symbols)
+    if fit is None:
+        seconds = (end - start) * audio.hop_length / audio.sample_rate
         raise AudioError(
-            f"{sound:.1f} s of sound are too short for {ids.shape[1]} phonemes, which take {needed} frames at least: "
-            "the recording does not hold the whole text"
+            f"{seconds:.1f} s of sound are too short for {len(phonemes.symbols)} phonemes: the recording does not hold "
+            "the whole text"
         )
-    heard, frames = mel[:, :, start:end].to(device), torch.tensor([end - start], device=device)
-    path = aligner.align(ids, counts, heard, frames)
-    durations = path.durations[0].cpu()
-    gap = (path.likelihoods - aligner.sound_scores(heard, frames).amax(2))[0].cpu()
-    spoken = torch.tensor([symbol not in SILENCES for symbol in phonemes.symbols])
-    spoken = torch.repeat_interleave(spoken, durations)
+    durations = fit.durations
     durations[0] += start
-    durations[-1] += total - end
+    durations[-1] += mel.shape[2] - end
     edges = np.concatenate([[0], np.cumsum(durations)]) * audio.hop_length / audio.sample_rate
     times: list[float] = edges.tolist()
     return Alignment(
@@ -89,8 +85,8 @@ def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Seq
         phonemes.symbols,
         durations.numpy(),
         mel[0].numpy(),
-        float(gap.mean()),
-        float(gap[spoken].mean()),
+        fit.confidence,
+        fit.match,
     )
 
 
@@ -103,28 +99,46 @@ def match_texts(
     Raises:
         AudioError: The recording is unreadable, silent, or too long.
     """
-    device = aligner.embedding.weight.device
     mel, start, end = _listen(audio, source)
-    heard, frames = mel[:, :, start:end].to(device), torch.tensor([end - start], device=device)
-    best = aligner.sound_scores(heard, frames).amax(2)
-    matches = []
-    for chunks in texts:
-        symbols = joined(chunks).symbols
-        ids, counts = (
-            torch.tensor(symbol_ids(symbols), device=device)[None],
-            torch.tensor([len(symbols)], device=device),
-        )
-        if end - start < int(aligner.states(ids, counts).lengths):
-            matches.append(-math.inf)
-            continue
-        path = aligner.align(ids, counts, heard, frames)
+    sound = _Sound(aligner, mel[:, :, start:end])
+    fits = (sound.fit(joined(chunks).symbols) for chunks in texts)
+    return [-math.inf if fit is None else fit.match for fit in fits]
+
+
+class _Fit(NamedTuple):
+    """How symbols fit a sound: their durations (N,) int64 frames on the CPU, and see `Alignment`."""
+
+    durations: Tensor
+    confidence: float
+    match: float
+
+
+class _Sound:
+    """A sound (1, n_mels, T) that texts are laid against."""
+
+    def __init__(self, aligner: Aligner, mel: Tensor) -> None:
+        self._aligner, self._mel = aligner, mel.to(aligner.embedding.weight.device)
+        self._lengths = torch.tensor([mel.shape[2]], device=self._mel.device)
+
+    @cached_property
+    def _best(self) -> Tensor:
+        """(1, T) log-likelihood of each frame in the symbol of the table that it fits best."""
+        return self._aligner.sound_scores(self._mel, self._lengths).amax(2)
+
+    def fit(self, symbols: Sequence[str]) -> _Fit | None:
+        """The most likely way of the sound through the symbols; None where it has too few frames for them."""
+        ids = torch.tensor(symbol_ids(symbols), device=self._mel.device)[None]
+        counts = torch.tensor([len(symbols)], device=self._mel.device)
+        if self._mel.shape[2] < int(self._aligner.states(ids, counts).lengths):
+            return None
+        path = self._aligner.align(ids, counts, self._mel, self._lengths)
+        durations = path.durations[0].cpu()
+        gap = (path.likelihoods - self._best)[0].cpu()
         spoken = torch.tensor([symbol not in SILENCES for symbol in symbols])
-        gap = (path.likelihoods - best)[0].cpu()
-        matches.append(float(gap[torch.repeat_interleave(spoken, path.durations[0].cpu())].mean()))
-    return matches
+        return _Fit(durations, float(gap.mean()), float(gap[torch.repeat_interleave(spoken, durations)].mean()))
 
 
-def _listen(audio: AudioConfig, source: AudioSource) -> tuple[torch.Tensor, int, int]:
+def _listen(audio: AudioConfig, source: AudioSource) -> tuple[Tensor, int, int]:
     """A recording's mel (1, n_mels, T) at -23 LUFS, and the frames at which its sound begins and ends."""
     waveform, rate = read_audio(source)
     seconds = len(waveform) / rate
