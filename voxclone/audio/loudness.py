@@ -76,29 +76,26 @@ def level(waveform: NDArray[np.floating], sample_rate: int, loudness_db: float =
     return (waveform * gain).astype(np.float32)
 
 
-def trim_silence(
-    waveform: NDArray[np.floating], sample_rate: int, range_db: float = SPEECH_RANGE_DB
-) -> NDArray[np.floating]:
+def trim_silence(waveform: NDArray[np.floating], sample_rate: int) -> NDArray[np.floating]:
     """Cut both ends off, up to 50 ms before the first and after the last 10 ms frame within range of the loudest.
+
+    Frames more than `SPEECH_RANGE_DB` below the loudest frame are silence.
 
     Args:
         waveform: (S,) float samples.
         sample_rate: In Hz.
-        range_db: Frames more than this below the loudest frame are silence.
 
     Returns:
         A view (<= S,) of the waveform; all of it where it is digital silence.
     """
-    start, end = sound_bounds(waveform, sample_rate, range_db)
+    start, end = sound_bounds(waveform, sample_rate)
     return waveform[start:end]
 
 
-def sound_bounds(
-    waveform: NDArray[np.floating], sample_rate: int, range_db: float = SPEECH_RANGE_DB
-) -> tuple[int, int]:
+def sound_bounds(waveform: NDArray[np.floating], sample_rate: int) -> tuple[int, int]:
     """The samples [start, end) that `trim_silence` keeps."""
     decibels = frame_levels(waveform, sample_rate)
-    active = np.flatnonzero(decibels >= decibels.max(initial=-math.inf) - range_db)
+    active = np.flatnonzero(decibels >= decibels.max(initial=-math.inf) - SPEECH_RANGE_DB)
     if active.size == 0:
         return 0, len(waveform)
     margin = round(TRIM_MARGIN_SECONDS * FRAMES_PER_SECOND)

@@ -21,6 +21,7 @@ from voxclone.training.speech_data import fits_monotonic
 MIN_FOR_OUTLIERS = 5  # utterances below which nothing can be told from the others
 MIN_CONFIDENCE_DROP = 1.5  # nats per frame below the median, at the least, that tell a wrong text
 MIN_SPEAKER_COSINE = 0.35  # to the mean of the others
+EMBEDDED_SECONDS = 12.0  # of an utterance, the most that its embedding is made of
 RMS = 0.07  # of speech at about -23 LUFS
 DEVIATIONS = 4.0  # robust ones, below which an utterance is unlike the others
 
@@ -30,12 +31,11 @@ def embed_utterances(
     store: FeatureStore,
     entries: Sequence[Entry],
     sample_rate: int,
-    max_seconds: float = 12.0,
 ) -> dict[str, NDArray[np.float32]]:
     """(D,) unit-length speaker embedding of each entry, from its waveform at `sample_rate`."""
     embeddings = {}
     for entry in entries:
-        length = min(entry.rows["waveform"][1], int(max_seconds * sample_rate))
+        length = min(entry.rows["waveform"][1], int(EMBEDDED_SECONDS * sample_rate))
         embeddings[entry.key] = embed(encoder, store.read(entry, "waveform", 0, length) / 32768, sample_rate)
     return embeddings
 

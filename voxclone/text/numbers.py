@@ -52,9 +52,9 @@ def spell_digits(written: str) -> str:
     return " ".join(_DIGITS[int(c)] for c in written if c in "0123456789")
 
 
-def spell_code(written: str, group: int = 4) -> str:
-    """A long digit string, with a comma after each group of digits."""
-    return ", ".join(spell_digits(written[i : i + group]) for i in range(0, len(written), group))
+def spell_code(written: str) -> str:
+    """A long digit string, with a comma after each four digits."""
+    return ", ".join(spell_digits(written[at : at + 4]) for at in range(0, len(written), 4))
 
 
 def year(value: int) -> str:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 PHONEME_SECONDS = 0.085  # of a typical speaker
 BANDS = 40  # that the mel's bands are averaged to
+CHANNELS = 48  # of the convolutions
 FLOOR = -9.0  # natural log; what is quieter is no speech
 LEAST_FRAMES = 10.0  # of speech; less says nothing
 SLOWEST, FASTEST = 0.2, 0.04  # seconds
@@ -39,14 +40,14 @@ class RateReader(nn.Module):
     typical: Tensor  # (2,) mean and variance, over speakers, of the log seconds of a speaker's mean sound
     doubt: Tensor  # (2,) variance of one recording's log seconds against the speaker's: constant, and by 1 / frames
 
-    def __init__(self, dim: int = 48) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        widths = (BANDS, dim, dim, dim)
+        widths = (BANDS, CHANNELS, CHANNELS, CHANNELS)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(before, after, 5, padding=2 * 2**layer, dilation=2**layer)
             for layer, (before, after) in enumerate(pairwise(widths))
         )
-        self.head = nn.Conv1d(dim, 2, 1)
+        self.head = nn.Conv1d(CHANNELS, 2, 1)
         self.register_buffer("typical", torch.tensor([math.log(PHONEME_SECONDS), 0.04]))
         self.register_buffer("doubt", torch.tensor([0.01, 2.0]))
 

@@ -40,19 +40,16 @@ class PausePredictor(nn.Module):
         return phoneme_ids.masked_fill(pauses, _COMMA)
 
 
-def with_heard_pauses(
-    phoneme_ids: NDArray[Any], durations: NDArray[Any], mel: NDArray[Any], least: int = PAUSE_FRAMES
-) -> NDArray[Any]:
+def with_heard_pauses(phoneme_ids: NDArray[Any], durations: NDArray[Any], mel: NDArray[Any]) -> NDArray[Any]:
     """Write a comma where the speaker pauses between two words and the text has none.
 
     Args:
         phoneme_ids: (N,).
         durations: (N,) frames.
         mel: (T, n_mels) natural log.
-        least: Frames of a pause.
 
     Returns:
-        (N,) a copy in which each space that lasts long enough, and is quiet for most of that, is a comma.
+        (N,) a copy in which each space that lasts `PAUSE_FRAMES` or more, and is quiet for most of that, is a comma.
     """
     energy = np.log(np.exp(mel.astype(np.float32)).sum(1))
     quiet, loud = np.quantile(energy, [0.05, 0.95])
@@ -60,5 +57,5 @@ def with_heard_pauses(
     ends = np.cumsum(durations)
     share = (silent[ends] - silent[ends - durations]) / np.maximum(durations, 1)
     heard = phoneme_ids.copy()
-    heard[(phoneme_ids == _SPACE) & (durations >= least) & (share > 0.5)] = _COMMA
+    heard[(phoneme_ids == _SPACE) & (durations >= PAUSE_FRAMES) & (share > 0.5)] = _COMMA
     return heard

@@ -91,9 +91,9 @@ def seeded_noise(lengths: Tensor, size: int, seed: int) -> Tensor:
 class ProsodyEmbedding(nn.Module):
     """Pitch, voicing and energy of the phonemes as vectors, by convolution (no buckets, so that it exports)."""
 
-    def __init__(self, dim: int, kernel_size: int = 3) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv1d(3, dim, kernel_size, padding=kernel_size // 2)
+        self.convolution = nn.Conv1d(3, dim, 3, padding=1)
 
     def forward(self, prosody: Tensor) -> Tensor:
         """(B, N, 3) to (B, N, D)."""

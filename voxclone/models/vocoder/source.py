@@ -11,15 +11,14 @@ from voxclone.layers.convolution import Conv1d
 class PitchEstimator(nn.Module):
     """f0 and voicing of a mel's frames, for mels that come without."""
 
-    def __init__(self, n_mels: int, channels: int = 128, kernel_size: int = 5) -> None:
+    def __init__(self, n_mels: int, channels: int) -> None:
         super().__init__()
-        padding = kernel_size // 2
         self.layers = nn.Sequential(
-            Conv1d(n_mels, channels, kernel_size, padding=padding),
+            Conv1d(n_mels, channels, 5, padding=2),
             nn.ReLU(),
-            Conv1d(channels, channels, kernel_size, padding=padding),
+            Conv1d(channels, channels, 5, padding=2),
             nn.ReLU(),
-            Conv1d(channels, 2, kernel_size, padding=padding),
+            Conv1d(channels, 2, 5, padding=2),
         )
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
