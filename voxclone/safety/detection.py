@@ -108,6 +108,7 @@ class MarkFinder:
         return np.stack([scores.astype(np.float32) for scores in pooled])  # as much as an hour at all speeds takes
 
     def _judge(self, heard: Heard) -> Detection:
+        """The verdict: too short, beyond a bar, within doubt of the shortest windows' bar, noise alone, or nothing."""
         sound = (heard.weight[0] > 0).sum() / self._frame_rate
         if sound < SHORTEST_SECONDS:
             return Detection("inconclusive", None, (), reason=f"there is {sound:.1f} s of sound; 1 s is needed")

@@ -122,6 +122,7 @@ def inspect_file(path: str | os.PathLike[str], detect: Detector | None = None) -
 def _judge(
     evidence: _Evidence, told: dict[str, Provenance], manifest: Manifest | None, mark: Found | None
 ) -> tuple[Verdict, list[str]]:
+    """The gravest verdict that there is evidence for, with its reasons; without any, by what the file tells."""
     if evidence.transplanted:
         return "transplanted", evidence.transplanted + evidence.forged
     if evidence.forged:
@@ -149,6 +150,7 @@ def _read(reader: Callable[[], Part | None], evidence: _Evidence) -> Part | None
 def _compare_sound(
     label: Label, path: Path, samples: NDArray[np.float32], sample_rate: int, evidence: _Evidence
 ) -> None:
+    """Whether the tags are of this sound: sample by sample where the format keeps samples, else by the fingerprint."""
     if label.pcm_sha256 and path.suffix.lower() in LOSSLESS and pcm_sha256(samples) == label.pcm_sha256:
         return
     if not label.fingerprint:

@@ -120,7 +120,7 @@ def render(acoustic: AcousticModel, vocoder: nn.Module, planned: Plan, prosodies
 
 
 class Frames(NamedTuple):
-    """What the acoustic model made for one chunk."""
+    """What the acoustic model made for one chunk: mel and f0 for the vocoder, and the gain to lay on its samples."""
 
     mel: Tensor  # (1, n_mels, T), without the gain
     f0: Tensor  # (1, T) Hz

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from voxclone.synthesis.shaping import Draft
 
 STRETCH_LIMIT = 8.0  # how far a duration that is asked for may be from the model's own
-_ELASTICITY = {"silence": 1.5, "vowel": 1.1, "consonant": 0.8}  # who gives first when speech must fit a time
+_ELASTICITY = {"silence": 1.5, "vowel": 1.1, "consonant": 0.8}  # exponents of the stretch, see `fit`
 
 
 class Timing:

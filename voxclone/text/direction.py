@@ -9,8 +9,14 @@ from voxclone.text.script import Manner
 
 
 class Gap(NamedTuple):
-    """The silence of symbols [start, end), with the pause after the chunk where `end` is its last: so many seconds
-    and frames in all. A `natural` one was not asked for, and gives as the model's own do."""
+    """How long the silence of symbols [start, end) lasts, with the pause after the chunk where `end` is its last.
+
+    Attributes:
+        seconds: In all, with the frames that come on top.
+        frames: On top of the seconds.
+        natural: Whether nobody asked for it: it then goes with the speed, and is stretched like the model's own pauses
+            where speech must fit a duration. Others keep their length.
+    """
 
     start: int
     end: int

@@ -68,6 +68,7 @@ class PhaseUpdates:
         )
 
     def _update_phase(self, phase: str, batch: Any, rate: float, window: LogWindow) -> bool:
+        """One step of a phase's optimizer; where loss or gradient is not finite, none, and False."""
         self._train_only(phase)
         buffers = [(buffer, buffer.clone()) for buffer in self._networks.buffers()]
         losses = self._forward(batch, phase)

@@ -53,6 +53,12 @@ class VoicedSpeech(Dataset[dict[str, Any]]):
         return len(self.entries)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        """An utterance of N phonemes and T frames, in a voice of its speaker, for `voiced_batch`.
+
+        phoneme_ids (N,), with a comma where the speaker pauses, and pauses (N,), True at those; durations (N,) frames;
+        mel (T, n_mels) natural log; f0 (T,) Hz; speaker_embedding (D,), spectrum (n_mels,) and manner (MANNER_DIMS,) of
+        the voice, f0_median in Hz of the speaker; quality (quality_dims,) of the recording; and the index.
+        """
         entry = self.entries[index]
         arrays = {kind: torch.from_numpy(self.store.read(entry, kind)) for kind in ("phoneme_ids", "mel", "f0")}
         durations = self.durations.read(self.aligned[entry.key], "durations")
