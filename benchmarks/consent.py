@@ -9,7 +9,6 @@ others (wrong). Clones: each speaker's reference cloned, and the clone says a ch
 from __future__ import annotations
 
 import argparse
-import csv
 import random
 from collections import defaultdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 import threats
 import voxclone
 from environment import write_result
+from manifest import manifest_rows
 from voxclone.audio.io import read_audio
 from voxclone.safety.challenge import Challenge, vocabulary
 from voxclone.safety.verification import (
@@ -54,8 +54,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     model = voxclone.VoxClone.from_pretrained(args.model, device="cpu")
-    with (args.data / "manifest.tsv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["split"] == "valid"]
+    rows = manifest_rows(args.data / "manifest.tsv", "valid")
     rows = [row for row in rows if float(row["seconds"]) >= MIN_SECONDS]
     draw = random.Random(SEED)
     speaker, threshold = speaker_trials(model, rows, args.data)

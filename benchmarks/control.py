@@ -11,7 +11,6 @@ samples are cut into frames of the hop, so that a duration that was asked for ca
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 from collections import defaultdict
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 import voxclone
 from environment import write_result
+from manifest import manifest_rows
 from voxclone.audio.io import read_audio
 from voxclone.audio.pitch import f0 as measure_f0
 from voxclone.audio.resample import resample
@@ -253,10 +253,8 @@ def recorded_transfer(model: Any, voices: Any, manifest: Path, count: int) -> di
     f0 is measured in both sounds, and word times are found in both by the model's aligner: what is compared is heard.
     In noisy recordings the pitch tracker jumps by octaves; "near" leaves out frames over 0.7 octaves from the median.
     """
-    with manifest.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["split"] == "valid"]
     by_speaker: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in rows:
+    for row in manifest_rows(manifest, "valid"):
         if 3 < float(row["seconds"]) < 12:
             by_speaker[row["speaker"]].append(row)
     chosen = [own[turn] for turn in range(count) for own in by_speaker.values() if turn < len(own)][:count]

@@ -10,7 +10,6 @@ of them; beside it that of training speakers' recordings to the nearest other an
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import torch
 import voxclone
 from environment import write_result
 from judges import Judges, mean_with_interval
+from manifest import manifest_rows
 
 SENTENCES = (
     "The boy was there when the sun rose over the quiet harbour.",
@@ -86,11 +86,10 @@ def main() -> None:
 def recordings(manifest: Path) -> dict[str, list[Path]]:
     """Three recordings of at least two seconds of each training speaker."""
     found: dict[str, list[Path]] = defaultdict(list)
-    with manifest.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            own = found[row["speaker"]]
-            if row["split"] == "train" and float(row["seconds"]) > 2 and len(own) < 3:
-                own.append(manifest.parent / row["path"])
+    for row in manifest_rows(manifest, "train"):
+        own = found[row["speaker"]]
+        if float(row["seconds"]) > 2 and len(own) < 3:
+            own.append(manifest.parent / row["path"])
     return {speaker: own for speaker, own in found.items() if len(own) == 3}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ import soundfile
 
 import voxclone
 from environment import git_commit
+from manifest import manifest_rows
 from voxclone.audio.io import AudioSource, read_audio
 from voxclone.finetuning import finetune
 
@@ -43,9 +43,8 @@ class Voices:
 
     def __init__(self, args: argparse.Namespace, model: voxclone.VoxClone, work: Path) -> None:
         self.args, self.model, self.work = args, model, work
-        with args.manifest.open(encoding="utf8") as file:
-            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            self.rows = [row | {"path": str(args.manifest.parent / row["path"])} for row in rows if row["text"]]
+        rows = manifest_rows(args.manifest)
+        self.rows = [row | {"path": str(args.manifest.parent / row["path"])} for row in rows if row["text"]]
 
     def of(self, speaker: str) -> Iterator[tuple[Run, Callable[[], Made]]]:
         """What each voice is, and what makes it."""

@@ -7,7 +7,6 @@ clip of another speaker among clips of one. Noise is ESC-10 or another --noise; 
 from __future__ import annotations
 
 import argparse
-import csv
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 import voxclone
 from environment import write_result
+from manifest import manifest_rows
 from speaker_trials import NOISES
 from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.pitch import f0
@@ -66,8 +66,7 @@ def main() -> None:
     threshold = model.same_speaker_threshold
     if threshold is None:
         raise SystemExit("this model's speaker encoder has no same_speaker_threshold: measure it first")
-    with (args.data / "manifest.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = manifest_rows(args.data / "manifest.tsv")
     draw = random.Random(SEED)
     valid = [row for row in rows if row["split"] == "valid"]
     others = draw.sample([row for row in rows if row["split"] == "train"], args.others)

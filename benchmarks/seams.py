@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import voxclone
+from manifest import manifest_rows
 from voxclone.audio.io import read_audio
 from voxclone.audio.pitch import f0 as measure_f0
 from voxclone.audio.resample import resample
@@ -75,8 +75,7 @@ def steps(phonemes: Sequence[Any], samples: Any, f0: Any, sample_rate: int) -> l
 
 def natural_steps(model: voxclone.VoxClone, manifest: Path) -> list[Step]:
     """Of recordings of several sentences, laid against their texts by the model's aligner."""
-    with manifest.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if re.search(r"\w[.?!] +[A-Z]", row["text"])]
+    rows = [row for row in manifest_rows(manifest) if re.search(r"\w[.?!] +[A-Z]", row["text"])]
     found = []
     for row in rows[:: max(1, len(rows) // 40)]:
         alignment = model.align(manifest.parent / row["path"], row["text"])

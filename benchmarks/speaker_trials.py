@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from manifest import manifest_rows
 from voxclone.audio.io import read_audio
 from voxclone.audio.loudness import level, sound_bounds
 from voxclone.audio.resample import resample
@@ -232,8 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of manifest.tsv and its clips")
     args = parser.parse_args()
-    with (args.data / "manifest.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = manifest_rows(args.data / "manifest.tsv")
     rng = np.random.default_rng(20)
     readers = {row["speaker"]: row["path"] for row in rows if row["corpus"] == "librispeech" and row["split"] == "train"
                and float(row["seconds"]) > 10}  # fmt: skip
