@@ -10,13 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from voxclone.models.acoustic.length_regulator import frame_owners
-from voxclone.models.acoustic.variance import (
-    ENERGY_MIDDLE,
-    ENERGY_SPREAD,
-    PITCH_UNITS,
-    phoneme_prosody,
-    sum_by_phoneme,
-)
+from voxclone.models.acoustic.units import ENERGY_MIDDLE, ENERGY_SPREAD, PITCH_UNITS
+from voxclone.models.acoustic.variance import phoneme_prosody, sum_by_phoneme
 
 DECIBELS = 20 / math.log(10)  # in one unit of natural-log amplitude
 VOICED_SHARE = 0.3  # of a phoneme's frames, below which it has no f0

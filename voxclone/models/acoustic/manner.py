@@ -9,7 +9,7 @@ from torch import Tensor
 
 from voxclone.models.acoustic.delivery import VOICED_SHARE
 from voxclone.models.acoustic.pace import PHONEME_SECONDS
-from voxclone.models.acoustic.variance import PITCH_UNITS
+from voxclone.models.acoustic.units import PITCH_UNITS
 
 F0_SPREAD = 0.22  # octaves, of a typical speaker
 MANNER_DIMS = 2

@@ -27,14 +27,8 @@ from voxclone.models.acoustic.manner import MANNER_DIMS, NEUTRAL, follow_manner,
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.acoustic.pauses import BLOCKS, PausePredictor
 from voxclone.models.acoustic.plan import AcousticOutput, Plan
-from voxclone.models.acoustic.variance import (
-    PITCH_UNITS,
-    UNMEASURED_RESIDUAL,
-    ProsodyEmbedding,
-    ProsodySpread,
-    VariancePredictor,
-    seeded_noise,
-)
+from voxclone.models.acoustic.units import PITCH_UNITS
+from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor, seeded_noise
 from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
 
 MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
@@ -166,7 +160,7 @@ class AcousticModel(nn.Module):
         if self.spread is not None:
             values = self.spread(values, phoneme_ids, noise)
         elif noise is not None:
-            values = values + noise * torch.tensor(UNMEASURED_RESIDUAL, device=noise.device)
+            values = values + noise * torch.tensor(ProsodySpread.UNMEASURED_RESIDUAL, device=noise.device)
         return values[:, :, :3], values[:, :, 3]
 
     def habits(self, condition: Tensor) -> Tensor:

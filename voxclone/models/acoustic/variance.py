@@ -9,13 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from voxclone.layers.norm import ConditionalLayerNorm
+from voxclone.models.acoustic.units import ENERGY_MIDDLE, ENERGY_SPREAD, PITCH_UNITS
 from voxclone.text.symbols import SILENCES, SPACE
 
 LONGEST_SOUND, LONGEST_SPACE = math.log(20), math.log(12)  # frames to which stretching lengthens
 TEMPERATURE = 0.4  # of random variation: all of what a predictor misses, drawn sound by sound, is no speaker's reading
-PITCH_UNITS = 3.0  # in one octave: the networks' unit of pitch is a third of an octave
-ENERGY_MIDDLE, ENERGY_SPREAD = 2.0, 2.0  # the networks' energy is (log energy - middle) / spread
-UNMEASURED_RESIDUAL = (0.25, 0.0, 0.0, 0.12)  # of pitch, voiced share, energy, log duration: see `ProsodySpread`
 _SPACE = SILENCES.index(SPACE)
 
 
@@ -52,12 +50,13 @@ class ProsodySpread(nn.Module):
     average: Tensor  # (n_symbols, 4) over training speech
     stretch: Tensor  # (4,) spread of real values around their symbol's average by that of predicted ones
     residual: Tensor  # (4,) standard deviation of real values around predicted ones
+    UNMEASURED_RESIDUAL = (0.25, 0.0, 0.0, 0.12)  # which serves where it was not measured
 
     def __init__(self, n_symbols: int) -> None:
         super().__init__()
         self.register_buffer("average", torch.zeros(n_symbols, 4))
         self.register_buffer("stretch", torch.ones(4))
-        self.register_buffer("residual", torch.tensor(UNMEASURED_RESIDUAL))
+        self.register_buffer("residual", torch.tensor(self.UNMEASURED_RESIDUAL))
 
     def forward(self, values: Tensor, phoneme_ids: Tensor, noise: Tensor | None) -> Tensor:
         """(B, N, 4) predicted values to those to be spoken.
