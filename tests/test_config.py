@@ -140,11 +140,11 @@ def test_format_is_checked_without_json() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"acoustic": AcousticConfig(n_symbols=7, n_mels=40)}, "disagree on n_mels"),
-        ({"vocoder": VocoderConfig(n_mels=40)}, "disagree on n_mels"),
-        ({"speaker_encoder": SpeakerEncoderConfig(embedding_dim=64)}, "embedding_dim .* differ"),
-        ({"vocoder": VocoderConfig(sample_rate=16000)}, "disagree on sample_rate or hop_length"),
-        ({"audio": AudioConfig(hop_length=128)}, "disagree on sample_rate or hop_length"),
+        ({"acoustic": AcousticConfig(n_symbols=7, n_mels=40)}, "n_mels: 80 in audio, 40 in acoustic, 80 in vocoder"),
+        ({"vocoder": VocoderConfig(n_mels=40)}, "n_mels: 80 in audio, 80 in acoustic, 40 in vocoder"),
+        ({"speaker_encoder": SpeakerEncoderConfig(embedding_dim=64)}, "embedding_dim: 64 in speaker_encoder, 192 in"),
+        ({"vocoder": VocoderConfig(sample_rate=16000)}, "sample_rate: 22050 in audio, 16000 in vocoder"),
+        ({"audio": AudioConfig(hop_length=128)}, "hop_length: 128 in audio, 256 in vocoder"),
     ],
 )
 def test_parts_must_fit_together(changes: dict[str, Any], message: str) -> None:

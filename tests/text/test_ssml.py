@@ -140,7 +140,11 @@ def test_say_as_refuses(kind: str, form: str, text: str) -> None:
         ("é\n <amazon:effect>b</amazon:effect>", "the element <amazon:effect> is not among those", "<amazon"),
         ("<p class='x'>b</p>", "<p> has the attribute 'class'; known there are xml:lang", "<p"),
         ("<prosody contour='(0%,+20Hz)'>b</prosody>", "the attribute 'contour'", "<prosody"),
-        ("<prosody rate='9'>b</prosody>", "rate is '9', which is out of range, in <prosody>", "<prosody"),
+        (
+            "<prosody rate='9'>b</prosody>",
+            "rate is '9', which is out of range: 9, where 0.25 to 4 can be, in <prosody>",
+            "<prosody",
+        ),
         ("<prosody pitch='+20Hz'>b</prosody>", "pitch is '+20Hz'; it can be x-low", "<prosody"),
         ("<prosody duration='2'>b</prosody>", "duration is '2'; give it as", "<prosody"),
         ("<break time='soon'/>", "time is 'soon'; give it as", "<break"),

@@ -69,7 +69,7 @@ def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tu
         with av.open(os.fspath(path) if stream is None else stream, metadata_errors="replace") as file:
             codec = file.streams.audio[0].codec_context
             if codec is None:
-                raise AudioError(f"{path} holds audio of a kind that is not known")
+                raise AudioError(f"{path} holds audio of a kind that is not known; convert it to wav first")
             rate = codec.sample_rate
             resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
             for frame in file.decode(audio=0):
@@ -77,9 +77,11 @@ def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tu
                 blocks += parts
                 total += sum(map(len, parts))
                 if total > MAX_SECONDS * rate:
-                    raise AudioError(f"{path} is longer than {MAX_SECONDS // 3600} hours")
+                    raise AudioError(f"{path} is longer than {MAX_SECONDS // 3600} hours; cut it into parts")
                 if total > BOMB_FRAMES + BOMB_RATIO * size:
-                    raise AudioError(f"{path} has {size} bytes and decodes to more than speech can")
+                    raise AudioError(
+                        f"{path} of {size} bytes decodes to more than speech can; convert it to wav if it is sound"
+                    )
     except (av.FFmpegError, IndexError, OSError) as error:
         raise AudioError(f"{path} cannot be read as m4a: {error}") from error
     if not blocks:

@@ -46,15 +46,28 @@ class ModelConfig(Config):
 
     def __post_init__(self) -> None:
         _check_format(self.kind, self.format_version)
-        if not self.audio.n_mels == self.acoustic.n_mels == self.vocoder.n_mels:
-            raise ConfigError("audio, acoustic and vocoder disagree on n_mels")
-        if self.speaker_encoder.embedding_dim != self.acoustic.speaker_embedding_dim:
-            raise ConfigError("speaker_encoder.embedding_dim and acoustic.speaker_embedding_dim differ")
-        if (self.audio.sample_rate, self.audio.hop_length) != (self.vocoder.sample_rate, self.vocoder.hop_length):
-            raise ConfigError("audio and vocoder disagree on sample_rate or hop_length")
-        sizes = (self.acoustic.n_symbols, self.audio.n_mels)
-        if self.aligner is not None and (self.aligner.n_symbols, self.aligner.n_mels) != sizes:
-            raise ConfigError("aligner and acoustic disagree on n_symbols or n_mels")
+        _require_alike(
+            n_mels={part: getattr(self, part).n_mels for part in ("audio", "acoustic", "vocoder")},
+            embedding_dim={
+                "speaker_encoder": self.speaker_encoder.embedding_dim,
+                "acoustic": self.acoustic.speaker_embedding_dim,
+            },
+            sample_rate={part: getattr(self, part).sample_rate for part in ("audio", "vocoder")},
+            hop_length={part: getattr(self, part).hop_length for part in ("audio", "vocoder")},
+        )
+        if self.aligner is not None:
+            _require_alike(
+                n_symbols={"acoustic": self.acoustic.n_symbols, "aligner": self.aligner.n_symbols},
+                n_mels={"audio": self.audio.n_mels, "aligner": self.aligner.n_mels},
+            )
+
+
+def _require_alike(**sizes: dict[str, int]) -> None:
+    """Refuse parts of a model that do not fit each other: for each size, what every part has."""
+    for name, by_part in sizes.items():
+        if len(set(by_part.values())) > 1:
+            told = ", ".join(f"{value} in {part}" for part, value in by_part.items())
+            raise ConfigError(f"the parts disagree on {name}: {told}; they must be the same")
 
 
 def _check_format(kind: object, format_version: object) -> None:

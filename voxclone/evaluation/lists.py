@@ -54,7 +54,7 @@ def read_list(
     path = Path(path)
     lines = [line for line in read_text(path, EvaluationError).splitlines() if line.strip()]
     if not lines:
-        raise EvaluationError(f"the list {path} is empty")
+        raise EvaluationError(f"the list {path} is empty; it needs a line for each utterance")
     form = form or _guess(lines[0])
     if form not in _READERS:
         raise EvaluationError(f"list form is {form!r}; known are {', '.join(map(repr, _READERS))}")
@@ -70,7 +70,7 @@ def _checked(items: list[Item], path: Path) -> list[Item]:
     names: set[str] = set()
     for item in items:
         if item.name in names:
-            raise EvaluationError(f"{path}: two utterances are named {item.name!r}")
+            raise EvaluationError(f"{path}: two utterances are named {item.name!r}; each needs a name of its own")
         names.add(item.name)
         for audio in (item.reference, item.recording):
             if audio is not None and not audio.is_file():

@@ -91,7 +91,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
                 f"{path} does not fit {type(module).__name__}: {name} is {stored[name].dtype}, needed is {wanted.dtype}"
             )
     if spoilt := [repr(name) for name, tensor in stored.items() if not torch.isfinite(tensor).all()]:
-        raise ModelError(f"{path} holds values that are not finite, in {_some(spoilt)}")
+        raise ModelError(f"{path} holds values that are not finite, in {_some(spoilt)}: export or train it again")
     module.load_state_dict(stored, strict=True)
 
 

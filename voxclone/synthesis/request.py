@@ -44,7 +44,7 @@ class Request:
         if self.prosody is None:
             return shape(with_pauses(drafts, [chunk.pause_seconds for chunk in self.chunks]), self.controls)
         if self.prosody.frame_seconds != drafts[0].prosody.frame_seconds:
-            raise ConfigError("the prosody is of a model with other frames")
+            raise ConfigError("the prosody is of a model with other frames; take it from speech of this model")
         self.prosody.check()
         parts = self.prosody.copy().split(len(chunk.symbols) for chunk in self.chunks)
         return shape([Draft(part, part.durations.astype(float)) for part in parts], self.controls)

@@ -28,7 +28,14 @@ def say_as(text: str, kind: str, form: str = "") -> str:
         raise TextError(f"interpret-as {kind!r} is not known; known are {', '.join(KINDS)}")
     if form and kind != "date":
         raise TextError(f"format {form!r} is for dates; interpret-as is {kind!r}")
-    return KINDS[kind](text.strip(), form)
+    try:
+        return KINDS[kind](text.strip(), form)
+    except _Unfit as error:
+        raise TextError(f"{text[:40]!r} cannot be said as {kind}; it needs another interpret-as, or none") from error
+
+
+class _Unfit(Exception):
+    """A text that is nothing of a kind."""
 
 
 def _characters(text: str, form: str) -> str:
@@ -99,7 +106,7 @@ def _integer(text: str) -> int:
 
 def _only(text: str, pattern: str) -> str:
     if not text.isascii() or not re.fullmatch(pattern, text) or not re.search(r"\d", text):
-        raise TextError(f"{text[:40]!r} cannot be said so")
+        raise _Unfit
     return text
 
 

@@ -230,7 +230,8 @@ def _value(
         raise TextError(f"{name} is {written!r}; it can be {forms}")
     value = units[match[2]](match[1])
     if not bounds[0] <= value <= bounds[1]:
-        raise TextError(f"{name} is {written!r}, which is out of range")
+        least, most = (f"{bound:g}" for bound in bounds)
+        raise TextError(f"{name} is {written!r}, which is out of range: {value:.3g}, where {least} to {most} can be")
     return value
 
 
