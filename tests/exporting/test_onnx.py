@@ -20,6 +20,8 @@ from voxclone.exporting import ExportedModel, export_onnx
 from voxclone.exporting.fourier import RealSTFT
 from voxclone.exporting.onnx import VOCODER_FILE, export_vocoder
 from voxclone.exporting.vocoders import exportable
+from voxclone.files import file_sha256
+from voxclone.finetuning.base import load_base
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.delivery import LONGEST_SILENCE
 from voxclone.models.vocoder import build_vocoder
@@ -127,6 +129,19 @@ def test_transform_is_pytorchs(n_fft: int, hop: int) -> None:
 def test_what_cannot_be_exported() -> None:
     with pytest.raises(ModelError, match="a vocoder of type Linear cannot be exported to ONNX yet"):
         exportable(nn.Linear(1, 1))
+
+
+def test_a_model_of_other_symbols_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "other")
+    sums, before = (folder / "sha256.txt").read_text(), file_sha256(folder / "config.json")
+    values = json.loads((folder / "config.json").read_text())
+    values["text"]["symbols_version"] += 1
+    (folder / "config.json").write_text(json.dumps(values))
+    (folder / "sha256.txt").write_text(sums.replace(before, file_sha256(folder / "config.json")))
+    with pytest.raises(ModelError, match="phoneme symbols"):
+        export_onnx(folder, tmp_path / "out")
+    with pytest.raises(ModelError, match="phoneme symbols"):
+        load_base(folder)
 
 
 def test_command(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

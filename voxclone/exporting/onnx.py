@@ -24,6 +24,7 @@ from voxclone.files import require_folder
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.manner import MANNER_DIMS
 from voxclone.models.vocoder import build_vocoder
+from voxclone.synthesis.loading import read_fitting_config
 from voxclone.text.symbols import SYMBOLS
 
 OPSET = 17
@@ -45,8 +46,8 @@ def export_onnx(source: str | os.PathLike[str] | None, out: str | os.PathLike[st
         where: revision, cache_dir, token, local_files_only, as for `VoxClone.from_pretrained`.
 
     Raises:
-        ModelError: There is no such model, its vocoder has no form that ONNX can hold, onnx is not installed, or `out`
-            is a file or not writable.
+        ModelError: There is no such model, it is of other phoneme symbols than this voxclone's, its vocoder has no form
+            that ONNX can hold, onnx is not installed, or `out` is a file or not writable.
     """
     try:
         import onnx  # noqa: F401
@@ -56,10 +57,9 @@ def export_onnx(source: str | os.PathLike[str] | None, out: str | os.PathLike[st
     require_folder(out, ModelError)
     folder = hub.resolve(source, **where)
     hub.check_integrity(folder)
-    config = hub.read_config(folder)
-    acoustic, vocoder = AcousticModel(config.acoustic), build_vocoder(config.vocoder)
-    hub.load_weights(acoustic, folder / "acoustic.safetensors")
-    hub.load_weights(vocoder, folder / "vocoder.safetensors")
+    config = read_fitting_config(folder)
+    acoustic = hub.build(lambda: AcousticModel(config.acoustic), folder / "acoustic.safetensors")
+    vocoder = hub.build(lambda: build_vocoder(config.vocoder), folder / "vocoder.safetensors")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".export.") as scratch:
         staged = Path(scratch)

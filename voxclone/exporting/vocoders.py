@@ -60,6 +60,8 @@ class _Source(nn.Module):
 
 
 class _SourceISTFT(nn.Module):
+    """`SourceISTFT` with its complex numbers as pairs of real ones; one utterance at a time."""
+
     def __init__(self, vocoder: SourceISTFT) -> None:
         super().__init__()
         config = vocoder.config

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.config import SpeakerEncoderConfig
+from voxclone.layers.masks import length_mask
 from voxclone.models.speaker_trunks import TRUNKS
 
 
@@ -35,9 +36,8 @@ class SpeakerEncoder(nn.Module):
         Returns:
             (B, D) of unit length.
         """
-        frames = torch.arange(mel.shape[2], device=mel.device)
         lengths = torch.full((len(mel),), mel.shape[2], device=mel.device) if mel_lengths is None else mel_lengths
-        mask = (frames < lengths[:, None]).to(mel.dtype)[:, None]
+        mask = length_mask(lengths, mel.shape[2]).to(mel.dtype)[:, None]
         mel = (mel - (mel * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)) * mask
         pooled = self.pooling(*self.trunk(mel, mask))
         embedding = self.embedding_norm(self.project(self.pooled_norm(pooled)))
