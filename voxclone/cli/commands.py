@@ -21,35 +21,41 @@ if TYPE_CHECKING:
 
 def say(options: argparse.Namespace) -> int:
     """Speak a text to a file, a loudspeaker or a pipe."""
+    nowhere = options.text == "-" and options.output is None  # where to is told by what standard output is
+    raw = options.output == "-" or (nowhere and not options.play and not sys.stdout.isatty())
+    if raw or options.play or nowhere:
+        return _say_aloud(options, raw)
+    return _say_to_file(options, "speech.wav" if options.output is None else options.output)
+
+
+def _say_aloud(options: argparse.Namespace, raw: bool) -> int:
+    """Speak as the text comes, to a loudspeaker or as raw samples to standard output."""
+    from voxclone.cli.play import arriving_text, play
+
+    if options.times is not None or options.duration is not None:
+        raise ConfigError("--times and --duration are for files: write one with -o FILE")
+    if options.play and options.output is not None:
+        raise ConfigError("--play and --output cannot go together; save first, or play first")
+    if options.sign is not None:
+        raise ConfigError("what is played or piped cannot be signed; write a file with -o FILE")
+    model = load(options)
+    voice = choose_voice(model, options.voice)
+    text = arriving_text(sys.stdin.buffer) if options.text == "-" else options.text
+    play(model.stream(text, voice, **controls(options)), model.sample_rate, raw)
+    return 0
+
+
+def _say_to_file(options: argparse.Namespace, output: str) -> int:
     from voxclone.cli.play import arriving_text
 
     signer = _signer(options.sign)
-    piped = options.text == "-" and options.output is None and not options.play and not sys.stdout.isatty()
-    raw = options.output == "-" or piped
-    heard = raw or options.play or (options.text == "-" and options.output is None)
-    output = "speech.wav" if options.output is None else options.output
-    if heard:
-        if options.times is not None or options.duration is not None:
-            raise ConfigError("--times and --duration are for files: write one with -o FILE")
-        if options.play and options.output is not None:
-            raise ConfigError("--play and --output cannot go together; save first, or play first")
-        if signer is not None:
-            raise ConfigError("what is played or piped cannot be signed; write a file with -o FILE")
-    else:
-        outputs.audio_file(output, signer is not None)
-        outputs.times_file(options.times)
+    outputs.audio_file(output, signer is not None)
+    outputs.times_file(options.times)
     model = load(options)
     voice = choose_voice(model, options.voice)
-    delivery = controls(options)
-    if heard:
-        from voxclone.cli.play import play
-
-        arriving = arriving_text(sys.stdin.buffer) if options.text == "-" else options.text
-        play(model.stream(arriving, voice, **delivery), model.sample_rate, raw)
-        return 0
     text = "".join(arriving_text(sys.stdin.buffer)) if options.text == "-" else options.text
     start = time.perf_counter()
-    speech = model.generate(text, voice, progress=True, duration_seconds=options.duration, **delivery)
+    speech = model.generate(text, voice, progress=True, duration_seconds=options.duration, **controls(options))
     seconds = time.perf_counter() - start
     speech.save(output, signer=signer)
     if options.times:
