@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voxclone import Voice, VoxClone, VoxcloneError, __version__, hub
+from voxclone import ModelError, Voice, VoxClone, VoxcloneError, __version__, hub
 from voxclone.cli import main
 
 
@@ -112,6 +112,20 @@ def test_voices_lists(model: list[str], capsys: pytest.CaptureFixture[str]) -> N
     assert main(["voices", *model]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[:2] for line in lines] == [["ada", "median f0 200 Hz"], ["bob", "median f0 110 Hz"]]
+    assert main(["voices", "--json", *model]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["name"], each["f0_median"]) for each in told] == [("ada", 200.0), ("bob", 110.0)]
+    assert all(each["consents"] for each in told)
+
+
+def test_commands_take_a_models_revision(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def load(source: str, *, revision: str, **options: object) -> None:
+        raise ModelError(f"{source} at {revision}")
+
+    monkeypatch.setattr(VoxClone, "from_pretrained", load)
+    for command in (["say", "Hello."], ["voices"]):
+        assert main([*command, "--model", "org/name", "--revision", "v1"]) == 2
+        assert capsys.readouterr().err == "voxclone: error: org/name at v1\n"
 
 
 @pytest.mark.parametrize(

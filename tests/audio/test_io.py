@@ -181,6 +181,9 @@ def with_value(value: float) -> np.ndarray:
         ((np.zeros(100, dtype=np.complex64), 16000), "complex64"),
         ((["a"], 16000), "type list"),
         (12, "from int"),
+        (("a.wav", Path("b.wav")), "give several files as a list"),
+        (io.BytesIO(b"RIFF"), "from BytesIO.*give its bytes"),
+        ("https://example.com/a.wav", "https://example.com/a.wav is an address: download it"),
     ],
 )
 def test_what_is_not_audio_is_refused(source: Any, words: str) -> None:

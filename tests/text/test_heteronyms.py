@@ -33,6 +33,9 @@ def sounds(text: str, word: str) -> list[str]:
         ("Polish people polish silver. She is Polish. Polish the silver.", "polish", "pˈoʊlɪʃ pˈɑːlɪʃ pˈoʊlɪʃ pˈɑːlɪʃ"),
         ("My resume is long. Please resume.", "resume", "ɹˈɛzuːmˌeɪ ɹᵻzˈuːm"),
         ("I am content. The content is good.", "content", "kəntˈɛnt kˈɑːntɛnt"),
+        ("She saw the tear in her dress, and the tear in the corner of her eye.", "tear", "tˈɛɹ tˈɪɹ"),
+        ("Excuse me. There is no excuse. Please excuse us.", "excuse", "ɛkskjˈuːz ɛkskjˈuːs ɛkskjˈuːz"),
+        ("He excused himself.", "excused", "ɛkskjˈuːzd"),
         ("Minute details take a minute.", "minute", "maɪnˈuːt mˈɪnɪt"),
     ],
 )

@@ -454,6 +454,67 @@ CASES = {
         "+15550123456": "plus one, five five five, zero one two, three four five six",
         "at 5.30 p.m. sharp": "at five thirty P M sharp",
     },
+    "a person or a numeral": {
+        "This is the book I read.": "This is the book I read.",
+        "In class I do my best.": "In class I do my best.",
+        "The number I gave you is the part I like.": "The number I gave you is the part I like.",
+        "No. I won't. Oh no. I forgot.": "No. I won't. Oh no. I forgot.",
+        "I said no. 5 people left.": "I said no. five people left.",
+        "There is no I in team.": "There is no I in team.",
+        "The Part I like is Part I.": "The Part I like is Part one.",
+        "Senator John C. Calhoun and Charles V. Smith": "Senator John C Calhoun and Charles V Smith",
+        "the court of Charles V. He died.": "the court of Charles the fifth. He died.",
+        "a phase I trial, type I errors, book I": "a phase one trial, type one errors, book one",
+        "World War I had begun. See Vol. I and Section C.": "World War one had begun. See Volume one and Section C.",
+        "AS SHE LED THE WAY NO I SAID IN THE CHAPTER I READ": "as she led the way no I said in the chapter I read",
+        "OW! WOW, that is VIA LED.": "ow! wow, that is via L E D.",
+    },
+    "Markdown": {
+        "# Title\n\nHello.\n\n* one\n* **two**\n- three": "Title. Hello. one, two, three",
+        "## Steps\n1) Do this\n2) Do that": "Steps. one, Do this. two, Do that",
+        "1. Open it\n2. Close it": "one. Open it. two. Close it",
+        "> He said so.\n> Then left.": "He said so. Then left.",
+        "| Name | Age |\n|:-----|----:|\n| Ann | 5 |": "Name, Age. Ann, five.",
+        "Hi.\n\n---\n\n***\nRun:\n```python\nprint\n```": "Hi. Run: print",
+        "See [the page](https://example.com/a?b=c) and ![it](./a.png).": "See the page and it.",
+        "# 1 in sales, C#, 2 * 3 > 5": "number one in sales, C sharp, two times three greater than five",
+    },
+    "news and offices": {
+        "Sen. Warren (D-Mass.) of Boston, Mass., and Tampa, Fla.": (
+            "Senator Warren, D Massachusetts, of Boston, Massachusetts, and Tampa, Florida."
+        ),
+        "1600 Pennsylvania Ave. NW, Washington, D.C. 20500": (
+            "sixteen hundred Pennsylvania Avenue N W, Washington, D C two zero five zero zero"
+        ),
+        "Rm. 312 and Rt. 66": "Room three twelve and route sixty six",
+        "Roe v. Wade": "Roe versus Wade",
+        "the asst. mgr. of the WHO": "the assistant manager of the W H O",
+        "Who is WHO?": "Who is who?",
+        "exit 4B, seat 12B, gate 3M, 12B people": "exit four B, seat twelve B, gate three M, twelve billion people",
+        "Ph.D.s and M.D.s": "P H D's and M D's",
+        "the company's 10-K": "the company's ten K",
+        "She got a B- and an A-.": "She got a B minus and an A minus.",
+    },
+    "more dates": {
+        "He left in Nov. She came in Dec.": "He left in November. She came in December.",
+        "due 12/1, by 12/1, on 3/4, by 2/3": "due December first, by December first, on March fourth, by two thirds",
+        "since 9/11": "since nine eleven",
+        "the 2019/20 season": "the twenty nineteen twenty season",
+        "Q1'23": "Q one twenty three",
+        "Mon.-Fri. 9-5, Sat. 10-2": "Monday to Friday nine to five, Saturday ten to two",
+    },
+    "more units": {
+        "$5/mo. for all, $2/kg": "five dollars per month for all, two dollars per kilogram",
+        "$82.10/bbl, down 1.4 pct": "eighty two dollars and ten cents per barrel, down one point four percent",
+        "255 hp, 5 mcg, 2 kgs": "two hundred fifty five horsepower, five micrograms, two kilograms",
+        "a 512GB SSD": "a five hundred twelve gigabyte S S D",
+        'It is 65" with a stand.': "It is sixty five inches with a stand.",
+        "882 ft 9 in long": "eight hundred eighty two feet nine inches long",
+        "3×10^8 m/s": "three times ten to the power of eight meters per second",
+        "E = mc²": "E equals M C squared",
+        "Max. load": "Maximum load",
+        "7 bn": "seven billion",
+    },
     "left for G2P": {
         "": "",
         "Hello, world.": "Hello, world.",
@@ -499,7 +560,9 @@ def test_any_number_of_digits_may_have_letters_around(digits: int) -> None:
     assert said.count("three") == digits
 
 
-@pytest.mark.parametrize("piece", ["1", ".", "a", "A", "1.", "1,234,", "a.b.", "-", " ", "'", "A B "])
+@pytest.mark.parametrize(
+    "piece", ["1", ".", "a", "A", "1.", "1,234,", "a.b.", "-", " ", "'", "A B ", "# ", "|-", "* a\n", "> ", "["]
+)
 def test_time_is_linear(piece: str, cpu_seconds: Callable[[Callable[[], object]], float]) -> None:
     normalize("5")  # loads num2words
     text = (piece * 100_000)[:100_000]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ def from_array(source: tuple[Any, ...]) -> tuple[NDArray[np.float32], int]:
     Raises:
         AudioError: See `voxclone.audio.io.read_audio`.
     """
+    if source and all(isinstance(each, (str, bytes, os.PathLike)) for each in source):
+        raise AudioError("a tuple is one recording's (samples, sample_rate); give several files as a list")
     if len(source) != 2:
         raise AudioError(f"a tuple of {len(source)} is not audio; (samples, sample_rate) is needed")
     samples, sample_rate = source

@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
     model = argparse.ArgumentParser(add_help=False, parents=[shared])
     model.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
+    model.add_argument("--revision", help="branch, tag or commit of the Hub repository")
     model.add_argument(
         "--commercial", action="store_true", help="for commercial ends: only voices whose speakers agreed to that speak"
     )
@@ -125,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     clone.set_defaults(run=commands.clone)
 
     voices = subparsers.add_parser("voices", parents=[model], help="list a model's example voices")
+    voices.add_argument("--json", action="store_true", help="one JSON object a line instead")
     voices.set_defaults(run=commands.voices)
 
     consent.add_parser(subparsers, shared, model)

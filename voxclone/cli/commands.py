@@ -106,7 +106,11 @@ def clone(options: argparse.Namespace) -> int:
 def voices(options: argparse.Namespace) -> int:
     """List a model's example voices."""
     for name, voice in load(options).voices.items():
-        print(f"{name}\tmedian f0 {voice.f0_median:.0f} Hz\t{'; '.join(c.basis for c in voice.consents)}")
+        if options.json:
+            consents = [consent.basis for consent in voice.consents]
+            print(json.dumps({"name": name, "f0_median": round(voice.f0_median, 2), "consents": consents}))
+        else:
+            print(f"{name}\tmedian f0 {voice.f0_median:.0f} Hz\t{'; '.join(c.basis for c in voice.consents)}")
     return 0
 
 

@@ -22,7 +22,9 @@ def load(options: argparse.Namespace) -> VoxClone:
     from voxclone.synthesis import VoxClone
 
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))  # OMP_NUM_THREADS asks for fewer
-    return VoxClone.from_pretrained(options.model, device=options.device, commercial=options.commercial)
+    return VoxClone.from_pretrained(
+        options.model, revision=options.revision, device=options.device, commercial=options.commercial
+    )
 
 
 def choose_voice(model: VoxClone, wanted: str | None) -> Voice:

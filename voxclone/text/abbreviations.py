@@ -11,7 +11,7 @@ from voxclone.text.rule import alternatives, rule
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor", "St": "Saint",
     "Lt": "Lieutenant",
-    "Capt": "Captain", "Sgt": "Sergeant", "Cpl": "Corporal", "Mt": "Mount",
+    "Capt": "Captain", "Mx": "Mix", "Sgt": "Sergeant", "Cpl": "Corporal", "Mt": "Mount",
 }  # fmt: skip
 _DOTTED_TITLES = {
     "Rev": "Reverend", "Hon": "Honorable", "Gen": "General", "Col": "Colonel", "Maj": "Major", "Adm": "Admiral",
@@ -24,7 +24,8 @@ _NUMBERED = {
     "Ch": "chapter", "Chap": "chapter", "p": "page", "pp": "pages", "Sec": "section", "Eq": "equation",
     "Art": "article",
     "Apt": "apartment", "Ste": "suite", "ext": "extension", "c": "circa", "ca": "circa", "Op": "opus", "Pt": "part",
-    "Ex": "example", "Tel": "telephone", "Rte": "route", "Hwy": "highway", "para": "paragraph", "v": "version",
+    "Ex": "example", "Tel": "telephone", "Rte": "route", "Rt": "route", "Hwy": "highway",
+    "para": "paragraph", "v": "version",
     "ver": "version", "est": "established",
 }  # fmt: skip
 # Anywhere, stop required.
@@ -33,7 +34,7 @@ _PLAIN = {
     "dept": "department", "Dept": "Department", "misc": "miscellaneous", "a.k.a": "also known as", "et al": "et al",
     "min": "minimum", "max": "maximum", "govt": "government", "Govt": "Government", "Univ": "University",
     "Assn": "Association", "Bros": "Brothers", "Natl": "National", "Intl": "International", "ed": "edition",
-    "avg": "average", "temp": "temperature",
+    "avg": "average", "temp": "temperature", "asst": "assistant", "Asst": "Assistant", "mgr": "manager",
     "w.r.t": "with respect to",
 }  # fmt: skip
 # May end a sentence; stop required.
@@ -51,6 +52,14 @@ _SAINTS = (
     "Mary|Matthew|Michael|Moritz|Nicholas|Olaf|Pancras|Patrick|Paul|Peter|Petersburg|Pierre|Simon|Stephen|Swithin|"
     "Teresa|Thomas|Tropez|Valentine|Vincent|Vitus"
 )
+_STATES = {
+    "Ala": "Alabama", "Ariz": "Arizona", "Ark": "Arkansas", "Calif": "California", "Colo": "Colorado",
+    "Conn": "Connecticut", "Del": "Delaware", "Fla": "Florida", "Ga": "Georgia", "Ill": "Illinois", "Ind": "Indiana",
+    "Kan": "Kansas", "Ky": "Kentucky", "La": "Louisiana", "Mass": "Massachusetts", "Md": "Maryland", "Mich": "Michigan",
+    "Minn": "Minnesota", "Miss": "Mississippi", "Mo": "Missouri", "Mont": "Montana", "Neb": "Nebraska",
+    "Nev": "Nevada", "Okla": "Oklahoma", "Ore": "Oregon", "Pa": "Pennsylvania", "Tenn": "Tennessee", "Tex": "Texas",
+    "Va": "Virginia", "Vt": "Vermont", "Wash": "Washington", "Wis": "Wisconsin", "Wyo": "Wyoming",
+}  # fmt: skip
 _STARTERS = (
     r"A(?!\.)|After|All|Although|An|And|As|At|Because|Before|But|Can|Did|Do|Does|Each|Even|Every|Everyone|Finally|For|"
     r"From|He|Her|Here|His|How|However|I(?!\.)|If|In|Instead|Is|It|Its|Just|Later|Let|Many|Maybe|Meanwhile|Most|My|No|"
@@ -58,7 +67,7 @@ _STARTERS = (
     "That|The|Their|Then|There|These|They|This|Those|Three|Thus|To|Today|Tomorrow|Two|Until|Was|We|Well|Were|"
     "What|When|Where|Which|While|Who|Why|Will|With|Would|Yes|Yesterday|Yet|You|Your"
 )
-_ANY_CAPITAL = re.compile(r"[\"')\]]*(?: ?\Z| [\"'(]*[A-Z])")
+_ANY_CAPITAL = re.compile(r"(?! (?:[NS][EW]?|[EW])\b)[\"')\]]*(?: ?\Z| [\"'(]*[A-Z])")  # 5th Ave. NW goes on
 _STARTER = re.compile(rf"[\"')\]]*(?: ?\Z| [\"'(]*(?:{_STARTERS})\b)")
 _END = re.compile(r"[\"')\]]*(?: ?\Z|[,;:?!]| [\"'(]*[a-z])")
 _STREET_BEFORE = re.compile(r"(?:\d(?:st|nd|rd|th)?|\b[A-Z][\w']*\w) \Z")
@@ -97,6 +106,24 @@ def _gap(match: re.Match[str]) -> str:
     return " " if match.string[match.end() : match.end() + 1].isalpha() else ""
 
 
+def _speak_numbered(match: re.Match[str]) -> str:
+    """No. 5 -> number 5, Vol. I -> volume I; "No. I won't" and "She said no. 5 left" are sentences' ends."""
+    word = match[1].lower()
+    alone = re.match(r"I\b", match.string[match.end() : match.end() + 2])
+    if alone and (match[1].islower() or word in ("no", "ex", "p", "c", "ca", "v", "est")):
+        return match[0]
+    if match[1] == "no" and re.search(r"\b(?:say|says|said|answered|replied|oh) \Z", _before(match), re.IGNORECASE):
+        return match[0]
+    return f"{_NUMBER_WORDS[word].capitalize() if alone else _NUMBER_WORDS[word]} "
+
+
+def _speak_state(match: re.Match[str]) -> str:
+    """Boston, Mass. and (D-Mass.)."""
+    if match.string[match.start() - 1] == " " and not re.search(r"\b[A-Z]\w*, \Z", _before(match)):
+        return match[0]
+    return _STATES[match[1]] + final_stop(match)
+
+
 def _speak_dotted_title(match: re.Match[str]) -> str:
     if match[1] in _CLOSING and re.search(r"\w,? \Z", _before(match)):  # John Smith Sr.
         return match[0]
@@ -106,7 +133,7 @@ def _speak_dotted_title(match: re.Match[str]) -> str:
 def _speak_dotted(match: re.Match[str]) -> str:
     """U.S.A. -> U S A, with its possessive or its sentence's full stop."""
     if match[2]:
-        return spell(match[1].replace(".", "")) + match[2]
+        return f"{spell(match[1].replace('.', ''))}'s"
     return spell(match[1].replace(".", "")) + final_stop(match)
 
 
@@ -138,7 +165,10 @@ ABBREVIATION_RULES = (
     rule("also known as", r"(?<![\w.])aka(?![\w.])", "also known as"),
     rule("street or drive", r"(?<![\w.])(St|Dr)\b\.?(?!\w)", _speak_thoroughfare),
     rule("numbered", rf"(?<![\w.'])({alternatives(_NUMBERED)})\. ?(?=\d|[IVX]+\b)",
+         _speak_numbered, re.IGNORECASE),
+    rule("numbered in brackets", r"(?<![\w.'])(Eq|Fig|Sec)\. ?(?=\(\d)",
          lambda m: _NUMBER_WORDS[m[1].lower()] + " ", re.IGNORECASE),
+    rule("state", rf"(?:(?<=[a-z], )|(?<=\([DRI]-))({alternatives(_STATES)})\.(?!\w)", _speak_state),
     rule("title", rf"(?<![\w.'])({alternatives(_TITLES)})(?:\.(?= ?[A-Z])|(?= [A-Z]))",
          lambda m: _TITLES[m[1]] + _gap(m)),
     rule("dotted title", rf"(?<![\w.'])({alternatives(_DOTTED_TITLES)})\.(?= ?[A-Z])",
@@ -146,10 +176,13 @@ ABBREVIATION_RULES = (
     rule("abbreviation", rf"(?<![\w.'])({alternatives(_PLAIN)})\.(?!\w)", lambda m: _PLAIN[m[1]] + final_stop(m)),
     rule("closing abbreviation", rf"(?<![\w'])({alternatives(_CLOSING)})\.(?!\w)",
          lambda m: _CLOSING[m[1]] + final_stop(m, any_capital=m[1] not in ("Jr", "Sr"))),
-    rule("versus", r"(?<![\w.])vs(?![\w.])", "versus"),
+    rule("versus", r"(?<![\w.])vs(?![\w.])|(?<=[\w.] )v\.(?= [A-Z])", "versus"),
+    rule("maximum or minimum", r"(?<![\w.'])M(?:ax|in)\.(?= [a-z])",
+         lambda m: "Maximum" if m[0] == "Max." else "Minimum"),
+    rule("doctors", r"\bPh\.D\.'?s(?!\w)", "P H D's"),
     rule("degree", r"\b(PhD|BSc|MSc)('?s)?\b", lambda m: spell(m[1]) + ("'s" if m[2] else "")),
     rule("doctor", r"(?<![\w.'])(Mr|Mrs|Dr|Prof)\b\.", lambda m: _TITLES[m[1]] + final_stop(m)),
-    rule("dotted letters", r"(?<![\w.])((?:[A-Za-z]\.){1,12}[A-Za-z])(?:\.|(?='s))('s)?(?!\w)", _speak_dotted),
+    rule("dotted letters", r"(?<![\w.])((?:[A-Za-z]\.){1,12}[A-Za-z])(?:\.|(?='s))('?s)?(?!\w)", _speak_dotted),
     rule("initial", r"(?<![\w.'])([A-HJ-Z]|I(?=\. ?[A-Z]\.))\.(?= ?[A-Z][\w'.]| [a-z]{2})", _speak_initial),
     rule("small initials", r"(?<![\w.'])([a-z])\. ([a-z])\. (?=[a-z]{2})", lambda m: f"{m[1].upper()} {m[2].upper()} "),
 )  # fmt: skip

@@ -44,6 +44,11 @@ _RANGE_BEFORE = re.compile(
 _COUNTED = r" (?!(?:this|was|is|as|has|his|its|across|towards|always|sometimes|minus|plus)\b)[a-z]+s\b"
 
 
+def is_place(match: re.Match[str]) -> bool:
+    """Whether what stands before says that a number with a letter names a place or a kind: seat 12B, gate 3M."""
+    return _PLACE_BEFORE.search(match.string[max(match.start() - 12, 0) : match.start()]) is not None
+
+
 def _in_pairs(written: str) -> str:
     """747 -> seven forty seven, 101 -> one oh one, 4090 -> forty ninety, 300 -> three hundred."""
     if len(written) == 4:
@@ -70,7 +75,7 @@ def _speak_jet(match: re.Match[str]) -> str:
 def _speak_temperature(match: re.Match[str]) -> str:
     """98.6F, -5C and 72F where it is about warmth; seat 32F and gate 5C are none."""
     quantity, text = match["quantity"], match.string
-    if _PLACE_BEFORE.search(text[max(match.start() - 12, 0) : match.start()]):
+    if is_place(match):
         return match[0]
     beside = text[max(match.start() - 60, 0) : match.end() + 30]
     if quantity.startswith("-") or "." in quantity or _WARM.search(beside):
@@ -102,13 +107,14 @@ BESIDE_RULES = where_digits(
          lambda m: f"four oh {cardinal(int(m[1] or m[3]))} {(m[2] or m[4]).upper()}"),
     rule("temperature", rf"(?<![^\W\d_]-)(?<![^\W\d_])(?P<quantity>{MINUS}{NUMBER}) ?(?P<scale>[CF])(?![\w'-]|\.\w|#)",
          _speak_temperature),
+    rule("room", r"\b([Rr])m\.? (?=\d)", r"\1oom "),
     rule("number in pairs", rf"\b({_IN_PAIRS}) ([1-9]\d{{2,3}})(?![\w-]|[.,]\d)", _speak_pairs),
     rule("emergency number", r"(?<=(?:dial|call) )(?:911|999|988|112|411|311)(?![\w-]|[,.]\d| (?:people|times|of)\b)",
          lambda m: spell_digits(m[0]), re.IGNORECASE),
     rule("emergency call",
          r"(?:(?<=dialed )|(?<=called )|(?<=calling ))911(?!\w)|\b911(?= (?:call|operator|dispatcher)s?\b)",
          lambda m: spell_digits(m[0])),
-    rule("postal code", rf"(?<= )({_STATES}) (\d{{5}})(?:-(\d{{4}}))?(?![\w-])",
-         lambda m: " ".join([" ".join(m[1]), spell_digits(m[2]), *([spell_digits(m[3])] if m[3] else [])])),
+    rule("postal code", rf"(?<= )({_STATES}|D\.C\.) (\d{{5}})(?:-(\d{{4}}))?(?![\w-])",
+         lambda m: f"{' '.join(m[1].replace('.', ''))} {spell_digits(m[2])} {spell_digits(m[3] or '')}".rstrip()),
     rule("verse", rf"\b({_BOOKS}) (\d{{1,3}}):(\d{{1,3}})(?:-(\d{{1,3}}))?(?![\w:]| ?[ap]\.?m\b)", _speak_verse),
 )  # fmt: skip

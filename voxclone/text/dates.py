@@ -111,6 +111,14 @@ def _speak_military(match: re.Match[str]) -> str:
     return f"{spoken} {'hundred' if minute == '00' else two_digits(minute)} hours"
 
 
+def _speak_short_date(match: re.Match[str]) -> str:
+    """Due 12/1 -> December first; "by 2/3" may be a share, and since 9/11 is a name."""
+    month, day = int(match["month"]), int(match["day"])
+    if (month, day) == (9, 11) or (match["by"] and month < day):
+        return match[0]
+    return f"{match['word']} {MONTHS[month - 1]} {ordinal(day)}"
+
+
 def _speak_duration(match: re.Match[str]) -> str:
     parts = []
     for value, unit in ((match[1], "hour"), (match[2], "minute"), (match[3], "second")):
@@ -120,11 +128,13 @@ def _speak_duration(match: re.Match[str]) -> str:
 
 
 DAY_RULES = (
-    rule("weekdays", rf"\b({_WEEKDAY})\.?(?:-| (?:to|through) )({_WEEKDAY})\b(?:\.(?= [a-z]))?",
+    rule("weekdays", rf"\b({_WEEKDAY})\.?(?:-| (?:to|through) )({_WEEKDAY})\b(?:\.(?= [a-z\d]))?",
          lambda m: f"{_DAY_OF[m[1]]} to {_DAY_OF[m[2]]}"),
     rule("months", rf"\b({_SHORT_MONTH})\.?-({_SHORT_MONTH})\b(?:\.(?= [a-z\d]))?",
          lambda m: f"{_MONTH_OF[m[1]]} to {_MONTH_OF[m[2]]}"),
     rule("dotted weekday", r"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri)\.(?= [a-z]|,)", lambda m: _DAY_OF[m[1]]),
+    rule("dotted month or weekday at an end", rf"(?<=\b(?:in|of|on|by) )({_SHORT_MONTH}|Mon|Tues?|"
+         r"Wed|Thurs?|Fri|Sat|Sun)(?=\.(?:\s*\Z|\s+[\"'(]*[A-Z]))", lambda m: (_MONTH_OF | _DAY_OF)[m[1]]),
     rule("dotted month", rf"\b({_SHORT_MONTH})\.(?= [a-z]|,)", lambda m: _MONTH_OF[m[1]]),
 )  # fmt: skip
 
@@ -132,11 +142,15 @@ DATE_RULES = where_digits(
     rule("ISO date", r"(?<![\w-])(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])"
          r"(?:(?P<t>T)(?=\d\d:)|(?![\w-]))", _speak_iso),
     rule("date with slashes", r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _speak_slashed),
+    rule("short date with a slash", r"\b(?P<word>(?P<by>by)|on|due|until|till|since) (?P<month>0?[1-9]|1[0-2])/"
+         r"(?P<day>0?[1-9]|[12]\d|3[01])(?![\w/]|[.,]\d| (?:of|an?)\b)", _speak_short_date, re.IGNORECASE),
+    rule("quarter", r"\b([QH][1-4])'(?=\d\d\b)", r"\1 "),
     rule("date with dashes", r"(?<![\w-])(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])-((?:19|20)\d\d)(?![\w-])",
          _speak_slashed),
     rule("date with points", r"(?<![\w.])(?P<day>0?[1-9]|[12]\d|3[01])\.(?P<month>0?[1-9]|1[0-2])\."
          r"(?P<year>(?:19|20)\d\d)(?!\w|\.\d)", _speak_dotted),
-    rule("weekday", rf"\b({_WEEKDAY})\b\.?(?=,? (?:(?:{'|'.join(_MONTH_OF)})\b|\d{{1,2}}(?::\d\d| ?[ap]\.?m\b)))",
+    rule("weekday", rf"\b({_WEEKDAY})\b\.?(?=,? (?:(?:{'|'.join(_MONTH_OF)})\b|"
+         r"\d{1,2}(?::\d\d| ?[ap]\.?m\b|-\d{1,2}\b)))",
          lambda m: _DAY_OF[m[1]]),
     rule("day and month", rf"(?:\b[Tt]he )?(?<![\w.,/:$£€-])(?:(?P<first>[12]?\d|3[01])-)?"
          rf"{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?", _speak_day_month),

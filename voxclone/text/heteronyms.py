@@ -44,9 +44,14 @@ _SOUNDS: dict[str, tuple[_Sound, ...]] = {
 }
 _SOUNDS["use"] += (_Sound(VERB, _ASKS, r"(?!(?:of|is|was|by|in|at|as|has|cases?|and|or)\b)\w"),)
 _SOUNDS["object"] += (_Sound(VERB, _ASKS, r"to\b"),)
+_SOUNDS["excuse"] = (_Sound("ɛkskjˈuːz", _ASKS, _OBJECT), _Sound("ɛkskjˈuːz", r"\b(?:please|to) $"))
 _SOUNDS["tear"] += (
     _Sound("tˈɛɹ", r"\bwear and $"),
-    _Sound("tˈɛɹ", r"\ba (?:\w+ )?$", r"in (?:the|a|my|your|his|her|its|our|their) (?!\w*\s?eye)"),
+    _Sound(
+        "tˈɛɹ",
+        r"\b(?:an?|the|this|that) (?:\w+ )?$",
+        r"in (?:the|a|my|your|his|her|its|our|their) (?!(?:\w+ ){0,4}\w*(?:eyes?|cheeks?)\b)",
+    ),
 )
 _SOUNDS |= {
     "bass": (

@@ -20,7 +20,7 @@ ACRONYMS = frozenset(
 _SPELLED = frozenset(
     (
         "UCLA YMCA YWCA NCAA IEEE USAF AARP ACLU NAACP USSR USDA ESPN ISBN HVAC AAPL AIAA IPCC OECD UNHCR ISIL USMC "
-        "USPS UCSF UCSB AFAIK MMORPG EEOC USGA ICAO IAEA ISSN ADHD"
+        "USPS UCSF UCSB AFAIK MMORPG EEOC USGA ICAO IAEA ISSN ADHD BYOB"
     ).split()
 )  # fmt: skip
 # Words of two and three letters that are only emphasised when in capitals.
@@ -37,13 +37,15 @@ _SHORT_WORDS = frozenset(
         "MUD MUG NAP NOD NUT OAK OAT OWE OWL PAN PAT PAW PEA PEN PET PIE PIG PIT POT RAG RAT RAW RAY RIB RID RIP ROB "
         "ROD ROW RUB RUG SAP SEW SHY SIN SIP SOB SPY SUM TAG TAN TAP TAR TAX TEA TIE TIN TIP TOE TON TOY TUB VAN VET "
         "VOW WAX WEB WIG WIT ZOO "
-        "SHH HMM BRR GRR ZZZ UGH AWW"
+        "SHH HMM BRR GRR ZZZ UGH AWW WOW OW YAY BOO DUH HUH EEK YUM BYE YEP NAH UH UM EH YO EX AID AIM ATE BAN "
+        "BEG BID COP CUB DYE ELF FIN FOE FRY GIG HAY HERS HUM ICY JUG KIN KIT LIT MAT MOB MOP NIL NUN OURS PAD PAL PEG "
+        "POD POP PRO PUB PUP RIM ROT SKI SLY SUE TUG VIA WED WOE"
     ).split()
 )
 _INITIALISMS = frozenset(
     (
         "FBI CIA BBC CNN NBC CBS USA UK EU UN TV DVD CD PC CEO GPS DNA RNA NFL NBA MLB NHL HTML HTTP PDF IBM MTV KGB "
-        "NSA IRS FDA GDP CPU GPU USB SUV VIP FAQ UFO LCD LED AI ID IQ HIV NYC LSD BMW ATM BTW CFO CTO COO DIY DOB ETA "
+        "NSA IRS FDA GDP CPU GPU USB SUV VIP FAQ UFO LCD AI ID IQ HIV NYC LSD BMW ATM BTW CFO CTO COO DIY DOB ETA "
         "FYI GPT IDK OMG RSVP SSN TBA TBD WTF API URL SQL CSS XML EPA IMF WTO NGO LGBT LLM AWS SSH SDK RGB MRI"
     ).split()
 )  # kept in shouted text, since they are no words
@@ -67,6 +69,19 @@ _TITLES = {"MR": "mister", "MRS": "missus", "MS": "miz", "DR": "doctor", "ST": "
            "CAPT": "captain", "REV": "reverend"}  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+# What cannot follow a person's "I", so that behind "chapter", "type" and the like it is a numeral.
+_NO_PERSON = re.compile(
+    r" ?(?:[.,;:?!)\"]|\Z)| (?:is|has|of|the|an?|in|to|on|at|by|for|with|from|through|as|(?:and|or) [IVX]+)\b"
+    r"| (?:diabetes|errors?|trials?|study|studies|clinical|cancers?|tumou?rs?|diseases?|hypersensitivity|collagen|"
+    r"interferons?|fibers?|devices?|drugs?|survey)\b"
+)
+_PERSON = re.compile(  # what follows it behind a capitalised one: "the Part I like"
+    r" (?:am|have|do|don't|can|can't|could|will|would|should|must|might|may|think|know|like|love|want|need|mean|read|"
+    r"wrote|got|said|told|gave|never|always|really|just)\b"
+)
+_INITIAL = re.compile(  # "Charles V. Smith" and "Charles V Smith", but "Charles V. He died"
+    r"\.? (?!(?:He|She|It|They|We|The|This|That|His|Her|In|At|On|But|And|After|When|As|An?|I)\b)[A-Z]"
+)
 _AFTER_FIRST = r"(?= ?(?:[.,;:?!)\"]|\Z| (?:of|was|is|and|had|died|reigned|ruled|became|in|on|from|at|to|the)\b)|'s)"
 
 
@@ -126,11 +141,21 @@ def _is_word(word: str) -> bool:
 
 
 def _speak_regent(match: re.Match[str]) -> str:
+    if match[2] in ("C", "L") or _INITIAL.match(match.string, match.end()):  # John C. Calhoun
+        return match[0]
     return f"{match[1]} the {ordinal(roman(match[2]))}"
 
 
 def _speak_numbered(match: re.Match[str]) -> str:
-    return f"{match[1]} {cardinal(roman(match[2]))}"
+    """Type II -> type two; "Section C" is a letter, and "the part I like" a person."""
+    word, numeral = match[1].lower(), match[2]
+    if numeral in ("C", "L") or (word == "no" and len(numeral) == 1):
+        return match[0]
+    if numeral == "I" and word != "world war":
+        capital = match[1][0].isupper()
+        if _PERSON.match(match.string, match.end()) if capital else not _NO_PERSON.match(match.string, match.end()):
+            return match[0]
+    return f"{match[1]} {cardinal(roman(numeral))}"
 
 
 def _speak_mixed(match: re.Match[str]) -> str:
@@ -175,7 +200,8 @@ CAPITAL_RULES = (
         r"(?<![\w'.-])(?:iii|vii|viii|xii|xiii|xiv|xvi{1,3}|xix)(?![\w'-])",
         lambda m: cardinal(roman(m[0])),
     ),
-    rule("letters behind a word", r"(?<![\w'])(?!Mc)([A-Z]?[a-z]{1,20})([A-Z]{2,5})(s?)(?!\w)", _speak_behind),
+    rule("World Health Organization", r"(?<=\b[Tt]he )WHO(?!\w)", "W H O"),
+    rule("letters behind a word", r"(?<![\w'])(?!Mc|MoMA\b)([A-Z]?[a-z]{1,20})([A-Z]{2,5})(s?)(?!\w)", _speak_behind),
     rule("letters and sign", r"\b([A-Z]{1,4})&([A-Z]{1,4})\b", lambda m: f"{spell(m[1])} and {spell(m[2])}"),
     rule("capitals", r"(?<![\w'])(?P<word>[A-Z]{2,})(?P<suffix>'?s|'S)?(?!\w)", _speak_word),
 )

@@ -38,7 +38,10 @@ CURRENCIES: dict[str, tuple[str, str, str, str]] = {
 }
 _SCALE_OF = {"k": "thousand", "K": "thousand", "M": "million", "m": "million", "mn": "million", "MM": "million",
              "B": "billion", "bn": "billion", "b": "billion", "T": "trillion", "tn": "trillion"}  # fmt: skip
-_PER = {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "h": "hour"}
+_PER = {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "h": "hour", "lb": "pound", "kg": "kilogram",
+        "oz": "ounce", "gal": "gallon", "bbl": "barrel",
+        "mi": "mile", "km": "kilometer", "min": "minute", "sec": "second"}  # fmt: skip
+_OVER = r"(?:/(?P<per>[a-z]+)\b(?:(?<=/(?:yr|mo|wk|hr))\.(?= [a-z\d(]|[,;:?!]))?)?"
 _CURRENCY = alternatives(CURRENCIES)
 _SCALE = rf"(?: ?(?:{'|'.join(SCALES)})\b| ?(?:mn|bn|tn)(?!\w)|(?:{alternatives(_SCALE_OF)})(?![\w]))"
 _AMOUNT = rf"{NUMBER}{_SCALE}?"
@@ -89,8 +92,8 @@ def _americanize(match: re.Match[str]) -> str:
 MONEY_RULES = where_digits(
     rule("euros with a comma", rf"€ ?{_EUROPEAN}|(?<![\w.,]){_EUROPEAN} ?€", _americanize),
     rule("money", rf"(?P<minus>{MINUS})(?<!\w)(?P<sign>{_CURRENCY}) ?(?P<minus2>-?)(?P<amount>{_AMOUNT}){_LAST}"
-         r"(?:/(?P<per>[a-z]+)\b)?", _speak_money),
+         rf"{_OVER}", _speak_money),
     rule("money, sign last", rf"(?P<minus>{MINUS})(?P<minus2>)(?P<amount>{_AMOUNT})(?P<last>) ?"
-         rf"(?P<sign>{_CURRENCY})(?!\w)(?:/(?P<per>[a-z]+)\b)?", _speak_money),
+         rf"(?P<sign>{_CURRENCY})(?!\w){_OVER}", _speak_money),
     rule("cents", rf"({NUMBER}) ?¢", lambda m: f"{speak_number(m[1])} cent{'' if m[1] == '1' else 's'}"),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from voxclone.text.abbreviations import ABBREVIATION_RULES
 from voxclone.text.beside import BESIDE_RULES
 from voxclone.text.dates import DATE_RULES, DAY_RULES
 from voxclone.text.initialisms import CAPITAL_RULES, SHOUT_RULES
+from voxclone.text.markdown import MARKDOWN_RULES
 from voxclone.text.money import MONEY_RULES
 from voxclone.text.numbers import GROUP_RULES, NUMBER_FORM_RULES, NUMBER_RULES
 from voxclone.text.pictures import PICTURE_RULES
@@ -22,6 +23,7 @@ from voxclone.text.units import BARE_UNIT_RULES, UNIT_RULES
 from voxclone.text.web import ADDRESS_RULES, CODE_RULES
 
 RULES: tuple[Rule, ...] = (
+    *MARKDOWN_RULES,
     *TYPOGRAPHY_RULES,
     *PICTURE_RULES,
     *GROUP_RULES,

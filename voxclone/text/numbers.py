@@ -22,10 +22,10 @@ _THING_AFTER = re.compile(  # 100m dash, a 12V battery, the $5 bill
     r" (?:dash|relay|race|sprint|hurdles|freestyle|backstroke|butterfly|breaststroke|medley|batter(?:y|ies)|bulbs?|"
     r"bottles?|engines?|lens|lenses|pistols?|rifles?|guns?|cannons?|winds|limit|zone|radius|screens?|monitors?|film|"
     r"bills?|notes?|fees?|fines?|prizes?|tickets?|gift|deal|budget|loans?|grants?|donation|investment|settlement|"
-    r"lawsuit|contract|house|home|tip)\b"
+    r"lawsuit|contract|house|home|tip|outlets?|sockets?|chargers?|adapters?|motors?|fuses?|SSDs?|drives?)\b"
 )
 _ARTICLE = re.compile(r"\b(?:an?|another) \Z", re.IGNORECASE)
-_THING_AFTER_ARTICLE = re.compile(r" (?!(?:of|and|or|to|in|at|per|for|from|by)\b)[a-z]{2}")
+_THING_AFTER_ARTICLE = re.compile(r" (?!(?:of|and|or|to|in|at|per|for|from|by)\b)[a-zA-Z]{2}")
 SCALES = ("hundred", "thousand", "million", "billion", "trillion")
 
 
@@ -139,6 +139,8 @@ def is_of_a_thing(match: re.Match[str]) -> bool:
 
 def _speak_slashed(match: re.Match[str]) -> str:
     top, bottom = int(match[2]), int(match[3])
+    if not match[1] and len(match[2]) == 4 and len(match[3]) == 2 and (top + 1) % 100 == bottom:  # 2019/20
+        return f"{year(top)} {two_digits(match[3])}"
     shares = top + bottom == 100 and top % 5 == 0 and top >= bottom > 0  # 80/20
     if not match[1] and ((top, bottom) in ((24, 7), (9, 11)) or top == bottom or shares):
         return f"{cardinal(top)} {cardinal(bottom)}"
@@ -183,7 +185,6 @@ GROUP_RULES = where_digits(
 # Forms around numbers: before capitals beside digits are read.
 NUMBER_FORM_RULES = where_digits(
     rule("scientific", rf"({NUMBER})[eE]([+-]?\d{{1,3}})(?!\w)", _speak_scientific),
-    rule("power", rf"({NUMBER})\^(-?\d{{1,4}})(?!\d)", r"\1 to the power of \2"),
     rule("fraction", rf"(?<![\d/.,])((?:{INTEGER} )?)(\d{{1,4}})/(\d{{1,4}})(?![\d/])", _speak_slashed),
     rule("score", r"(?<![\w/.,])(\d{1,2}\.\d{1,2})/(5|10|20|100)(?![\d/])", r"\1 out of \2"),
     rule("times", rf"({NUMBER}) ?[xX×](?!\w)", r"\1 times"),

@@ -18,7 +18,7 @@ _NAMES = {
     "niamh": "nˈiːv", "joaquin": "wɑːkˈiːn", "chopin": "ʃˈoʊpæn", "goethe": "ɡˈɜːɾə", "oaxaca": "wəhˈɑːkə",
     "reykjavik": "ɹˈeɪkjəvˌiːk", "versailles": "vɛɹsˈaɪ", "unesco": "juːnˈɛskoʊ", "json": "dʒˈeɪsən",
     "nvidia": "ɛnvˈɪdiə", "scsi": "skˈʌzi", "gnocchi": "njˈoʊki", "quinoa": "kˈiːnwɑː", "croissant": "kɹəsˈɑːnt",
-    "croissants": "kɹəsˈɑːnts",
+    "croissants": "kɹəsˈɑːnts", "excused": "ɛkskjˈuːzd", "excusing": "ɛkskjˈuːzɪŋ",
 }  # fmt: skip
 
 

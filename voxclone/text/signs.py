@@ -37,6 +37,7 @@ SIGN_RULES = where_digits(
     rule("aperture", r"(?<![\w/])[fF]/(?=\d)", "F "),
     rule("multiplication", rf"({NUMBER}) ?× ?(?=[\d.]{{1,20}} ?=)", r"\1 times "),
     rule("times a power of ten", rf"({NUMBER}) ?[xX×] ?(?=10\^)", r"\1 times "),
+    rule("power", rf"({NUMBER})\^(-?\d{{1,4}})(?!\d)", r"\1 to the power of \2"),
     rule("difference", r"(?<=\d)-(?=\d{1,20} ?=)", " minus "),
     rule("dimensions", rf"({NUMBER}) ?[xX×] ?(?=\.?\d)", r"\1 by "),
     rule("number sign", r"(?<![\w&])# ?(?=\d)", "number "),
@@ -45,6 +46,8 @@ SIGN_RULES = where_digits(
 )
 
 LETTER_SIGN_RULES = (
+    rule("mass and light", r"\bmc(?=²|\^2)", "M C "),
+    rule("grade", r"(?:(?<=\b[Aa] )|(?<=\b[Aa]n ))([A-DF])-(?=\Z|[ ,;.!?])", r"\1 minus"),
     rule(
         "letter to a power",
         r"(?<![\w^])([A-Za-z]{1,2})\^(?:([23])|(-?\d{1,4}|[a-z]))(?![\w^])",
@@ -58,8 +61,8 @@ LETTER_SIGN_RULES = (
     rule("per", r"(?<=[a-z])/(?=(?:second|minute|hour|night|day|week|month|year|person|capita)\b(?!/))", " per "),
     rule(
         "initialisms",
-        r"(?<![\w/])([A-Z]{1,5})/([A-Z]{1,5})(?![\w/])|(?<![\w/])(n)/(a)(?![\w/])",
-        lambda m: f"{m[1]} {m[2]}" if m[1] else "N A",
+        r"(?<![\w/])([A-Z]{1,5})/([A-Z]{1,5})(?![\w/])|(?<![\w/])(?:n/a|a/c)(?![\w/])",
+        lambda m: m[0].upper().replace("/", " "),
     ),
     rule("sharp", r"\b([CF])#(?!\w)", r"\1 sharp"),
     rule("letter range", r"(?<![\w-])([A-Za-z])-([A-Za-z])(?=[^\w'-]|\Z)", r"\1 to \2"),

@@ -47,7 +47,8 @@ def tokenize(text: str) -> list[Token]:
         if match is None or strange is not None:
             at = position + (strange or 0)
             name = unicodedata.name(text[at], "unnamed character")
-            raise TextError(f"cannot speak {text[at]!r} ({name}) at position {at}: remove it or spell it out", at)
+            remedy = "remove it or spell it out" + " in Latin letters; only English is spoken" * text[at].isalpha()
+            raise TextError(f"cannot speak {text[at]!r} ({name}) at position {at}: {remedy}", at)
         if word:
             tokens.append(Token(word.replace("’", "'"), "", position))
         elif match["mark"] and tokens:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from voxclone.text.abbreviations import final_stop
+from voxclone.text.beside import is_place
 from voxclone.text.numbers import FRACTION, MINUS, NUMBER, QUANTITIES, QUANTITY, is_of_a_thing, is_one, speak_quantity
 from voxclone.text.rule import alternatives, rule, where_digits
 
@@ -24,6 +26,8 @@ _REGULAR = {
     "mA": "milliamp", "mAh": "milliamp hour", "Ω": "ohm", "kΩ": "kilohm", "J": "joule", "kJ": "kilojoule",
     "cal": "calorie", "kcal": "kilocalorie", "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "hPa": "hectopascal",
     "dB": "decibel", "K": "kelvin", "kbit": "kilobit", "Mbit": "megabit", "Gbit": "gigabit", "cc": "cubic centimeter",
+    "kgs": "kilogram", "kms": "kilometer", "ltr": "liter", "ltrs": "liter", "mcg": "microgram", "bbl": "barrel",
+    "deg": "degree", "mos": "month",
 }  # fmt: skip
 UNITS: dict[str, tuple[str, str]] = {symbol: (name, name + "s") for symbol, name in _REGULAR.items()} | {
     "ft": ("foot", "feet"),
@@ -47,6 +51,8 @@ UNITS: dict[str, tuple[str, str]] = {symbol: (name, name + "s") for symbol, name
     "°C": ("degree Celsius", "degrees Celsius"),
     "°F": ("degree Fahrenheit", "degrees Fahrenheit"),
     "°": ("degree", "degrees"),
+    "hp": ("horsepower", "horsepower"),
+    "pct": ("percent", "percent"),
     "%": ("percent", "percent"),
     "‰": ("per mille", "per mille"),
 }
@@ -73,12 +79,12 @@ _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _BARE = ("km", "cm", "kg", "mph", "GB", "MB", "TB", "kHz", "MHz", "GHz", "Hz", "dB", "kW", "kWh", "Mbps", "Gbps")
 _UNIT = rf"(?:{alternatives(UNITS)})"
 _OVER = rf"(?:/(?P<per>{alternatives(_PER)}))?(?![\w²³^/])(?:\.(?= [a-z\d(]|[,;:?!]))?"
-_SPACED = ("B", "K")  # 5 B is bytes and 300 K kelvin, but 5B is billions and 300K thousands
+_SPACED = ("B", "K")  # 5 B is bytes and 300 K kelvin, but 5B is billions, 300K thousands and a 10-K a form
 
 
 def _speak_unit(match: re.Match[str]) -> str:
     quantity, unit = match["quantity"], match["unit"]
-    if unit in _SPACED and not match["gap"]:
+    if unit in _SPACED and match["gap"] != " ":
         return match[0]
     one, many = UNITS[unit]
     single = is_one(quantity) or match["gap"] == "-" or is_of_a_thing(match)
@@ -118,6 +124,13 @@ def _speak_inches(match: re.Match[str]) -> str:
     return f"{speak_quantity(match[1])} {'inch' if match[2] is not None else 'inches'}"
 
 
+def _speak_scale(scale: str, match: re.Match[str]) -> str:
+    """10K -> ten thousand, 2B -> two billion; seat 12B and gate 3M are places."""
+    if match[0][-1].isupper() and is_place(match):
+        return match[0]
+    return f"{speak_quantity(match[1])} {scale}"
+
+
 def _speak_bare(match: re.Match[str]) -> str:
     return UNITS[match[1]][1] + (f" per {_PER[match['per']]}" if match["per"] else "")
 
@@ -136,14 +149,15 @@ UNIT_RULES = where_digits(
     rule("feet and inches", r"(?<![\w.])(\d{1,2}) ?' ?(\d{1,2}(?:\.\d)?) ?(?:\"|'')", _speak_feet),
     rule(
         "feet and inches in letters",
-        r"(?<![\w.])(\d{1,2}) ?ft\.? (\d{1,2}(?:\.\d)?) ?in(?:\.(?= [a-z])|\b)",
+        r"(?<![\w.])(\d{1,4}) ?ft\.? ?(\d{1,2}(?:\.\d)?) ?in(?:\.(?= [a-z])|\b)",
         _speak_feet,
     ),
     rule("inches", r"(?<![\d.])(\d{1,3}\.\d{1,3})\"(?!\w)", lambda m: f"{speak_quantity(m[1])} inch"),
     rule(
         "whole inches",
         rf"(?<![\w.,\"])((?:{FRACTION}|\d{{1,3}})(?: \d/\d{{1,2}})?)\""
-        r"(?:(?= [xX×] ?\d)|(?= of\b)|(?= [a-z])()|(?=[,.]))",
+        r"(?:(?= [xX×] ?\d)|(?= (?:of|with|and|or|in|on|at|by|for|to|is|was|wide|tall|long|high|deep|thick|across)\b)|"
+        r"(?= [a-z])()|(?=[,.]))",
         _speak_inches,
     ),
     rule(
@@ -162,17 +176,17 @@ UNIT_RULES = where_digits(
     rule(
         "thousands",
         rf"(?<![^\W\d_])(?<![A-Z]-)({MINUS}{NUMBER})[kK](?!\w)",
-        lambda m: f"{speak_quantity(m[1])} thousand",
+        partial(_speak_scale, "thousand"),
     ),
     rule(
         "millions",
-        rf"(?<![^\W\d_])(?<![A-Z]-)({MINUS}{NUMBER})(?:M|mn)(?!\w)",
-        lambda m: f"{speak_quantity(m[1])} million",
+        rf"(?<![^\W\d_])(?<![A-Z]-)({MINUS}{NUMBER})(?:M| ?mn)(?!\w)",
+        partial(_speak_scale, "million"),
     ),
     rule(
         "billions",
-        rf"(?<![^\W\d_])(?<![A-Z]-)({MINUS}{NUMBER})(?:B|bn)(?!\w| [A-Z][a-z])",
-        lambda m: f"{speak_quantity(m[1])} billion",
+        rf"(?<![^\W\d_])(?<![A-Z]-)({MINUS}{NUMBER})(?:B| ?bn)(?!\w| [A-Z][a-z])",
+        partial(_speak_scale, "billion"),
     ),
     rule("per unit", rf"({QUANTITY})/({alternatives(_PER)})(?!\w)", lambda m: f"{m[1]} per {_PER[m[2]]}"),
 )

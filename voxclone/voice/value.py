@@ -81,8 +81,10 @@ class Voice:
                 raise VoiceError(f"{field} is {known!r}; it must be a positive number, or not there")
         if not isinstance(self.name, str):
             raise VoiceError(f"a voice's name is a str; this is {type(self.name).__name__}")
-        if not self.name.strip() or not self.encoder_id:
-            raise VoiceError("a voice needs a name and the id of its speaker encoder")
+        if not self.name.strip():
+            raise VoiceError("a voice needs a name: whose voice it is")
+        if not self.encoder_id:
+            raise VoiceError("a voice needs the id of its speaker encoder")
         for text in (self.name, self.encoder_id):
             if len(text) > MAX_NAME or not text.isprintable():
                 raise VoiceError(f"a voice's name and encoder id must be at most {MAX_NAME} printable characters")
