@@ -70,9 +70,9 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
     if isinstance(source, (bytes, bytearray)):
         return _decode(io.BytesIO(source), f"the audio in memory ({len(source)} bytes)")
     if not isinstance(source, (str, os.PathLike)):
-        hint = ": give its bytes, what .read() returns" if hasattr(source, "read") else ""
         raise AudioError(
-            f"cannot read audio from {type(source).__name__}; a path, bytes or (samples, sample_rate) is needed{hint}"
+            f"cannot read audio from {type(source).__name__}; a path, bytes or (samples, sample_rate) is needed"
+            + ": give its bytes, what .read() returns" * hasattr(source, "read")
         )
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         raise AudioError(f"{source} is an address: download it first, and give the file's path")
