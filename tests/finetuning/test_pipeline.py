@@ -144,6 +144,13 @@ def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, 
         finetune(few, name="Ada", consent=CONSENT, out=tmp_path / "b", model=tiny_folder)
 
 
+def test_the_voice_is_not_put_among_the_recordings(recordings: Path, tiny_folder: Path) -> None:
+    before = sorted(recordings.rglob("*"))
+    with pytest.raises(VoxcloneError, match="name another folder"):
+        finetune(recordings, name="Ada", consent=CONSENT, out=recordings / ".", model=tiny_folder)
+    assert sorted(recordings.rglob("*")) == before
+
+
 def test_a_folder_holds_one_speakers_work(done: Path, recordings: Path, tiny_folder: Path) -> None:
     with pytest.raises(VoxcloneError, match="name 'ada' instead of 'Bob'"):
         finetune(recordings, name="Bob", consent=CONSENT, out=done, model=tiny_folder)

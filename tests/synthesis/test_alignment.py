@@ -21,6 +21,7 @@ Recording = tuple[NDArray[np.float32], int]
 HOP_SECONDS = 256 / 22050
 
 
+@pytest.mark.filterwarnings("error::DeprecationWarning")
 def test_segments_fill_the_recording_in_order(tiny_model: VoxClone, recording: Recording) -> None:
     alignment = tiny_model.align(recording, "Nine men drank tea. Nobody spoke.")
     assert [word.text for word in alignment.words] == ["Nine", "men", "drank", "tea", "Nobody", "spoke"]

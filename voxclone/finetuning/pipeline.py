@@ -109,7 +109,7 @@ def finetune(
         ConsentError: There is no valid consent to adapting, or a recording carries the model's mark, so that no person
             spoke it, or `spoken_by` is of another speaker.
         ModelError: The model is missing, damaged, or has no aligner.
-        ConfigError: `depth` or `minutes` cannot be, or `out` is a file or not writable.
+        ConfigError: `depth` or `minutes` cannot be, or `out` is a file, not writable, or the recordings' folder.
         VoxcloneError: There is too little that can be used, an extra is not installed, or `out` holds another speaker's
             work.
     """
@@ -119,13 +119,15 @@ def finetune(
     if not minutes > 0:
         raise ConfigError(f"minutes is {minutes!r}; it must be above 0")
     started = monotonic()
-    folder = Path(out).expanduser()
+    folder, heard = Path(out).expanduser(), Path(recordings).expanduser()
+    if folder.resolve() == heard.resolve():
+        raise ConfigError(f"{folder} holds the recordings; name another folder for the voice, as {folder.name}-voice")
     require_folder(folder, ConfigError)
     for left in filter(Path.is_dir, (folder, folder / "work" / "utterances")):
         remove_leftovers(left)
     base = load_base(None if model is None else Path(model) if Path(model).exists() else str(model), revision)
     work = folder / "work"
-    layout, clips = read_sources(Path(recordings).expanduser(), speaker)
+    layout, clips = read_sources(heard, speaker)
     about = {"name": name, "acoustic_id": base.acoustic_id}
     _require_own(work, about)
     material = Material(work / "utterances")

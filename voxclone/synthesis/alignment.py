@@ -77,7 +77,7 @@ def align(aligner: Aligner, audio: AudioConfig, source: AudioSource, chunks: Seq
     durations = fit.durations
     durations[0] += start
     durations[-1] += mel.shape[2] - end
-    edges = np.concatenate([[0], np.cumsum(durations)]) * audio.hop_length / audio.sample_rate
+    edges = np.concatenate([[0], durations.cumsum(0).numpy()]) * audio.hop_length / audio.sample_rate
     times: list[float] = edges.tolist()
     return Alignment(
         tuple(Segment(word.text, times[word.start], times[word.end]) for word in phonemes.words),
