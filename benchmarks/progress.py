@@ -45,7 +45,7 @@ BUNDLES = [
     Bundle("sixth", "2fe1c9f", 36, 89),
     Bundle("seventh", "c747dbe", 42, 62, 6.4, "predicted pauses"),
     Bundle("eighth", "d791d12", 16, 0, new="asked to sound like other voices"),
-    Bundle("ninth", "HEAD", 53, 39.5, 9.7, "asked to be understood in them"),
+    Bundle("ninth", "c1b4d53", 53, 39.5, 9.7, "asked to be understood in them"),
 ]
 MEASURES = {
     "ldnet": "LDNet of clones",
