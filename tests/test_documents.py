@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import voxclone
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "RESPONSIBLE_USE.md", "CHANGELOG.md")),
@@ -48,8 +50,9 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_code_files_that_are_named_are_there() -> None:
-    folders = ("voxclone", "recipes", "benchmarks", "tests", "docs")
-    files = {"/" + path.relative_to(ROOT).as_posix() for folder in folders for path in (ROOT / folder).rglob("*.*")}
+    package = Path(voxclone.__file__).parent  # elsewhere where the wheel is installed
+    folders = [package, *(ROOT / name for name in ("recipes", "benchmarks", "tests", "docs"))]
+    files = {"/" + path.relative_to(folder.parent).as_posix() for folder in folders for path in folder.rglob("*.*")}
     named = [
         (path.name, name)
         for path in PRESENT
