@@ -125,7 +125,7 @@ def main() -> None:
         )
     if step.model.rate_reader is not None:
         step.model.rate_reader.load_state_dict(reader.state_dict())
-    if settings.get("adversarial", {}).get("course_weight"):
+    if args.voices and settings["adversarial"].get("course_weight"):
         step.hold_course()
     if args.calibrate_only:
         ask_for_clean_speech(step.model, train)

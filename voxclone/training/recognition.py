@@ -15,9 +15,9 @@ from voxclone.text.symbols import SILENCES, SYMBOLS, symbol_ids
 from voxclone.training.alignment import with_noise
 from voxclone.training.trainer import Report, TrainingStep
 
-DILATIONS = (1, 2, 1, 2, 1, 2)  # of the blocks: 12 frames on either side are heard, too few to guess a sound from words
+DILATIONS = (1, 2, 1, 2, 1, 2)  # of the blocks: 11 frames on either side are heard, too few to guess a sound from words
 SMOOTHING = 0.1  # of the labels: boundaries are known to a frame or two
-TILT = 2.0  # nats between the lowest and the highest band, at most twice that: channels that it must not mind
+TILT = 2.0  # nats from the lowest to the highest band, a standard deviation: channels that it must not mind
 
 
 class PhonemeRecognizer(nn.Module):
