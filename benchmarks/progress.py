@@ -1,7 +1,8 @@
 """Quality of each bundle against the training that it had: what more training brought, and what it did not.
 
-Every bundle was measured by the same scripts on the same speakers and texts when it was made (the second one's LDNet and
-likeness on 28 of the 214 texts); those results are read from the repository's history. Minutes are those of docs/training-log.md.
+Every bundle was measured by the same scripts on the same speakers and texts when it was made (the second one's LDNet
+and likeness on 28 of the 214 texts); those results are read from the repository's history. Minutes are those of
+docs/training-log.md.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from voxclone.training.trainer import Report, TrainingStep
 
 DILATIONS = (1, 2, 1, 2, 1, 2)  # of the blocks: 11 frames on either side are heard, too few to guess a sound from words
 SMOOTHING = 0.1  # of the labels: boundaries are known to a frame or two
-TILT = 2.0  # nats from the lowest to the highest band, a standard deviation: channels that it must not mind
+TILT = 2.0  # nats from the lowest band to the highest, one standard deviation: channels that it must not mind
 
 
 class PhonemeRecognizer(nn.Module):
