@@ -259,6 +259,16 @@ def test_voices_go_along_with_an_encoder_that_keeps_their_space(run_folder: Path
     assert [path.name for path in out.glob("voices/*")] == (["ada.voice"] if keeps_space else [])
 
 
+def test_a_student_is_told_the_space_of_its_teacher_and_no_other(run_folder: Path) -> None:
+    sizes = CONFIGS["robust"]["model"] | {"space": "0123456789abcdef"}
+    (run_folder / "elsewhere.json").write_text(json.dumps(CONFIGS["robust"] | {"model": sizes}))
+    command = [sys.executable, str(REPOSITORY / "recipes/speaker_encoder/train.py"), "--config", "elsewhere.json"]
+    command += ["--features", "features/speaker", "--teacher", "speaker_run", "--out", "elsewhere_run"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=run_folder, env=environment, capture_output=True, text=True)
+    assert done.returncode != 0 and "the config's space is 0123456789abcdef" in done.stderr
+
+
 def test_evaluation_list(tmp_path: Path) -> None:
     """One reference of fitting length for each speaker of the split, and either given sentences or their own texts."""
     header = "path\tcorpus\tspeaker\tgender\tseconds\tsample_rate\tlanguage\tlicence\tsplit\ttext"

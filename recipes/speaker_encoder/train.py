@@ -80,6 +80,7 @@ def distilled(
         raise SystemExit("--teacher says nothing of crops at other speeds: set speed_probability to 0 in the config")
     teacher = SpeakerEncoder(model).eval()
     load_encoder(teacher, args.teacher)
+    teacher.space = space_kept_by(args.teacher)
     if model.space not in (None, encoder_id(teacher)):
         raise SystemExit(f"the config's space is {model.space}, and the teacher's encoder_id is {encoder_id(teacher)}")
     entries = [entry for recordings in crops.recordings for entry in recordings]
@@ -107,6 +108,11 @@ def begin(step: SpeakerStep, crops: SpeakerCrops, folder: Path) -> None:
     elif not isinstance(step, DistilledSpeakerStep):
         prototypes = crops.prototypes(step.encoder.eval())
         step.prototypes.copy_(prototypes.repeat_interleave(step.sub_centres, 0))
+
+
+def space_kept_by(folder: Path) -> str | None:
+    """Of which encoder a model folder's keeps the space; None for its own, and for a run's."""
+    return hub.read_config(folder).speaker_encoder.space if (folder / "config.json").exists() else None
 
 
 def load_encoder(encoder: SpeakerEncoder, folder: Path) -> None:
