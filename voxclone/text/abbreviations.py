@@ -60,6 +60,13 @@ _STATES = {
     "Nev": "Nevada", "Okla": "Oklahoma", "Ore": "Oregon", "Pa": "Pennsylvania", "Tenn": "Tennessee", "Tex": "Texas",
     "Va": "Virginia", "Vt": "Vermont", "Wash": "Washington", "Wis": "Wisconsin", "Wyo": "Wyoming",
 }  # fmt: skip
+_NO_TOWN = frozenset(  # before a comma and somebody who is called so: "Goodbye, Pa." and "Yes, Miss."
+    (
+        "Ah Alas And Aye But Bye Cheers Come Dear Evening Goodbye Goodnight Hello Here Hey Hi Hush Indeed Listen Look "
+        "Love Morning Nay Night No Nonsense Now Oh OK Ok Okay Ow Pardon Please Really Regards Right See So Sorry Sure "
+        "Thanks There Wait Well What Why Yeah Yes Yours"
+    ).split()
+)
 _STARTERS = (
     r"A(?!\.)|After|All|Although|An|And|As|At|Because|Before|But|Can|Did|Do|Does|Each|Even|Every|Everyone|Finally|For|"
     r"From|He|Her|Here|His|How|However|I(?!\.)|If|In|Instead|Is|It|Its|Just|Later|Let|Many|Maybe|Meanwhile|Most|My|No|"
@@ -119,8 +126,10 @@ def _speak_numbered(match: re.Match[str]) -> str:
 
 def _speak_state(match: re.Match[str]) -> str:
     """Boston, Mass. and (D-Mass.)."""
-    if match.string[match.start() - 1] == " " and not re.search(r"\b[A-Z]\w*, \Z", _before(match)):
-        return match[0]
+    if match.string[match.start() - 1] == " ":
+        town = re.search(r"\b([A-Z]\w*), \Z", _before(match))
+        if town is None or town[1] in _NO_TOWN:
+            return match[0]
     return _STATES[match[1]] + final_stop(match)
 
 

@@ -18,6 +18,7 @@ def _speak_row(match: re.Match[str]) -> str:
 # Before line ends are spaces. A single hash before a digit is a number sign, and one before a letter a hashtag.
 MARKDOWN_RULES = (
     rule("fence", rf"{_LINE}```[\w+-]{{0,20}}{_END}", "", re.MULTILINE),
+    rule("underlined heading", rf"(?<=\w)[ \t]*\r?\n[ \t]{{0,3}}(?:={{3,80}}|-{{3,80}}){_END}", ".", re.MULTILINE),
     rule("line across", rf"{_LINE}(?:(?:\*[ \t]?){{3,80}}|(?:-[ \t]?){{3,80}}|(?:_[ \t]?){{3,80}}){_END}", "",
          re.MULTILINE),
     rule("line of a table", rf"{_LINE}\|(?=[ \t|:]*-)[ \t|:-]*\|{_END}", "", re.MULTILINE),
@@ -26,7 +27,9 @@ MARKDOWN_RULES = (
          r"(?P<title>[^\n]{0,300}?)[ \t#]{0,20}(?P<end>\r?\n|\Z)",
          lambda m: f"{m['title']}.{m['end']}" if m["end"] else m["title"], re.MULTILINE),
     rule("quotation", rf"{_LINE}>(?:[ \t]?>)*[ \t]+(?=[^\W\d]|[\"'“*#])", "", re.MULTILINE),
+    rule("box to tick", rf"{_LINE}(?P<bullet>[-*+•][ \t]+)\[[ xX]\](?=[ \t]+[^\W_])", r"\g<bullet>", re.MULTILINE),
     rule("bullet", rf"{_LINE}[*+•][ \t]+(?=[^\W_]|[\"'“(\[*_`])", ", ", re.MULTILINE),
     rule("numbered line", r"(?<=[\w\"'”’)*`])[ \t]*\r?\n[ \t]*(?=\d{1,3}[.)] )", ". "),
-    rule("picture or link", r"!?\[([^\[\]\n]{1,300})\]\((?:https?://|mailto:|[./#])[^()\s]{0,1000}\)", r"\1"),
+    rule("picture or link", r"!?\[([^\[\]\n]{1,300})\]"
+         r"\((?:https?://|mailto:|[./#])(?:[^()\s]|\([^()\s]{0,200}\)){0,1000}\)", r"\1"),
 )  # fmt: skip

@@ -41,7 +41,8 @@ _SCALE_OF = {"k": "thousand", "K": "thousand", "M": "million", "m": "million", "
 _PER = {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "h": "hour", "lb": "pound", "kg": "kilogram",
         "oz": "ounce", "gal": "gallon", "bbl": "barrel",
         "mi": "mile", "km": "kilometer", "min": "minute", "sec": "second"}  # fmt: skip
-_OVER = r"(?:/(?P<per>[a-z]+)\b(?:(?<=/(?:yr|mo|wk|hr))\.(?= [a-z\d(]|[,;:?!]))?)?"
+_SHORTENED = r"(?:(?<=/(?:yr|mo|wk|hr|lb|oz|mi))|(?<=/(?:gal|bbl|min|sec)))"  # with a stop of their own
+_OVER = rf"(?:/(?P<per>[a-z]+)\b(?:{_SHORTENED}\.(?= [a-z\d(]|[,;:?!]))?)?"
 _CURRENCY = alternatives(CURRENCIES)
 _SCALE = rf"(?: ?(?:{'|'.join(SCALES)})\b| ?(?:mn|bn|tn)(?!\w)|(?:{alternatives(_SCALE_OF)})(?![\w]))"
 _AMOUNT = rf"{NUMBER}{_SCALE}?"

@@ -72,6 +72,11 @@ def two_digits(written: str) -> str:
     return f"{'oh ' if written[0] == '0' else ''}{cardinal(int(written))}"
 
 
+def _last_year(first: int, last: str) -> str:
+    """The end of a span of years that is written with two digits: 1999/00 ends with two thousand."""
+    return year((first // 100 + 1) * 100) if last == "00" else two_digits(last)
+
+
 def plural(words: str) -> str:
     """Last word in the plural: nineteen ninety -> nineteen nineties, two thirds."""
     if words.endswith("y"):
@@ -140,7 +145,7 @@ def is_of_a_thing(match: re.Match[str]) -> bool:
 def _speak_slashed(match: re.Match[str]) -> str:
     top, bottom = int(match[2]), int(match[3])
     if not match[1] and len(match[2]) == 4 and len(match[3]) == 2 and (top + 1) % 100 == bottom:  # 2019/20
-        return f"{year(top)} {two_digits(match[3])}"
+        return f"{year(top)} {_last_year(top, match[3])}"
     shares = top + bottom == 100 and top % 5 == 0 and top >= bottom > 0  # 80/20
     if not match[1] and ((top, bottom) in ((24, 7), (9, 11)) or top == bottom or shares):
         return f"{cardinal(top)} {cardinal(bottom)}"
@@ -157,7 +162,7 @@ def _speak_bare(written: str) -> str:
 def _speak_range(match: re.Match[str]) -> str:
     first, last = match[1], match[2]
     if len(first) == 4 and first[0] in "12" and len(last) == 2:  # 1990-95
-        return f"{year(int(first))} to {two_digits(last)}"
+        return f"{year(int(first))} to {_last_year(int(first), last)}"
     if first == last == "50":
         return "fifty fifty"
     return f"{first} to {last}"

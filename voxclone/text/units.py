@@ -119,7 +119,10 @@ def _speak_position_after(match: re.Match[str]) -> str:
 
 def _speak_inches(match: re.Match[str]) -> str:
     """5" in a sentence with no quotation open before it."""
-    if match.string.count('"', max(match.start() - 400, 0), match.start()) % 2:
+    quoted = False
+    for mark in re.finditer(r'(\d?)"', match.string[max(match.start() - 400, 0) : match.start()]):
+        quoted = not (quoted or mark[1])  # behind a number it ends a quotation, or is of inches and begins none
+    if quoted:
         return match[0]
     return f"{speak_quantity(match[1])} {'inch' if match[2] is not None else 'inches'}"
 
