@@ -76,6 +76,17 @@ def test_what_cannot_be_spoken_is_no_passage() -> None:
     assert texts(["..."]) == ["..."]
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_fence_of_code_is_no_passage_by_itself(size: int) -> None:
+    text = "Run it so.\n\n```python\n\nOpen the door.\n\n```\n\nThen close it.\n\n```text\n"
+    found = texts([text[at : at + size] for at in range(0, len(text), size)])
+    assert [normalize(passage) for passage in found if passage.strip()] == [
+        "Run it so.",
+        "Open the door.",
+        "Then close it.",
+    ]
+
+
 @pytest.mark.parametrize("seed", range(15))
 def test_nothing_is_lost_however_it_arrives(seed: int) -> None:
     draw = random.Random(seed)

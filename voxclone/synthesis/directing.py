@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from voxclone.text.direction import Direction, Gap, Place, Span, Written
+from voxclone.text.markdown import says_something
 from voxclone.text.phonemes import Phonemes
 from voxclone.text.script import PLAIN, Manner, Point, Script
 from voxclone.text.symbols import SPACE
@@ -111,7 +112,7 @@ class Director:
             seconds[at] = seconds.get(at, 0.0) + float(pause.value)
         for at, wanted in sorted(seconds.items()):
             if at == len(words):
-                self.paused = self._followed or any(map(str.isalnum, self.script.text[end:]))
+                self.paused = self._followed or says_something(self.script.text[end:])
                 gaps.append(Gap(words[-1].end, len(symbols), wanted, -HEAD_FRAMES if self.paused else 0))
                 continue
             start = words[at - 1].end if at else 0
@@ -129,7 +130,7 @@ class Director:
                 continue
             begins = key not in self._begun
             self._begun.add(key)
-            ends = not any(map(str.isalnum, self.script.text[end : stretch.end]))
+            ends = not says_something(self.script.text[end : stretch.end])
             start = phonemes.words[first].start if begins else 0
             stop = phonemes.words[last - 1].end if ends else len(phonemes.symbols)
             spans.append(Span(start, stop, float(stretch.value), key, begins, ends))

@@ -11,6 +11,7 @@ from voxclone.synthesis.continuity import Link
 from voxclone.synthesis.directing import Director, pronounced_in
 from voxclone.text.arriving import Arrived, ArrivingText
 from voxclone.text.chunks import split_sentences
+from voxclone.text.markdown import says_something
 from voxclone.text.markup import Markup, parse
 from voxclone.text.normalize import normalize as to_spoken_form
 from voxclone.text.phonemes import Phonemes, phonemize
@@ -90,7 +91,7 @@ def _passages(script: Script) -> Iterator[Passage]:
     edges = sorted({0, *ends, len(script.text)})
     for start, end in itertools.pairwise(edges):
         section = script.text[start:end]
-        if not any(map(str.isalnum, section)):
+        if not says_something(section):
             continue
         spoken = True
         parts = list(passages(section, MAX_CHUNK_CHARS))

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from voxclone.text.markdown import says_something
 from voxclone.text.markup import (
     Markup,
     inline_pieces,
@@ -102,7 +103,7 @@ class ArrivingText:
             yield Arrived(rest, start, None, False)
             return
         spoken = self._read(rest, start).text
-        if start and not _spoken(spoken):
+        if start and not says_something(spoken):
             return
         done = 0
         cutter = self._cutter(rest)
@@ -159,7 +160,7 @@ class ArrivingText:
             return next((self._take(cut, end) for at in ends if (cut := cutter(at))), None)
 
         for match in _PARAGRAPH_END.finditer(text):
-            if _spoken(text[: match.end()]):
+            if says_something(text[: match.end()]):
                 found = taken(_sentence_ends(text[: match.start()]), "sentence")
                 if found := found or taken(iter([match.end()]), "paragraph"):
                     return found
@@ -182,7 +183,7 @@ class ArrivingText:
 
     def _may_cut(self, whole: str, end: int) -> bool:
         before, after = whole[:end], whole[end:]
-        if not (_spoken(before) and _spoken(after)):
+        if not (says_something(before) and says_something(after)):
             return False
         apart = _WORD.findall(self._normalize(before)) + _WORD.findall(self._normalize(after))
         return apart == _WORD.findall(self._normalize(whole))
@@ -199,9 +200,5 @@ def _sentence_ends(text: str) -> Iterator[int]:
     end = 0
     for sentence in sentences(text)[:-1]:
         end += len(sentence)
-        if _spoken(text[:end]) and _spoken(text[end:]):
+        if says_something(text[:end]) and says_something(text[end:]):
             yield end
-
-
-def _spoken(text: str) -> bool:
-    return any(map(str.isalnum, text))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from voxclone.text.chunks import cut_after
+from voxclone.text.markdown import says_something
 from voxclone.text.sentences import passages
 
 WRAPPED_CHARS = 45  # a line of so many characters or more, and a line after it, are one paragraph's
@@ -59,7 +60,7 @@ def chapters(text: str) -> list[Chapter]:
     found: list[Chapter] = []
     for title, start, end in zip(titles, edges[:-1], edges[1:], strict=True):
         body = unwrap(re.sub(r"^([^\S\n]*)(#+)", lambda m: m[1] + " " * len(m[2]), text[start:end], flags=re.MULTILINE))
-        if any(map(str.isalnum, body)):
+        if says_something(body):
             found.append(Chapter(title, body, start))
     return found
 

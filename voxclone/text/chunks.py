@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from voxclone.text.markdown import says_something
+
 _WORD = re.compile(r"\S+\s*|\s+")
 _CLOSERS = "\"')]}\u201d\u2019\u00bb"
 
@@ -31,7 +33,7 @@ def join_parts(parts: Iterable[str], max_chars: int) -> Iterator[str]:
     length = 0
     spoken = False
     for part in parts:
-        part_spoken = any(map(str.isalnum, part))
+        part_spoken = says_something(part)
         if spoken and part_spoken and length + len(part.rstrip()) > max_chars:
             yield "".join(current)
             current, length, spoken = [], 0, False

@@ -8,6 +8,14 @@ from voxclone.text.rule import rule
 
 _LINE = r"^[ \t]{0,20}"
 _END = r"[ \t]*\r?$"
+_FENCE = rf"{_LINE}```[\w+-]{{0,20}}{_END}"
+
+
+def says_something(text: str) -> bool:
+    """Whether a written text has a letter or digit that is spoken: the word behind a fence is not."""
+    if "```" in text:
+        text = re.sub(_FENCE, "", text, flags=re.MULTILINE)
+    return any(map(str.isalnum, text))
 
 
 def _speak_row(match: re.Match[str]) -> str:
@@ -17,7 +25,7 @@ def _speak_row(match: re.Match[str]) -> str:
 
 # Before line ends are spaces. A single hash before a digit is a number sign, and one before a letter a hashtag.
 MARKDOWN_RULES = (
-    rule("fence", rf"{_LINE}```[\w+-]{{0,20}}{_END}", "", re.MULTILINE),
+    rule("fence", _FENCE, "", re.MULTILINE),
     rule("underlined heading", rf"(?<=\w)[ \t]*\r?\n[ \t]{{0,3}}(?:={{3,80}}|-{{3,80}}){_END}", ".", re.MULTILINE),
     rule("line across", rf"{_LINE}(?:(?:\*[ \t]?){{3,80}}|(?:-[ \t]?){{3,80}}|(?:_[ \t]?){{3,80}}){_END}", "",
          re.MULTILINE),
