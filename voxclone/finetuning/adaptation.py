@@ -206,8 +206,8 @@ class DecoderStep(KeepsBest, AdversarialAcousticStep):
     def _frames(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         return batch["frames"], batch["mel_lengths"], batch["condition"]
 
-    def _frames_in(self, batch: dict[str, Tensor], voice: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        return batch["frames"], batch["mel_lengths"], batch_condition(self.model, voice)
+    def _frames_in(self, batch: dict[str, Tensor], voice: dict[str, Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
+        return [batch["frames"]], batch["mel_lengths"], batch_condition(self.model, voice)
 
     def held_out_losses(self) -> dict[str, float]:
         """Regression losses, means over frames, as they are now."""

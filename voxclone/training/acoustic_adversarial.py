@@ -151,7 +151,7 @@ class AdversarialAcousticStep(AcousticStep):
         voice = consistency.voices.draw(len(half["mel"]), half["mel"].device)
         if self.model.config.quality_dims:
             voice["quality"] = self.model.clean_quality.expand(len(half["mel"]), -1)
-        frames, lengths, condition = self._frames_in(half, voice)
+        (frames, *formerly), lengths, condition = self._frames_in(half, voice)
         starts = self._starts(lengths, CONSISTENCY_SPAN)
         mask = length_mask(lengths - starts, CONSISTENCY_SPAN)
         mel, _, _ = self.model.decode(_spans(frames, starts, CONSISTENCY_SPAN), mask, condition, voice["spectrum"])
@@ -159,10 +159,9 @@ class AdversarialAcousticStep(AcousticStep):
         if self.content is not None:
             said = frame_phonemes(half["phoneme_ids"], half["durations"])[:, :, None]
             asked["content"] = self.content(mel, mask.sum(1), _spans(said, starts, CONSISTENCY_SPAN)[:, :, 0])
-        for former in self._former:
+        for former, own in zip(self._former, formerly, strict=True):
             with torch.no_grad():
-                own, _, own_condition = _frames_of(former, half, voice)
-                was, _, _ = former.decode(_spans(own, starts, CONSISTENCY_SPAN), mask, own_condition, voice["spectrum"])
+                was, _, _ = former.decode(_spans(own, starts, CONSISTENCY_SPAN), mask, condition, voice["spectrum"])
             asked["course"] = self._mel_loss(centred(mel, mask.sum(1)), centred(was, mask.sum(1)), mask)
         natural = _spans(half["mel"].transpose(1, 2), starts, CONSISTENCY_SPAN).transpose(1, 2)
         spans = torch.where(mask[:, None], mel, natural)[:, :, MARGIN : self.span - MARGIN]  # padded as natural ones
@@ -176,11 +175,12 @@ class AdversarialAcousticStep(AcousticStep):
 
     def _frames(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Frame encodings (B, T, D), their lengths (B,), and what the decoder's norms are told (B, C)."""
-        return self._frames_in(batch, batch)
+        (frames,), lengths, condition = _frames_of((self.model,), batch, batch)
+        return frames, lengths, condition
 
-    def _frames_in(self, batch: dict[str, Tensor], voice: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """As `_frames`, with a batch's text, durations and prosody in another one's voices."""
-        return _frames_of(self.model, batch, voice)
+    def _frames_in(self, batch: dict[str, Tensor], voice: dict[str, Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
+        """As `_frames`, in another batch's voices; of the model whose course is held as well."""
+        return _frames_of((self.model, *self._former), batch, voice)
 
     def _make(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """A made and a natural span (B, n_mels, max(WINDOWS)) of each utterance, normalised, and regression losses."""
@@ -201,13 +201,15 @@ class AdversarialAcousticStep(AcousticStep):
 
 
 def _frames_of(
-    model: AcousticModel, batch: dict[str, Tensor], voice: dict[str, Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    condition = batch_condition(model, voice)
+    models: Sequence[AcousticModel], batch: dict[str, Tensor], voice: dict[str, Tensor]
+) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Frames of each model, all of which have the first one's encoder, and the lengths and the condition of all."""
+    condition = batch_condition(models[0], voice)
     with torch.no_grad():
-        encodings, _ = model.encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
+        encodings, _ = models[0].encode(batch["phoneme_ids"], batch["phoneme_lengths"], condition)
     target = phoneme_prosody(batch["mel"], batch["f0"], batch["durations"], batch["f0_median"])
-    return *model.expand(encodings, target, batch["durations"]), condition
+    frames, lengths = zip(*(model.expand(encodings, target, batch["durations"]) for model in models), strict=True)
+    return list(frames), lengths[0], condition
 
 
 def _spans(frames: Tensor, starts: Tensor, length: int) -> Tensor:
