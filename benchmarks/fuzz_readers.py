@@ -12,6 +12,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,9 @@ MAX_TEXT = 3000  # characters: time is linear in them
 MAX_SPOKEN = 400
 MAX_SILENCE = 60.0  # seconds that a text may ask for where its samples are made, which memory has to hold
 KINDS: dict[str, Markup] = {".plain": "plain", ".pieces": "auto", ".inline": "auto", ".ssml": "ssml"}
+READING: dict[str, Any] = {
+    "suffix": ".wav", "part_minutes": 10, "signer": None, "identity": "", "markup": "plain", "progress": False
+}  # fmt: skip
 BOOK = "# One\n\nHello.\n"  # that the narration's index is of
 
 
@@ -217,9 +221,7 @@ def records(seeds: Path, work: Path) -> Reader:
             return fetch_voice(published)
         if suffix == ".index":
             (book / INDEX).write_bytes(content)
-            return narrate(
-                _say_nothing, BOOK, book, suffix=".wav", part_minutes=10, identity="", markup="plain", progress=False
-            )
+            return narrate(_say_nothing, BOOK, book, **READING)
         return read_record(str(path))
 
     return read_content

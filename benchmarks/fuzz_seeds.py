@@ -10,14 +10,13 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 import torch
 
 import voxclone
-from fuzz_readers import BOOK
+from fuzz_readers import BOOK, READING
 from voxclone import hub
 from voxclone.config import ModelConfig
 from voxclone.hub.voices import FORMAT_VERSION, KIND
@@ -162,8 +161,7 @@ def _write_records(seeds: Path) -> None:
     (seeds / "records" / "a.published").write_text(json.dumps(about | {"base": base}))
     with tempfile.TemporaryDirectory() as folder:
         model = voxclone.VoxClone.from_pretrained(seeds / "whole-model", device="cpu")
-        settings: dict[str, Any] = {"suffix": ".wav", "part_minutes": 10, "identity": "", "progress": False}
-        narrate(lambda text: model.generate(text, model.voices["Ada"]), BOOK, folder, markup="plain", **settings)
+        narrate(lambda text: model.generate(text, model.voices["Ada"]), BOOK, folder, **READING)
         shutil.copy(Path(folder) / INDEX, seeds / "records" / "a.index")
 
 

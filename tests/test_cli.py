@@ -65,6 +65,19 @@ def test_dub_passes_its_options_on(model: list[str], tiny_model: VoxClone, capsy
     assert [word["text"] for word in json.loads(Path("a.json").read_text())["words"]] == ["Hello", "there"]
 
 
+def test_subtitles_and_books_are_signed(model: list[str]) -> None:
+    pytest.importorskip("c2pa", reason="the c2pa extra is not installed")
+    from voxclone.safety.manifest import read_manifest
+
+    Path("a.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nHello there.\n")
+    Path("book.txt").write_text("Hello there.")
+    assert main(["dub", "a.srt", "-o", "dub.mp3", "--sign", *model]) == 0
+    assert main(["narrate", "book.txt", "-o", "book", "--sign", *model]) == 0
+    for path in (Path("dub.mp3"), Path("book/000-00.flac")):
+        manifest = read_manifest(path)
+        assert manifest is not None and manifest.state == "valid", path
+
+
 def test_say_reads_standard_input(model: list[str], tiny_model: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\ufeffOne two three.\r\n".encode())))
     assert main(["say", "-", "-o", "speech.wav", *model]) == 0

@@ -39,6 +39,7 @@ def _nothing_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("taken.json").mkdir()
     Path("taken.wav.provenance.json").mkdir()
     Path("file").write_text("mine")
+    Path("binary").write_bytes(b"\xff\xfe\x00")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,22 @@ def _nothing_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (["narrate", "book.txt", "-o", "file/book"], "file is a file; a folder is needed"),
         (["narrate", "book.txt", "-o", "book", "--format", "doc"], r"unknown suffix '\.doc'"),
+        pytest.param(
+            ["narrate", "file", "-o", "book", "--format", "ogg", "--sign"],
+            r"\.ogg files cannot be signed",
+            marks=_needs("c2pa", "cryptography"),
+        ),
+        pytest.param(
+            ["dub", "a.srt", "-o", "dub.opus", "--sign"],
+            r"\.opus files cannot be signed",
+            marks=_needs("c2pa", "cryptography"),
+        ),
+        (["narrate", "binary", "-o", "book"], r"binary cannot be read: it is not UTF-8 \(byte 0\)"),
+        (["narrate", "book.txt", "-o", "book"], r"book\.txt cannot be read: No such file"),
+        (["narrate", "file", "-o", "book", "--lexicon", "no.tsv"], r"no\.tsv cannot be read: No such file"),
+        (["say", "Hello.", "--lexicon", "file"], r"lexicon file: a file named \.json, .* is needed"),
+        (["dub", "file"], r"file has no subtitles"),
+        (["dub", "a.srt"], r"a\.srt cannot be read: No such file"),
         pytest.param([*TUNE, "-o", "file"], "file is a file; a folder is needed", marks=_needs("accelerate")),
         pytest.param([*TUNE, "--output", "file"], "file is a file; a folder is needed", marks=_needs("accelerate")),
         ([*EVALUATE, "-o", "file"], "file is a file; a folder is needed"),

@@ -123,8 +123,9 @@ def test_the_command_verifies_and_spends_the_challenge(
     command = ["consent", "verify", "clip.wav", "--reference", "clip.wav", "--speaker", "Ada", "--scope", "sharing"]
     assert main([*command, "--days", "0"]) == 2
     assert "--days is 0; it must be above 0" in capsys.readouterr().err
-    assert main([*command, "--days", "30"]) == 0
+    assert main([*command, "--days", "30", "--basis", "a contract", "--by", "Bob"]) == 0
     record = Consent.from_dict(json.loads(Path("consent.json").read_text()))
+    assert (record.basis, record.by) == ("a contract", "Bob")
     assert (record.level, record.scope, record.expires is None) == ("verified", ("sharing",), False)
     assert not Path("challenge.json").exists()
     assert main(command) == 2

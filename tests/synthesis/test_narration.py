@@ -144,6 +144,46 @@ def test_what_cannot_be_narrated_is_refused(tiny_model: VoxClone, ada: Voice, tm
     assert (tmp_path / "index.json").read_text() == '{"mine": 1}'
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("file", "../000-00.wav"), ("file", 300 * "a"), ("file", True), ("digest", 1), ("duration_seconds", "1.5"),
+        ("duration_seconds", 1e300), ("words", 1.5), ("unknown", 1),
+    ],
+)  # fmt: skip
+def test_somebody_elses_index_is_refused(
+    tiny_model: VoxClone, ada: Voice, tmp_path: Path, name: str, value: object
+) -> None:
+    tiny_model.narrate("Hello.", ada, tmp_path, suffix=".wav")
+    index = json.loads((tmp_path / "index.json").read_text())
+    index["parts"][0][name] = value
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ConfigError, match="no narration's index"):
+        tiny_model.narrate("Hello.", ada, tmp_path, suffix=".wav")
+    (tmp_path / "index.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="no narration's index"):
+        tiny_model.narrate("Hello.", ada, tmp_path, suffix=".wav")
+
+
+def test_files_that_were_left_unsigned_are_signed(tiny_model: VoxClone, ada: Voice, tmp_path: Path) -> None:
+    pytest.importorskip("c2pa", reason="the c2pa extra is not installed")
+    from voxclone.safety.certificate import Signer
+    from voxclone.safety.manifest import has_manifest, read_manifest
+
+    signer = Signer.development()
+    with pytest.raises(AudioError, match=r"\.ogg files cannot be signed"):
+        tiny_model.narrate("Hello.", ada, tmp_path / "ogg", suffix=".ogg", signer=signer)
+    assert not (tmp_path / "ogg").exists()
+    tiny_model.narrate("Hello.", ada, tmp_path)
+    assert not has_manifest(tmp_path / "000-00.flac")
+    (part,) = tiny_model.narrate("Hello.", ada, tmp_path, signer=signer).parts
+    manifest = read_manifest(tmp_path / part.file)
+    assert manifest is not None and manifest.state == "valid"
+    made = (tmp_path / part.file).stat().st_mtime_ns
+    assert tiny_model.narrate("Hello.", ada, tmp_path, signer=Signer.development()).parts == (part,)
+    assert (tmp_path / part.file).stat().st_mtime_ns == made
+
+
 def test_ssml_is_not_cut(tiny_model: VoxClone, ada: Voice, tmp_path: Path) -> None:
     short = "<speak>It began.</speak>"
     assert len(tiny_model.narrate(short, ada, tmp_path / "short", suffix=".wav").parts) == 1

@@ -19,6 +19,7 @@ from voxclone.cli import (
     inspect,
     narrate,
     outputs,
+    signing,
 )
 from voxclone.errors import TextError, VoxcloneError
 from voxclone.version import __version__
@@ -98,12 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         'speech.wav; for the text "-", the loudspeaker, or standard output where that is a pipe)',
     )
     say.add_argument("--play", action="store_true", help='play it (needs pip install "voxclone[play]")')
-    say.add_argument(
-        "--sign",
-        nargs="*",
-        metavar="PEM",
-        help="add a signed C2PA manifest: CERTIFICATES KEY; with none, a development certificate",
-    )
+    signing.add_sign(say)
     control.add_controls(say)
     control.add_times(say)
     say.add_argument("--duration", type=float, metavar="SECONDS", help="what the speech must last, to half a frame")

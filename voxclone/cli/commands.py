@@ -8,15 +8,11 @@ import re
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING
 
-from voxclone.cli import outputs
+from voxclone.cli import outputs, signing
 from voxclone.cli.control import controls
 from voxclone.cli.loading import choose_voice, load
 from voxclone.errors import ConfigError
-
-if TYPE_CHECKING:
-    from voxclone.safety.certificate import Signer
 
 
 def say(options: argparse.Namespace) -> int:
@@ -38,24 +34,26 @@ def _say_aloud(options: argparse.Namespace, raw: bool) -> int:
         raise ConfigError("--play and --output cannot go together; save first, or play first")
     if options.sign is not None:
         raise ConfigError("what is played or piped cannot be signed; write a file with -o FILE")
+    asked = controls(options)
     model = load(options)
     voice = choose_voice(model, options.voice)
     text = arriving_text(sys.stdin.buffer) if options.text == "-" else options.text
-    play(model.stream(text, voice, **controls(options)), model.sample_rate, raw)
+    play(model.stream(text, voice, **asked), model.sample_rate, raw)
     return 0
 
 
 def _say_to_file(options: argparse.Namespace, output: str) -> int:
     from voxclone.cli.play import arriving_text
 
-    signer = _signer(options.sign)
+    signer = signing.signer(options)
     outputs.audio_file(output, signer is not None)
     outputs.times_file(options.times)
+    asked = controls(options)
     model = load(options)
     voice = choose_voice(model, options.voice)
     text = "".join(arriving_text(sys.stdin.buffer)) if options.text == "-" else options.text
     start = time.perf_counter()
-    speech = model.generate(text, voice, progress=True, duration_seconds=options.duration, **controls(options))
+    speech = model.generate(text, voice, progress=True, duration_seconds=options.duration, **asked)
     seconds = time.perf_counter() - start
     speech.save(output, signer=signer)
     if options.times:
@@ -112,16 +110,3 @@ def voices(options: argparse.Namespace) -> int:
         else:
             print(f"{name}\tmedian f0 {voice.f0_median:.0f} Hz\t{'; '.join(c.basis for c in voice.consents)}")
     return 0
-
-
-def _signer(files: list[str] | None) -> Signer | None:
-    """Who signs: nobody, a development certificate, or the owner of certificates and key."""
-    if files is None:
-        return None
-    from voxclone.safety.certificate import Signer
-
-    if not files:
-        return Signer.development()
-    if len(files) != 2:
-        raise ConfigError(f"--sign takes a file of certificates and one of their key, or nothing; got {len(files)}")
-    return Signer.load(*files)

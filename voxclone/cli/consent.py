@@ -13,7 +13,7 @@ from voxclone.cli import outputs
 from voxclone.cli.loading import load
 from voxclone.errors import ConsentError
 from voxclone.files import replace_file
-from voxclone.safety.consent import USES
+from voxclone.safety.consent import SPOKEN, USES
 
 if TYPE_CHECKING:
     from voxclone.safety import Consent
@@ -45,6 +45,8 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser, model: argparse
     verify.add_argument("recording", metavar="RECORDING", help="the speaker saying the phrase")
     verify.add_argument("--challenge", default="challenge.json", help="what `consent challenge` wrote")
     verify.add_argument("--reference", nargs="+", required=True, metavar="CLIP", help="what will be cloned from")
+    verify.add_argument("--basis", default=SPOKEN, help=f"on what ground, in words (default: {SPOKEN})")
+    verify.add_argument("--by", help="who recorded it, where that is not the speaker")
     _add_terms(verify)
     verify.set_defaults(run=verify_recording)
 
@@ -128,6 +130,8 @@ def verify_recording(options: argparse.Namespace) -> int:
         list(options.reference),
         model=load(options),
         speaker=options.speaker,
+        basis=options.basis,
+        by=options.by,
         scope=options.scope,
         expires=expires,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from voxclone.cli import outputs
+from voxclone.cli import outputs, signing
 from voxclone.cli.loading import choose_voice, load
 
 
@@ -32,9 +32,16 @@ def add_times(parser: argparse.ArgumentParser) -> None:
 
 
 def controls(options: argparse.Namespace) -> dict[str, Any]:
-    """What the options ask of `VoxClone.generate`, `stream`, `narrate` and `dub` alike, by the arguments' names."""
-    names = ("speed", "pitch", "pitch_range", "energy", "seed", "lexicon", "markup")
-    return {name: getattr(options, name) for name in names}
+    """What the options ask of `VoxClone.generate`, `stream`, `narrate` and `dub` alike, by the arguments' names.
+
+    Raises:
+        TextError: The lexicon cannot be read.
+    """
+    from voxclone.text.lexicon import read_lexicon
+
+    names = ("speed", "pitch", "pitch_range", "energy", "seed", "markup")
+    lexicon = None if options.lexicon is None else read_lexicon(options.lexicon)
+    return {"lexicon": lexicon, **{name: getattr(options, name) for name in names}}
 
 
 def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
@@ -45,17 +52,22 @@ def add_parser(subparsers: Any, model: argparse.ArgumentParser) -> None:
     parser.add_argument("--slowest", type=float, default=1.25, help="most stretching of a text, 1 to 4 (default: 1.25)")
     add_controls(parser)
     add_times(parser)
+    signing.add_sign(parser)
     parser.set_defaults(run=dub)
 
 
 def dub(options: argparse.Namespace) -> int:
     """Speak subtitles to a file."""
-    outputs.audio_file(options.output)
+    from voxclone.subtitles import read_subtitles
+
+    signer = signing.signer(options)
+    outputs.audio_file(options.output, signer is not None)
     outputs.times_file(options.times)
+    subtitles, asked = read_subtitles(options.subtitles), controls(options)
     model = load(options)
     voice = choose_voice(model, options.voice)
-    speech = model.dub(options.subtitles, voice, slowest=options.slowest, progress=True, **controls(options))
-    speech.save(options.output)
+    speech = model.dub(subtitles, voice, slowest=options.slowest, progress=True, **asked)
+    speech.save(options.output, signer=signer)
     if options.times:
         speech.export(options.times)
     print(f"{options.output}: {speech.duration_seconds:.2f} s of {voice.name}")

@@ -41,11 +41,14 @@ def folder(path: str) -> None:
     require_folder(_named(path), ConfigError)
 
 
-def audio_folder(path: str, suffix: str) -> None:
-    """Check that audio files of a suffix can be put there."""
+def audio_folder(path: str, suffix: str, signed: bool = False) -> None:
+    """Check that audio files of a suffix can be put there, and signed."""
     from voxclone.audio.io import require_format
+    from voxclone.safety.manifest import require_signable
 
     require_format(suffix)
+    if signed:
+        require_signable(suffix.lower())
     folder(path)
 
 

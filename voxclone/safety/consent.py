@@ -26,6 +26,7 @@ USES = {
     "sharing": "pass the voice file on, or publish it",
     "commercial": "use the speech for commercial ends",
 }
+SPOKEN = "spoken consent to a fresh phrase"  # the ground of a verified record, where no other is named
 MAX_TEXT = 1000  # characters of one field
 MAX_USES = 20
 _OPTIONAL = ("expires", "evidence")  # fields that records before 0.2 lack; left out of JSON where they are None
@@ -116,7 +117,7 @@ class Consent:
         *,
         model: Model,
         speaker: str,
-        basis: str = "spoken consent to a fresh phrase",
+        basis: str = SPOKEN,
         by: str | None = None,
         scope: Sequence[str] = ("cloning",),
         expires: datetime | timedelta | str | None = None,

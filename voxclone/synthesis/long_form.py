@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from voxclone.errors import ConfigError, TextError
 from voxclone.speech import Segment, Speech
@@ -17,6 +17,9 @@ from voxclone.synthesis.talking import Options, Talking
 from voxclone.text.lexicon import Lexicon, as_lexicon
 from voxclone.text.markup import Markup
 from voxclone.voice import Voice
+
+if TYPE_CHECKING:
+    from voxclone.safety.certificate import Signer
 
 
 class LongForm(Talking):
@@ -79,6 +82,7 @@ class LongForm(Talking):
         *,
         suffix: str = ".flac",
         part_minutes: float = 10.0,
+        signer: Signer | None = None,
         **options: Unpack[Options],
     ) -> Narration:
         """Read a book aloud into a folder, one file for each chapter, or several where it is long.
@@ -95,6 +99,8 @@ class LongForm(Talking):
             folder: Made if it is not there.
             suffix: ".wav", ".flac", ".mp3", ".ogg", ".opus" or ".m4a".
             part_minutes: Longest file, about, 0.1 to 60.
+            signer: Whose certificate signs each file, as for `Speech.save`; files that an earlier call left unsigned
+                are made anew, and signed ones where none is given.
             options: As for `generate`, but neither duration_seconds nor prosody.
 
         Raises:
@@ -103,7 +109,8 @@ class LongForm(Talking):
             ConfigError: An argument is out of range, or the folder is no path, is a file, not writable, or holds
                 another program's index.json.
             VoiceError: As for `generate`.
-            AudioError: The suffix is unknown.
+            AudioError: The suffix is unknown, or its files cannot be signed.
+            ProvenanceError: A file cannot be signed.
         """
         self._check_voice(voice)
         if {"duration_seconds", "prosody"} & set(options):
@@ -119,7 +126,8 @@ class LongForm(Talking):
             folder,
             suffix=suffix,
             part_minutes=part_minutes,
-            identity=repr(settings),
+            signer=signer,
+            identity=repr(settings) + " signed" * (signer is not None),
             markup=options.get("markup", "auto"),
             progress=progress,
         )

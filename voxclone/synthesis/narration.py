@@ -11,20 +11,28 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voxclone.audio.io import require_format
 from voxclone.errors import ConfigError, TextError
 from voxclone.files import read_text, remove_leftovers, replace_file, require_folder
+from voxclone.json_limits import read_json
+from voxclone.safety.manifest import require_signable
 from voxclone.speech import Speech
 from voxclone.synthesis.progress import progress_bar
 from voxclone.text.book import Chapter, Part, chapters, parts
 from voxclone.text.markup import Markup, is_ssml
 
+if TYPE_CHECKING:
+    from voxclone.safety.certificate import Signer
+
 INDEX = "index.json"
 FORMAT = "voxclone.narration"
 FORMAT_VERSION = 1
 _FILE_NAME = re.compile(r"\S{0,250}\.(?:txt|md|text|rst|html?|xml|ssml|epub|pdf|docx?)", re.IGNORECASE)
+_PART_NAME = re.compile(r"[\w.-]{1,64}")
+MAX_INDEX_BYTES = 50_000_000
+MAX_SECONDS = 1e8
 CHARS_PER_MINUTE = 900.0  # about 150 words
 
 
@@ -83,6 +91,7 @@ def narrate(
     *,
     suffix: str,
     part_minutes: float,
+    signer: Signer | None,
     identity: str,
     markup: Markup,
     progress: bool,
@@ -95,6 +104,7 @@ def narrate(
         folder: Made if it is not there; what an earlier call has finished in it is kept.
         suffix: Of the audio files.
         part_minutes: Longest part, about.
+        signer: Whose certificate signs the files.
         identity: Of all besides the text that the sound depends on.
         markup: Of the text; SSML cannot be cut into parts.
         progress: Show a bar.
@@ -106,6 +116,8 @@ def narrate(
         raise ConfigError(f"the folder of a narration is a path; this is {type(folder).__name__}")
     target = Path(folder)
     require_format(suffix)
+    if signer is not None:
+        require_signable(suffix.lower())
     require_folder(target, ConfigError)
     whole = _whole(text)
     found = chapters(whole)
@@ -131,7 +143,7 @@ def narrate(
         kept = done.get(digest)
         if kept is None:
             speech = _spoken(speak, part, whole)
-            speech.save(target / f"{stem}{suffix}")
+            speech.save(target / f"{stem}{suffix}", signer=signer)
             _write_times(target / f"{stem}.json", speech)
             length, words = speech.duration_seconds, len(speech.words)
             del speech
@@ -212,11 +224,28 @@ def _read_index(folder: Path) -> list[NarratedPart]:
     if not path.exists():
         return []
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = read_json(path, MAX_INDEX_BYTES)
         known = (content["format"], content["format_version"]) == (FORMAT, FORMAT_VERSION)
-        found = [NarratedPart(**part) for part in [*content["parts"], *content["earlier"]]] if known else []
+        found = [_known(part) for part in [*content["parts"], *content["earlier"]]] if known else []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is no narration's index ({error!r}); choose another folder") from error
     if not known:
         raise ConfigError(f"{path} is no narration of this voxclone; choose another folder")
     return found
+
+
+def _known(values: dict[str, Any]) -> NarratedPart:
+    """A part of an index, which may be anybody's.
+
+    Raises:
+        ValueError, TypeError: It is none.
+    """
+    part = NarratedPart(**values)
+    names, numbers = (part.file, part.timestamps, part.digest), (part.chapter, part.start_char, part.words)
+    if not all(isinstance(name, str) and _PART_NAME.fullmatch(name) for name in names):
+        raise ValueError("a file or a digest has a name that narrations do not give")
+    if not all(isinstance(number, int) for number in numbers):
+        raise ValueError("a chapter, a place or a number of words is no whole number")
+    if not all(0 <= seconds <= MAX_SECONDS for seconds in (part.start_seconds, part.duration_seconds)):
+        raise ValueError("a time is out of range")
+    return part
