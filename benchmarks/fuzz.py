@@ -4,7 +4,8 @@ Each target has valid files; one is damaged (benchmarks/mutations.py), read as t
 result or in an error of voxclone's own, within seconds and in little memory. Anything else is a finding, and its
 input is kept: other exceptions, a process that dies, more processor time or memory than allowed. A target's inputs are
 read in a process of its own, which is started again after it died. Minutes are of the processor, so that they mean the
-same on a busy machine, and add up over runs with the same folder.
+same on a busy machine, and add up over runs with the same folder, or over results: --take-over starts a folder with the
+minutes of a result file. What was found in these is not known there any more.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -158,6 +160,23 @@ def fuzz_on(names: list[str], folder: Path, minutes: float) -> None:
         print(name, json.dumps(total), flush=True)
 
 
+def take_over(folder: Path, result: Path) -> None:
+    """Let a folder begin with what an earlier one came to, of targets that still read what they read then."""
+    for name, known in json.loads(result.read_text(encoding="utf8"))["targets"].items():
+        if name not in TARGETS or known["what"] != TARGETS[name].what or (folder / name / DONE).exists():
+            continue
+        total = {
+            "inputs": known["inputs"],
+            "processor_seconds": 60 * known["processor_minutes"],
+            "wall_seconds": 60 * known["wall_minutes"],
+            "restarts": known["restarts"],
+            "slices": math.ceil(known["processor_minutes"]),  # what comes next draws other damage
+            "commits": known["commits"],
+        }
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        replace_file(folder / name / DONE, json.dumps(total, indent=1).encode())
+
+
 def _done(folder: Path) -> dict[str, Any]:
     return {name: json.loads(path.read_text()) for name in TARGETS if (path := folder / name / DONE).exists()}
 
@@ -215,8 +234,11 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", choices=sorted(TARGETS), default=list(TARGETS))
     parser.add_argument("--minutes", type=float, default=10.0, help="of the processor, for each target in all")
     parser.add_argument("--work", type=Path, required=True, help="valid inputs, findings, and what was done already")
+    parser.add_argument("--take-over", type=Path, metavar="RESULT", help="result file whose minutes count, too")
     parser.add_argument("--report", action="store_true", help="write results/fuzz.json of what was run there")
     args = parser.parse_args()
+    if args.take_over:
+        take_over(args.work, args.take_over)
     if args.report:
         print(report(args.work))
     else:
