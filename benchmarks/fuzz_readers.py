@@ -190,7 +190,11 @@ def vocoder(seeds: Path, work: Path) -> Reader:
     def read_content(suffix: str, content: bytes) -> object:
         path = work / f"given{suffix}"
         path.write_bytes(content)
-        return read_public_config(path) if suffix == ".json" else read_public_checkpoint(path, right)
+        if suffix == ".json":
+            return read_public_config(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch's, of another pickle protocol
+            return read_public_checkpoint(path, right)
 
     return read_content
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -208,6 +210,28 @@ def test_files(tmp_path: Path) -> None:
         read_public_checkpoint(checkpoint, TINY)
     with pytest.raises(ModelError, match=r"absent\.json"):
         read_public_config(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_damaged_checkpoint_is_a_checkpoint_or_an_error(tmp_path: Path, zipped: bool) -> None:
+    """Damage to a pickle makes torch's reader raise nearly anything: IndexError, KeyError, struct.error."""
+    path = tmp_path / "generator.pth"
+    torch.save(HiFiGAN(TINY).state_dict(), path, _use_new_zipfile_serialization=zipped)
+    whole, draw = path.read_bytes(), random.Random(1)
+    refused = 0
+    for _ in range(200):
+        at = draw.randrange(len(whole) if draw.random() < 0.5 else 3000)
+        path.write_bytes(whole[:at] + draw.randbytes(3) + whole[at + 3 :])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            try:
+                read_public_checkpoint(path, TINY)
+            except ModelError:
+                refused += 1
+    assert refused > 100
+    torch.save({1: torch.zeros(1)}, path)
+    with pytest.raises(ModelError, match="names a tensor 1"):
+        read_public_checkpoint(path, TINY)
 
 
 class NotATensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,11 @@ BIGVGAN_CONFIG_KEYS = {
     "use_tanh_at_final": "head_tanh",
     "use_bias_at_final": "head_bias",
 }  # BigVGAN's config has the first two; only version 2 has the others
+# What torch's reader of tensors raises where a file is none or damaged; a length in it may ask for any memory.
+_DAMAGED = (
+    OSError, EOFError, RuntimeError, pickle.UnpicklingError, LookupError, ValueError, TypeError, AttributeError,
+    struct.error, MemoryError, OverflowError, AssertionError,
+)  # fmt: skip
 MEL_KEYS = {"n_fft": "n_fft", "win_size": "win_length", "fmin": "f_min", "fmax": "f_max"}
 
 
@@ -95,8 +101,8 @@ def read_public_checkpoint(path: str | os.PathLike[str], config: VocoderConfig) 
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise ModelError(f"cannot read the vocoder checkpoint {os.fspath(path)}: {error}") from error
+    except _DAMAGED as error:
+        raise ModelError(f"cannot read the vocoder checkpoint {os.fspath(path)}: {error or repr(error)}") from error
     if not isinstance(state, Mapping):
         raise ModelError(f"{os.fspath(path)} holds a {type(state).__name__}, not a generator's state dict")
     return convert_public_checkpoint(state, config)
@@ -121,6 +127,8 @@ def convert_public_checkpoint(state: Mapping[str, Any], config: VocoderConfig) -
         raise ConfigError(f"a public vocoder checkpoint has head 'waveform', the config has {config.head!r}")
     remaining = dict(state["generator"] if isinstance(state.get("generator"), Mapping) else state)
     for name, value in remaining.items():
+        if not isinstance(name, str):
+            raise ModelError(f"the vocoder checkpoint names a tensor {name!r:.80}, which is no text")
         if not isinstance(value, Tensor):
             raise ModelError(f"{name!r} in the vocoder checkpoint is of type {type(value).__name__}, not a tensor")
     if config.activation != "leaky_relu":
