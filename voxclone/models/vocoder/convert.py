@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
-import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +16,7 @@ from voxclone.json_limits import read_json
 from voxclone.kernels.snake import TAPS
 from voxclone.layers.snake import half_band_filter
 from voxclone.models.vocoder import build_vocoder
+from voxclone.models.vocoder.checkpoint import read_checkpoint
 
 PUBLIC_CONFIG_KEYS = {
     "resblock": "resblock",
@@ -36,11 +35,6 @@ BIGVGAN_CONFIG_KEYS = {
     "use_tanh_at_final": "head_tanh",
     "use_bias_at_final": "head_bias",
 }  # BigVGAN's config has the first two; only version 2 has the others
-# What torch's reader of tensors raises where a file is none or damaged; a length in it may ask for any memory.
-_DAMAGED = (
-    OSError, EOFError, RuntimeError, pickle.UnpicklingError, LookupError, ValueError, TypeError, AttributeError,
-    struct.error, MemoryError, OverflowError, AssertionError,
-)  # fmt: skip
 MEL_KEYS = {"n_fft": "n_fft", "win_size": "win_length", "fmin": "f_min", "fmax": "f_max"}
 
 
@@ -99,10 +93,7 @@ def read_public_checkpoint(path: str | os.PathLike[str], config: VocoderConfig) 
     Raises:
         ModelError: The file is missing, damaged or holds more than tensors, or its tensors do not fit the config.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGED as error:
-        raise ModelError(f"cannot read the vocoder checkpoint {os.fspath(path)}: {error or repr(error)}") from error
+    state = read_checkpoint(path)
     if not isinstance(state, Mapping):
         raise ModelError(f"{os.fspath(path)} holds a {type(state).__name__}, not a generator's state dict")
     return convert_public_checkpoint(state, config)
