@@ -1,6 +1,7 @@
 """Time and memory that `voxclone detect` takes for an hour of speech, and whether forty marked seconds of it are found.
 
-The hour is a 16-bit WAV file of natural speech; the forty seconds, in its middle, are played 5 % faster.
+The hour is a 16-bit WAV file of natural speech; the forty seconds, in its middle, are played 5 % faster. Much of the
+memory is PyTorch's own, and depends on how it was built: --other is the interpreter of an environment with another one.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from voxclone.cli import main
 status = main()
 print(Path("/proc/self/status").read_text(), file=sys.stderr)
 sys.exit(status)"""
+IMPORT = "import torch; print(torch.__version__, open('/proc/self/status').read())"
 
 
 def write_speech(path: Path, seconds: int, model: Path, natural: Path) -> None:
@@ -57,9 +59,19 @@ def write_speech(path: Path, seconds: int, model: Path, natural: Path) -> None:
             written += len(piece)
 
 
-def detect(model: Path, path: Path, threads: int) -> dict[str, Any]:
+def build(python: str) -> dict[str, Any]:
+    """An interpreter's PyTorch, and what importing it takes."""
+    printed = subprocess.run([python, "-c", IMPORT], check=True, capture_output=True, text=True).stdout
+    return {"torch": printed.split()[0], "import_memory_mb": _peak_mb(printed)}
+
+
+def _peak_mb(status: str) -> int:
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+
+def detect(python: str, model: Path, path: Path, threads: int) -> dict[str, Any]:
     """The command, in a process of its own."""
-    command = [sys.executable, "-c", COMMAND, "detect", "--json", "--model", str(model), str(path)]
+    command = [python, "-c", COMMAND, "detect", "--json", "--model", str(model), str(path)]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": str(threads)}, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -67,7 +79,7 @@ def detect(model: Path, path: Path, threads: int) -> dict[str, Any]:
     return {key: found[key] for key in ("verdict", "speed", "spans")} | {
         "wall_seconds": round(time.perf_counter() - start, 1),
         "core_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
-        "peak_memory_mb": int(done.stderr.split("VmHWM:")[1].split()[0]) // 1024,
+        "peak_memory_mb": _peak_mb(done.stderr),
     }
 
 
@@ -78,15 +90,18 @@ def main() -> None:
         "--natural", type=Path, required=True, help="folder of the stores by recipes/watermark/prepare.py"
     )
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--other", nargs="*", default=[], help="more interpreters, whose voxclone is another install")
     args = parser.parse_args()
-    numbers: dict[str, Any] = {"threads": args.threads}
+    pythons = [sys.executable, *args.other]
+    builds = [build(python) for python in pythons]
     with tempfile.TemporaryDirectory() as folder:
         for name, seconds in (("five_seconds", 5), ("hour", SECONDS)):
             path = Path(folder) / f"{name}.wav"
             write_speech(path, seconds, args.model, args.natural)
-            numbers[name] = detect(args.model, path, args.threads)
-            print(name, json.dumps(numbers[name]), flush=True)
-    print(write_result("watermark-hour", numbers))
+            for python, numbers in zip(pythons, builds, strict=True):
+                numbers[name] = detect(python, args.model.resolve(), path, args.threads)
+                print(name, json.dumps(numbers), flush=True)
+    print(write_result("watermark-hour", {"threads": args.threads, "builds": builds}))
 
 
 if __name__ == "__main__":
