@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import torch
 
-from voxclone.audio.io import BLOCK_FRAMES, read_audio, write_audio
+from voxclone.audio.io import BLOCK_FRAMES, read_audio, stream_audio, write_audio
 from voxclone.errors import AudioError
 
 LOSSLESS = (".wav", ".flac")
@@ -54,6 +54,45 @@ def test_two_channels_are_averaged(tmp_path: Path, suffix: str) -> None:
     write_audio(tmp_path / f"stereo{suffix}", np.stack([left, 0.5 * left], axis=1), 48000)
     samples, _ = read_audio(tmp_path / f"stereo{suffix}")
     assert np.sqrt(np.mean((samples - 0.75 * left)[4800:-4800] ** 2)) < 0.03
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_channels_that_cancel_each_other_are_heard(tmp_path: Path, suffix: str) -> None:
+    """As a wrongly wired cable leaves them; and digital silence stays that."""
+    left = sweep(150_000)
+    write_audio(tmp_path / f"stereo{suffix}", np.stack([left, -left], axis=1), 48000)
+    samples, _ = read_audio(tmp_path / f"stereo{suffix}")
+    assert np.sqrt(np.mean((samples - left)[4800:-4800] ** 2)) < 0.05
+    for array in (np.stack([left, -left]), (np.stack([left, -left], axis=1) * 32767).astype(np.int16)):
+        np.testing.assert_allclose(read_audio((array, 48000))[0], left, atol=1e-4)
+    assert not read_audio((np.zeros((2, 100), np.float32), 48000))[0].any()
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_an_mp3_is_read_in_blocks_as_at_once(tmp_path: Path, channels: int) -> None:
+    """Its frames need those before them: a decoder that is sent to a block's start begins with other samples."""
+    path = tmp_path / "long.mp3"
+    write_audio(path, np.stack([sweep(200_000)] * channels, axis=1), 48000)
+    at_once = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1)
+    for samples in (read_audio(path)[0], read_audio(path.read_bytes())[0]):
+        np.testing.assert_allclose(samples, at_once[: len(samples)], atol=1e-6)
+        assert len(samples) == 200_000
+    np.testing.assert_allclose(np.concatenate([block for block, _ in stream_audio(path)]), samples, atol=1e-6)
+
+
+def test_channels_of_an_m4a_that_cancel_each_other_are_heard(tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="the m4a extra is not installed")
+    left = sweep(48000)
+    for name, right in (("apart", -left), ("alike", left)):
+        with av.open(str(tmp_path / f"{name}.m4a"), "w", format="ipod") as file:
+            stream = file.add_stream("aac", rate=48000, layout="stereo")
+            frame = av.AudioFrame.from_ndarray(np.stack([left, right]), format="fltp", layout="stereo")
+            frame.sample_rate = 48000
+            file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
+        samples, _ = read_audio(tmp_path / f"{name}.m4a")
+        power = np.mean(samples[4800:-4800] ** 2) / np.mean(left[4800:-4800] ** 2)
+        assert 0.8 < power < 1.2, name
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from voxclone.audio import container
 from voxclone.audio.m4a import can_read, library, read_m4a, write_m4a
 from voxclone.audio.resample import resample
-from voxclone.audio.samples import MAX_CHANNELS, check_rate, check_samples, from_array
+from voxclone.audio.samples import MAX_CHANNELS, check_rate, check_samples, from_array, one_channel
 from voxclone.audio.tags import write_tags
 from voxclone.errors import AudioError
 from voxclone.files import require_place
@@ -48,8 +48,17 @@ _ENCODINGS: dict[str, tuple[str, str, tuple[int, ...] | None]] = {
 WRITTEN_SUFFIXES = tuple(_ENCODINGS)
 
 
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
+    """Read from begin to end: soundfile seeks to where it is after each block, which an MP3 decoder cannot exactly."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
-    """Read audio as one channel, the mean of all channels. Files are decoded block by block.
+    """Read audio as one channel: the mean of all, or the first where they are in antiphase and cancel each other.
+
+    Files are decoded block by block.
 
     Args:
         source: A path; a whole audio file as bytes; or (samples, sample_rate), where samples is an array or torch
@@ -81,7 +90,7 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
 
 
 def stream_audio(path: str | os.PathLike[str]) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """Read an audio file block by block, in little memory: blocks (S,) of the mean of all channels, and their rate.
+    """Read an audio file block by block, in little memory: blocks (S,) of one channel as `read_audio`, and their rate.
 
     Raises:
         AudioError: As for `read_audio`; that a file is cut short is only known after its last block.
@@ -108,7 +117,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def _decode(stream: BinaryIO, name: str, path: Path | None = None) -> tuple[NDArray[np.float32], int]:
-    """Decode a seekable stream (from its path where it has one, which is faster) to the mean of its channels."""
+    """Decode a seekable stream (from its path where it has one, which is faster) to one channel."""
     mono = bytearray()  # grows in place: the whole costs its own float32 samples and one block
     sample_rate = 0
     for block, rate in _blocks(stream, name, path):
@@ -129,7 +138,7 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
         return
     found = 0
     try:
-        with soundfile.SoundFile(path or stream) as sound:
+        with _Sequential(path or stream) as sound:
             sample_rate, promised = sound.samplerate, sound.frames
             check_rate(sample_rate, name)
             if promised >= container.UNKNOWN_FRAMES:
@@ -146,7 +155,7 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
                         f"{name} has {size} bytes and decodes to over {found / sample_rate:.0f} s, more than speech "
                         "can; cut out what is needed"
                     )
-                yield (block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)), sample_rate
+                yield one_channel(block, block.mean(axis=1)), sample_rate
             encoding = f"{sound.format} {sound.subtype}"
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{name} {container.why_unreadable(head, error.error_string)}") from error

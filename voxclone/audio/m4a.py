@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxclone.audio.container import BOMB_FRAMES, BOMB_RATIO
+from voxclone.audio.samples import one_channel
 from voxclone.errors import AudioError, ConfigError
 
 BIT_RATE = 96_000  # bits/s of the encoder
@@ -49,7 +50,7 @@ def can_read() -> bool:
 
 
 def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tuple[NDArray[np.float32], int]:
-    """Samples (S,), the mean of the channels, and their rate in Hz.
+    """Samples (S,), one channel as `voxclone.audio.io.read_audio` makes it, and their rate in Hz.
 
     Args:
         path: The file, or what messages call it where `stream` is given.
@@ -71,9 +72,10 @@ def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tu
             if codec is None:
                 raise AudioError(f"{path} holds audio of a kind that is not known; convert it to wav first")
             rate = codec.sample_rate
-            resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+            resampler = av.AudioResampler(format="fltp", rate=rate)
             for frame in file.decode(audio=0):
-                parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]
+                channels = [part.to_ndarray().T for part in resampler.resample(frame)]
+                parts = [one_channel(part, part.mean(axis=1)) for part in channels]
                 blocks += parts
                 total += sum(map(len, parts))
                 if total > MAX_SECONDS * rate:

@@ -13,11 +13,21 @@ from voxclone.errors import AudioError
 MIN_SAMPLE_RATE = 4000  # Hz
 MAX_SAMPLE_RATE = 384000  # Hz
 MAX_CHANNELS = 8
+CANCELLED = 1e-4  # of the channels' power: 40 dB, which no two microphones reach
 MAX_FLOAT_PEAK = 32.0  # 30 dB over full scale: beyond it, the floats were never scaled to [-1, 1]
 
 
+def one_channel(samples: NDArray[Any], mean: NDArray[np.floating]) -> NDArray[Any]:
+    """The mean (S,) of the channels of (S, C) samples; the first where they are in antiphase and cancel each other."""
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+    cancelled = float(np.mean(np.square(mean, dtype=np.float64))) < CANCELLED * power if power else False
+    return samples[:, 0] if cancelled else mean
+
+
 def from_array(source: tuple[Any, ...]) -> tuple[NDArray[np.float32], int]:
-    """The mean of the channels of an in-memory (samples, sample_rate), (S,) float32, and its rate in Hz.
+    """An in-memory (samples, sample_rate) as one channel, (S,) float32, and its rate in Hz.
 
     Raises:
         AudioError: See `voxclone.audio.io.read_audio`.
@@ -50,7 +60,9 @@ def from_array(source: tuple[Any, ...]) -> tuple[NDArray[np.float32], int]:
         scale = 1.0
     else:
         raise AudioError(f"samples of type {samples.dtype}; floats in [-1, 1], int16 or int32 are needed")
-    mono = (samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float64)).astype(np.float32)
+    if samples.ndim == 2:
+        samples = one_channel(samples, samples.mean(axis=1, dtype=np.float64))
+    mono = samples.astype(np.float32)
     mono *= np.float32(scale)  # a copy: the caller's array stays the caller's
     return check_samples(mono, "the audio array"), rate
 
