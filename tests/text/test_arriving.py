@@ -87,6 +87,14 @@ def test_a_fence_of_code_is_no_passage_by_itself(size: int) -> None:
     ]
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_tag_is_no_passage_by_itself(size: int) -> None:
+    text = '<div class="a">\n\n<p>Open the door. It is late.</p>\n\n<br>\n\n<p>Then close it.</p>\n\n</div>\n\n<hr>'
+    found = texts([text[at : at + size] for at in range(0, len(text), size)])
+    read = [normalize(passage) for passage in found if passage.strip()]
+    assert read == ["Open the door.", "It is late.", "Then close it."]
+
+
 @pytest.mark.parametrize("seed", range(15))
 def test_nothing_is_lost_however_it_arrives(seed: int) -> None:
     draw = random.Random(seed)

@@ -484,6 +484,19 @@ CASES = {
         "- [ ] Buy milk\n* [x] walk": "Buy milk, walk",
         "A title\n=======\nText.\n\nAnother\n---\nMore.": "A title. Text. Another. More.",
     },
+    "HTML": {
+        "This is <b>bold</b> and <i class='x'>it</i>.": "This is bold and it.",
+        "<h1>Title</h1>\n<ul><li>one</li><li>two</li></ul>": "Title. one. two.",
+        '<p style="color: red">Hello there.</p><P>You too.</P>': "Hello there. You too.",
+        "One<br>Two.<br />Three": "One, Two. Three",
+        "<tr><td>A</td><td>B</td></tr>": "A, B",
+        '<a href="https://x.org/a?b=1&amp;c=2">the page</a><!-- not this -->': "the page",
+        "10<sup>6</sup>, x<sup>2</sup>, 1<sup>st</sup>": "ten to the power of six, x squared, first",
+        "Tom &amp; Jerry&#39;s caf&eacute;&nbsp;&mdash; &lt;3": "Tom and Jerry's café, less than three",
+        "&lt;b&gt;, AT&T; <ann@example.org>": "less than b greater than, A T and T; ann at example dot org",
+        "x < y, y > z, a <b and c> d": "x less than y, y greater than z, a less than b and c greater than d",
+        "List<int> of <John Smith>": "List less than int greater than of less than John Smith greater than",
+    },
     "news and offices": {
         "Sen. Warren (D-Mass.) of Boston, Mass., and Tampa, Fla.": (
             "Senator Warren, D Massachusetts, of Boston, Massachusetts, and Tampa, Florida."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from voxclone.text.rule import rule
+from voxclone.text.tags import HTML
 
 _LINE = r"^[ \t]{0,20}"
 _END = r"[ \t]*\r?$"
@@ -12,9 +13,11 @@ _FENCE = rf"{_LINE}```[\w+-]{{0,20}}{_END}"
 
 
 def says_something(text: str) -> bool:
-    """Whether a written text has a letter or digit that is spoken: the word behind a fence is not."""
+    """Whether a written text has a letter or digit that is spoken: the word behind a fence is not, nor is a tag."""
     if "```" in text:
         text = re.sub(_FENCE, "", text, flags=re.MULTILINE)
+    if "<" in text:
+        text = HTML.sub("", text)
     return any(map(str.isalnum, text))
 
 

@@ -18,11 +18,13 @@ from voxclone.text.numbers import GROUP_RULES, NUMBER_FORM_RULES, NUMBER_RULES
 from voxclone.text.pictures import PICTURE_RULES
 from voxclone.text.rule import Rule
 from voxclone.text.signs import CLOSING_RULES, LETTER_SIGN_RULES, SIGN_RULES
+from voxclone.text.tags import TAG_RULES
 from voxclone.text.typography import TYPOGRAPHY_RULES
 from voxclone.text.units import BARE_UNIT_RULES, UNIT_RULES
 from voxclone.text.web import ADDRESS_RULES, CODE_RULES
 
 RULES: tuple[Rule, ...] = (
+    *TAG_RULES,
     *MARKDOWN_RULES,
     *TYPOGRAPHY_RULES,
     *PICTURE_RULES,
