@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
+import io
 import json
 import re
 import shutil
@@ -44,7 +46,9 @@ def done(recordings: Path, tiny_folder: Path, tmp_path_factory: pytest.TempPathF
     (mixed / "damaged.txt").write_text("Hello.")
     out = tmp_path_factory.mktemp("out") / "ada"
     command = ["finetune", str(mixed), "--consent", "espeak-ng's", "--out", str(out), "--model", str(tiny_folder)]
-    assert main([*command, "--depth", "norms", "--minutes", "0.2"]) == 0
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        assert main([*command, "--depth", "norms", "--minutes", "0.2"]) == 0
+    assert "left out: unreadable (1), noisy (1), no speech (1), no text (1)" in told.getvalue()
     return out
 
 

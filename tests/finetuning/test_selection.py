@@ -11,12 +11,14 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voxclone import Consent, ConsentError, ModelError
+from voxclone import Consent, ConsentError, ModelError, VoxcloneError
 from voxclone.finetuning.clips import Clip
 from voxclone.finetuning.selection import strangers, unfit, verified_speaker
 from voxclone.safety.evidence import Evidence
 from voxclone.safety.verification import digests
 from voxclone.training.features import Entry
+
+SAME_SPEAKER = 0.7  # threshold of an encoder
 
 
 def entries(count: int) -> list[Entry]:
@@ -31,7 +33,7 @@ def voices(count: int) -> dict[str, NDArray[np.float32]]:
 
 def test_a_low_confidence_is_a_wrong_text() -> None:
     confidence = {str(n): -0.5 - 0.01 * n for n in range(12)} | {"7": -3.9}
-    gone = unfit(entries(12), confidence, voices(12))
+    gone = unfit(entries(12), confidence, voices(12), SAME_SPEAKER)
     assert {key: reason for key, (reason, _) in gone.items()} == {"7": "text does not fit"}
     assert "-3.90 nats/frame" in gone["7"][1]
 
@@ -39,24 +41,44 @@ def test_a_low_confidence_is_a_wrong_text() -> None:
 def test_ordinary_scatter_goes_nowhere() -> None:
     rng = np.random.default_rng(1)
     confidence = {str(n): -0.5 + 0.1 * value for n, value in enumerate(rng.normal(size=40))}
-    assert unfit(entries(40), confidence, voices(40)) == {}
+    assert unfit(entries(40), confidence, voices(40), SAME_SPEAKER) == {}
 
 
 def test_another_speaker() -> None:
     embeddings = voices(12)
     embeddings["3"] = -embeddings["3"]
-    gone = unfit(entries(12), dict.fromkeys(embeddings, -0.5), embeddings)
+    gone = unfit(entries(12), dict.fromkeys(embeddings, -0.5), embeddings, SAME_SPEAKER)
     assert {key: reason for key, (reason, _) in gone.items()} == {"3": "another speaker"}
+
+
+def of_speakers(*counts: int) -> dict[str, NDArray[np.float32]]:
+    """Embeddings of so many utterances of each speaker, who are at right angles."""
+    turned = [np.roll(vector, place) for place, count in enumerate(counts) for vector in voices(count).values()]
+    return {str(n): vector for n, vector in enumerate(turned)}
+
+
+def test_all_of_two_others_go() -> None:
+    embeddings = of_speakers(9, 3, 3)
+    gone = unfit(entries(15), dict.fromkeys(embeddings, -0.5), embeddings, SAME_SPEAKER)
+    assert {key: reason for key, (reason, _) in gone.items()} == {str(n): "another speaker" for n in range(9, 15)}
+    assert unfit(entries(15), dict.fromkeys(embeddings, -0.5), embeddings, None) == {}  # of an encoder not calibrated
+
+
+@pytest.mark.parametrize("counts", [(6, 6), (5, 5, 5), (4, 4, 3, 3), (5, 4, 4)])
+def test_of_speakers_none_of_whom_has_most_nothing_is_learned(counts: tuple[int, ...]) -> None:
+    embeddings = of_speakers(*counts)
+    with pytest.raises(VoxcloneError, match=r"recordings are of several speakers: .* does not sound like"):
+        unfit(entries(sum(counts)), dict.fromkeys(embeddings, -0.5), embeddings, SAME_SPEAKER)
 
 
 def test_too_many_phonemes_and_no_alignment() -> None:
     candidates = [*entries(2), Entry("fast", {}, {"mel": (0, 30), "phoneme_ids": (0, 29)})]
-    gone = unfit(candidates, {"0": -0.5, "fast": -0.5}, voices(2))
+    gone = unfit(candidates, {"0": -0.5, "fast": -0.5}, voices(2), SAME_SPEAKER)
     assert set(gone) == {"1", "fast"}
 
 
 def test_of_a_few_none_is_an_outlier() -> None:
-    assert unfit(entries(4), {"0": -0.1, "1": -5.0, "2": -0.1, "3": -0.1}, voices(4)) == {}
+    assert unfit(entries(4), {"0": -0.1, "1": -5.0, "2": -0.1, "3": -0.1}, voices(4), SAME_SPEAKER) == {}
 
 
 class Encoder:

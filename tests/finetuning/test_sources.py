@@ -49,6 +49,17 @@ def test_texts_are_found_by_the_names_that_people_give_them(tmp_path: Path) -> N
         read_sources(tmp_path)
 
 
+def test_one_file_is_that_file_and_not_its_folder(tmp_path: Path) -> None:
+    write_tone(tmp_path / "a.wav").rename(tmp_path / "a.oga")  # a suffix of Ogg; what is in it is told when it is read
+    write_tone(tmp_path / "other.wav")
+    assert texts(read_sources(tmp_path / "a.oga")[1]) == {"a.oga": ""}
+    (tmp_path / "talk.ts").write_bytes(b"G@")
+    with pytest.raises(VoxcloneError, match=r"talk\.ts is neither audio by its name .* nor a table of recordings"):
+        read_sources(tmp_path / "talk.ts")
+    (tmp_path / "metadata.csv").write_text("other|Hello.\n")
+    assert texts(read_sources(tmp_path / "metadata.csv")[1]) == {"other": "Hello."}
+
+
 @pytest.mark.parametrize("name", ["../out.wav", "/etc/out.wav", "wavs/../../out.wav"])
 @pytest.mark.parametrize("table", ["{}|Hello.\n", "file_name,text\n{},Hello.\n"])
 def test_a_table_does_not_lead_out_of_its_folder(tmp_path: Path, name: str, table: str) -> None:

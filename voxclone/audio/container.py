@@ -19,6 +19,7 @@ _FOREIGN = (
     (0, b"\x1a\x45\xdf\xa3", "Matroska/WebM"),
     (0, b"\x30\x26\xb2\x75", "WMA"),
     (0, b"#!AMR", "AMR"),
+    (8, b"AVI ", "AVI"),  # a RIFF file as WAV is
 )
 _READABLE = {
     b"RIFF": "WAV",

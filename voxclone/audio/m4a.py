@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ from voxclone.errors import AudioError, ConfigError
 
 BIT_RATE = 96_000  # bits/s of the encoder
 MAX_SECONDS = 4 * 3600
+SLACK_SECONDS = 0.5  # by which a header may promise more than there is
+
+_TIMED = {"mp4", "matroska", "webm", "avi", "asf"}  # containers whose header tells how long they are
+_CLOCK = re.compile(r"(\d+):(\d\d):([\d.]+)")
 
 
 def write_m4a(
@@ -57,7 +62,7 @@ def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tu
         stream: The same bytes, seekable; they are then read in place of the file.
 
     Raises:
-        AudioError: The file cannot be decoded, has no audio, or is longer than `MAX_SECONDS`.
+        AudioError: The file cannot be decoded, is cut short, has no audio, or is longer than `MAX_SECONDS`.
         ConfigError: The extra "m4a" is not installed.
     """
     av = library()
@@ -68,7 +73,9 @@ def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tu
         if stream is not None:
             stream.seek(0)
         with av.open(os.fspath(path) if stream is None else stream, metadata_errors="replace") as file:
-            codec = file.streams.audio[0].codec_context
+            if not file.streams.audio:
+                raise AudioError(f"{path} has no sound: it is {file.format.long_name} with no audio track")
+            codec, promised = file.streams.audio[0].codec_context, _promised_seconds(file)
             if codec is None:
                 raise AudioError(f"{path} holds audio of a kind that is not known; convert it to wav first")
             rate = codec.sample_rate
@@ -85,10 +92,33 @@ def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tu
                         f"{path} of {size} bytes decodes to more than speech can; convert it to wav if it is sound"
                     )
     except (av.FFmpegError, IndexError, OSError) as error:
-        raise AudioError(f"{path} cannot be read as m4a: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise AudioError(f"{path} cannot be decoded ({why}); a complete file is needed") from error
     if not blocks:
         raise AudioError(f"{path} has no samples")
+    if total < (promised - SLACK_SECONDS) * rate:
+        raise AudioError(
+            f"{path} is cut short: its header promises {promised:.2f} s and {total / rate:.2f} s are there; a complete "
+            "file is needed"
+        )
     return np.concatenate(blocks).astype(np.float32), int(rate)
+
+
+def _promised_seconds(file: Any) -> float:
+    """How long the sound of an opened file is, by its header; 0 where that does not tell.
+
+    Raw AAC and AMR have no header, and what FFmpeg says of them is a guess.
+    """
+    if not _TIMED & set(file.format.name.split(",")):
+        return 0.0
+    sound = file.streams.audio[0]
+    if sound.duration is not None:
+        return float(sound.duration * sound.time_base)
+    if named := _CLOCK.match(sound.metadata.get("DURATION", "")):  # as Matroska has it
+        hours, minutes, seconds = named.groups()
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    alone = len(file.streams) == 1 and file.duration is not None  # of several, the longest one's is known
+    return float(file.duration / 1e6) if alone else 0.0
 
 
 def read_m4a_tags(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -103,7 +133,7 @@ def read_m4a_tags(path: str | os.PathLike[str]) -> dict[str, str]:
         with av.open(os.fspath(path), metadata_errors="replace") as file:
             return dict(file.metadata)
     except av.FFmpegError as error:
-        raise AudioError(f"{path} cannot be read as m4a: {error}") from error
+        raise AudioError(f"{path} cannot be decoded ({error.strerror}); a complete file is needed") from error
 
 
 def library() -> ModuleType:

@@ -18,8 +18,10 @@ from voxclone.errors import AudioError, ConfigError, ProvenanceError, VoxcloneEr
 from voxclone.files import file_sha256
 from voxclone.safety.labels import Label, read_label
 
-LIBSNDFILE_SUFFIXES = frozenset(".wav .flac .mp3 .ogg .opus .aif .aiff .au .caf .w64".split())
-OTHER_SUFFIXES = frozenset(".m4a .aac .mp4 .m4b .wma .webm .mkv .mov .amr".split())  # decoded by PyAV
+LIBSNDFILE_SUFFIXES = frozenset(".wav .wave .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .caf .w64".split())
+# Decoded by PyAV.
+OTHER_SUFFIXES = frozenset(".m4a .aac .mp4 .m4b .m4v .wma .webm .mkv .mka .mov .avi .3gp .amr".split())
+
 AUDIO_SUFFIXES = LIBSNDFILE_SUFFIXES | OTHER_SUFFIXES
 
 

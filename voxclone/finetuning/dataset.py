@@ -103,7 +103,7 @@ def prepare(
     Where the consent is that of a `verified` speaker, what sounds like somebody else is dropped.
 
     Raises:
-        VoxcloneError: Too little is left.
+        VoxcloneError: Too little is left, or it is of several speakers.
     """
     audio = base.config.audio
     store, durations = FeatureStore(work / "features"), FeatureStore(work / "durations")
@@ -124,7 +124,8 @@ def prepare(
     embeddings = embed_utterances(base.speaker_encoder, store, entries, audio.sample_rate)
     confidence = {entry.key: float(entry.about["confidence"]) for entry in durations.entries}
     dropped |= strangers(embeddings, verified)
-    dropped |= unfit([entry for entry in entries if entry.key not in dropped], confidence, embeddings)
+    candidates = [entry for entry in entries if entry.key not in dropped]
+    dropped |= unfit(candidates, confidence, embeddings, base.config.speaker_encoder.same_speaker_threshold)
     utterances = [
         dataclasses.replace(each, dropped=dropped[each.key][0], detail=dropped[each.key][1])
         if each.key in dropped

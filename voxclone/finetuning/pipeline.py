@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ class FineTuned:
         report_path: An HTML page; the same as numbers is in report.json beside it.
         depth: How deep it went.
         speech_minutes: Of the utterances that were learned from and held out.
+        left_out: Reason → how many utterances were not used for it.
     """
 
     voice: Voice
@@ -65,6 +67,7 @@ class FineTuned:
     report_path: Path
     depth: Depth
     speech_minutes: float
+    left_out: Mapping[str, int]
 
 
 def finetune(
@@ -110,8 +113,8 @@ def finetune(
             spoke it, or `spoken_by` is of another speaker.
         ModelError: The model is missing, damaged, or has no aligner.
         ConfigError: `depth` or `minutes` cannot be, or `out` is a file, not writable, or the recordings' folder.
-        VoxcloneError: There is too little that can be used, an extra is not installed, or `out` holds another speaker's
-            work.
+        VoxcloneError: There is too little that can be used, it is of several speakers, an extra is not installed, or
+            `out` holds another speaker's work.
     """
     require_adapting(consent, name)
     if depth not in ("auto", *DEPTHS):
@@ -173,7 +176,8 @@ def finetune(
         "seconds": round(monotonic() - started, 1),
     }  # fmt: skip
     report = write_report(folder, data, base, speaking, voice, run, told)
-    return FineTuned(voice, path, report, chosen, speech_minutes)
+    left_out = Counter(each.dropped for each in data.utterances if each.dropped)
+    return FineTuned(voice, path, report, chosen, speech_minutes, left_out)
 
 
 def _require_natural(clip: Decoded, model: VoxClone, consent: Consent, spoken_by: Voice | None) -> None:

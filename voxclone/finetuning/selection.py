@@ -10,20 +10,24 @@ import torch
 from numpy.typing import NDArray
 
 from voxclone.audio.resample import resample
+from voxclone.errors import VoxcloneError
 from voxclone.finetuning.clips import Clip
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.safety.consent import Consent
 from voxclone.safety.verification import require_threshold, verified_among
 from voxclone.synthesis import VoxClone
+from voxclone.synthesis.agreement import find_strangers
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.speech_data import fits_monotonic
 
 MIN_FOR_OUTLIERS = 5  # utterances below which nothing can be told from the others
 MIN_CONFIDENCE_DROP = 1.5  # nats per frame below the median, at the least, that tell a wrong text
-MIN_SPEAKER_COSINE = 0.35  # to the mean of the others
 EMBEDDED_SECONDS = 12.0  # of an utterance, the most that its embedding is made of
 RMS = 0.07  # of speech at about -23 LUFS
-DEVIATIONS = 4.0  # robust ones, below which an utterance is unlike the others
+# Of `find_strangers`, stricter than for references: one of many utterances is soon given up (docs/decisions.md).
+APART = 1.1
+BEHIND = 0.15
+DEVIATIONS = 4.0  # robust ones, below which an utterance's confidence is unlike the others'
 
 
 def embed_utterances(
@@ -49,7 +53,10 @@ def embed(encoder: SpeakerEncoder, samples: NDArray[np.floating], sample_rate: i
 
 
 def unfit(
-    entries: Sequence[Entry], confidence: Mapping[str, float], embeddings: Mapping[str, NDArray[np.float32]]
+    entries: Sequence[Entry],
+    confidence: Mapping[str, float],
+    embeddings: Mapping[str, NDArray[np.float32]],
+    same_speaker_threshold: float | None,
 ) -> dict[str, tuple[str, str]]:
     """Keys of the utterances that should go, with the reason and a detail.
 
@@ -57,6 +64,10 @@ def unfit(
         entries: Candidates.
         confidence: Of the alignment, nats per frame; an utterance that has none could not be aligned.
         embeddings: Speaker embedding of each.
+        same_speaker_threshold: The encoder's, see `find_strangers`; None takes all for one speaker's.
+
+    Raises:
+        VoxcloneError: So many are of other speakers that it cannot be told whose voice is wanted.
     """
     gone: dict[str, tuple[str, str]] = {}
     for entry in entries:
@@ -75,14 +86,38 @@ def unfit(
                 f"confidence {value:.2f} nats/frame; the others have {np.median(values):.2f}",
             )
     rest = [key for key in rest if key not in gone]
-    vectors = np.stack([embeddings[key] for key in rest])
-    others = vectors.sum(0) - vectors
-    cosines = (vectors * others).sum(1) / np.linalg.norm(others, axis=1)
-    limit = min(MIN_SPEAKER_COSINE, float(np.median(cosines)) - DEVIATIONS * _spread(cosines))
-    for key, cosine in zip(rest, cosines, strict=True):
-        if cosine < limit:
-            gone[key] = ("another speaker", f"cosine {cosine:.2f} to the others; they have {np.median(cosines):.2f}")
+    if same_speaker_threshold is not None:
+        frames_of = {entry.key: entry.rows["mel"][1] for entry in entries}
+        gone |= _other_speakers(rest, embeddings, frames_of, same_speaker_threshold)
     return gone
+
+
+def _other_speakers(
+    keys: Sequence[str],
+    embeddings: Mapping[str, NDArray[np.float32]],
+    weights: Mapping[str, float],
+    same_speaker_threshold: float,
+) -> dict[str, tuple[str, str]]:
+    """As `unfit` gives them, the utterances of all speakers but the one who has most of them.
+
+    Raises:
+        VoxcloneError: Nobody has most of them.
+    """
+    kept, others = list(keys), dict[str, tuple[str, str]]()
+    while True:  # a round sets one other speaker aside
+        vectors, counts = np.stack([embeddings[key] for key in kept]), np.array([weights[key] for key in kept])
+        found = find_strangers(vectors, counts, same_speaker_threshold, APART, BEHIND)
+        if not (found.strangers or found.divided):
+            return others
+        cosines = {kept[index]: cosine for index, cosine in found.strangers.items()}
+        others |= {key: ("another speaker", f"cosine {cosine:.2f} to the others") for key, cosine in cosines.items()}
+        kept = [key for key in kept if key not in others]
+        if found.divided or len(others) >= len(kept):
+            unlike = f"{next(iter(others), kept[0])} does not sound like {kept[-1]}"
+            raise VoxcloneError(
+                f"the recordings are of several speakers: {unlike}; {len(others)} of {len(keys)} utterances are of "
+                "others. Put those of each speaker into a folder of their own, and fine-tune on one"
+            )
 
 
 class VerifiedSpeaker(NamedTuple):

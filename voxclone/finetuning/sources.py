@@ -14,6 +14,7 @@ from voxclone.finetuning.dataset_folder import is_dataset_folder, read_dataset_f
 from voxclone.finetuning.kaldi import read_kaldi
 
 LJSPEECH_SUFFIXES = (".wav", ".flac", *sorted(AUDIO_SUFFIXES - {".wav", ".flac"}))
+TABLE_SUFFIXES = (".csv", ".jsonl", ".scp", ".parquet", ".arrow")
 HEADER_WORDS = frozenset(
     "id file file_name filename name path audio wav text transcript transcription sentence".split()
 )
@@ -23,8 +24,8 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
     """The clips of one speaker.
 
     Args:
-        source: An audio file, or a folder: of Kaldi (`wav.scp`), a Hugging Face dataset (Parquet, Arrow, or
-            `metadata.csv` or `.jsonl` with a `file_name` column), LJSpeech (`metadata.csv` with `id|text|text` lines),
+        source: An audio file, or a folder or its table: of Kaldi (`wav.scp`), a Hugging Face dataset (Parquet, Arrow,
+            or `metadata.csv` or `.jsonl` with a `file_name` column), LJSpeech (`metadata.csv` of `id|text|text` lines),
             or simply with audio anywhere below it, each with its text beside it (.txt, .lab, or a line of LibriSpeech's
             .trans.txt), subtitles (.srt, .vtt), or neither.
         speaker: Which one, where the layout names speakers and there are several.
@@ -39,7 +40,12 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
     if source.is_file():
         if source.suffix.lower() in AUDIO_SUFFIXES:
             return "audio file", Beside(source.parent).clips(source, source.name)
-        source = source.parent  # of metadata.csv, wav.scp
+        if source.suffix.lower() not in TABLE_SUFFIXES:
+            raise VoxcloneError(
+                f"{source} is neither audio by its name ({' '.join(sorted(AUDIO_SUFFIXES))}) nor a table of recordings "
+                f"({' '.join(TABLE_SUFFIXES)}); convert it to wav first"
+            )
+        source = source.parent
     if not source.is_dir():
         raise VoxcloneError(f"there is no folder or audio file {str(source)!r}")
     layouts: list[tuple[str, bool, Callable[[], list[Clip]]]] = [

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-APART = 0.75  # of the encoder's same_speaker_threshold; benchmarks/references.py has what this finds and accuses
-BEHIND = 0.2  # cosine by which the others agree better with each other
+# For references, of which each counts; benchmarks/references.py has what this finds and accuses.
+APART = 0.75  # of the encoder's same_speaker_threshold
+BEHIND = 0.2
 
 Vectors = NDArray[np.floating]
 
@@ -26,11 +27,15 @@ class Agreement(NamedTuple):
 
 
 def find_strangers(
-    embeddings: Vectors, weights: Vectors, same_speaker_threshold: float, apart: float = APART
+    embeddings: Vectors,
+    weights: Vectors,
+    same_speaker_threshold: float,
+    apart: float = APART,
+    behind: float = BEHIND,
 ) -> Agreement:
     """Set aside, one after another, the recording that is least like the others, while it is of another speaker.
 
-    That is where its cosine to the others' mean is below `apart` times the threshold, and the others have `BEHIND` more
+    That is where its cosine to the others' mean is below `apart` times the threshold, and the others have `behind` more
     among themselves. Then the smaller of the two groups that what is left falls into, by the same measure.
 
     Args:
@@ -38,6 +43,7 @@ def find_strangers(
         weights: (R,) positive, how much each counts.
         same_speaker_threshold: Cosine that 1 % of different speakers' recordings reach.
         apart: Share of it below which recordings are of two speakers.
+        behind: Cosine by which the others agree better with each other.
     """
     kept = list(range(len(embeddings)))
     strangers: dict[int, float] = {}
@@ -47,19 +53,19 @@ def find_strangers(
         worst = int(likeness.argmin())
         others = [index for index in kept if index != kept[worst]]
         among = float(np.median(_to_the_others(embeddings[others], weights[others])))
-        if likeness[worst] >= bar or (len(others) > 2 and among - likeness[worst] < BEHIND):
+        if likeness[worst] >= bar or (len(others) > 2 and among - likeness[worst] < behind):
             break
         strangers[kept[worst]] = float(likeness[worst])
         kept = others
     if len(kept) > 3:
-        fewer = _second_group(embeddings[kept], weights[kept], bar)
+        fewer = _second_group(embeddings[kept], weights[kept], bar, behind)
         strangers |= {kept[index]: cosine for index, cosine in fewer.items()}
         kept = [index for index in kept if index not in strangers]
     alone = len(kept) == 2 and float(embeddings[kept[0]] @ embeddings[kept[1]]) < bar
     return Agreement(strangers, alone or len(strangers) >= len(kept))
 
 
-def _second_group(embeddings: Vectors, weights: Vectors, bar: float) -> dict[int, float]:
+def _second_group(embeddings: Vectors, weights: Vectors, bar: float, behind: float) -> dict[int, float]:
     """The smaller side of the longest axis, where it is two or more of another speaker; each to both sides' cosine."""
     axis = np.linalg.svd(embeddings - embeddings.mean(0), full_matrices=False)[2][0]
     beyond = (embeddings - embeddings.mean(0)) @ axis > 0
@@ -69,7 +75,7 @@ def _second_group(embeddings: Vectors, weights: Vectors, bar: float) -> dict[int
     centres = [np.average(embeddings[side], axis=0, weights=weights[side]) for side in sides]
     cosine = float(np.dot(*centres) / np.linalg.norm(centres[0]) / np.linalg.norm(centres[1]))
     among = [float(np.median(_to_the_others(embeddings[side], weights[side]))) for side in sides]
-    return dict.fromkeys(sides[0].tolist(), cosine) if cosine < min(bar, min(among) - BEHIND) else {}
+    return dict.fromkeys(sides[0].tolist(), cosine) if cosine < min(bar, min(among) - behind) else {}
 
 
 def _to_the_others(embeddings: Vectors, weights: Vectors) -> Vectors:
