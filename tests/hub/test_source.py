@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import importlib.resources
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -75,6 +76,9 @@ def test_wrong_places(folder: Path) -> None:
         hub.resolve(folder, revision="v1")
     with pytest.raises(ModelError, match="revision 'v1' was given, but the bundled model"):
         hub.resolve(None, revision="v1")
+    for nowhere in ("", "https://huggingface.co/org/name"):
+        with pytest.raises(ModelError, match=f"^'{nowhere}' is no model: give a folder, a name on the Hub, 'org/name'"):
+            hub.resolve(nowhere)
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1", COMMIT])
@@ -187,6 +191,27 @@ def test_download_takes_the_layout_and_nothing_else(fake_hub: FakeHub, folder: P
     hub.check_integrity(found)
     fake_hub.failure = fake_hub.http.ConnectError("no route")
     assert hub.resolve("org/name", cache_dir=tmp_path / "cache") == found
+
+
+def test_a_damaged_download_says_what_to_delete_and_that_mends_it(
+    fake_hub: FakeHub, folder: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "cache" / "models--org--name"
+    found = hub.resolve("org/name", cache_dir=tmp_path / "cache")
+    weights = (found / "vocoder.safetensors").resolve()
+    weights.write_bytes(weights.read_bytes()[:100])
+    again = hub.resolve("org/name", cache_dir=tmp_path / "cache")  # the cache keeps what it has
+    advice = f"delete {repository} and load the model again, which downloads it anew"
+    with pytest.raises(ModelError, match=rf"vocoder\.safetensors is damaged .*; {advice}"):
+        hub.check_integrity(again)
+    shutil.rmtree(repository)
+    hub.check_integrity(hub.resolve("org/name", cache_dir=tmp_path / "cache"))
+
+
+def test_weights_that_git_did_not_fetch(folder: Path) -> None:
+    (folder / "vocoder.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(ModelError, match=r"vocoder\.safetensors is a Git LFS pointer \(`git lfs pull` fetches"):
+        hub.check_integrity(folder)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from voxclone.config import MODEL_KIND, ModelConfig, WatermarkConfig
 from voxclone.errors import ConfigError, ModelError
 from voxclone.files import file_sha256
-from voxclone.hub.weights import write_tensors
+from voxclone.hub.weights import other_format, write_tensors
 from voxclone.json_limits import read_json
 
 PARTS = ("speaker_encoder", "acoustic", "vocoder")
@@ -62,20 +62,30 @@ def check_integrity(folder: Path) -> None:
     folder = Path(folder)
     for name in (*REQUIRED_FILES, SUMS_FILE):
         if not (folder / name).is_file():
-            raise ModelError(f"{folder} lacks {name}: download or save the model again")
+            raise ModelError(f"{folder} lacks {name}: {how_to_mend(folder)}")
     sums = _read_sums(folder / SUMS_FILE)
     if unlisted := [name for name in REQUIRED_FILES if name not in sums]:
-        raise ModelError(f"{folder / SUMS_FILE} does not list {', '.join(unlisted)}: download or save the model again")
+        raise ModelError(f"{folder / SUMS_FILE} does not list {', '.join(unlisted)}: {how_to_mend(folder)}")
     for name, expected in sums.items():
         path = folder / name
         if not path.is_file():
-            raise ModelError(f"{folder} lacks {name}, which its {SUMS_FILE} lists: download or save the model again")
+            raise ModelError(f"{folder} lacks {name}, which its {SUMS_FILE} lists: {how_to_mend(folder)}")
         actual = file_sha256(path)
         if actual != expected:
+            if other := other_format(path):
+                raise ModelError(f"{path} is {other}, and not what {SUMS_FILE} lists")
             raise ModelError(
                 f"{path} is damaged or was changed ({path.stat().st_size} bytes): its sha256 is {actual[:12]}…, "
-                f"{SUMS_FILE} has {expected[:12]}…. Download or save the model again."
+                f"{SUMS_FILE} has {expected[:12]}…; {how_to_mend(folder)}"
             )
+
+
+def how_to_mend(folder: Path, what: str = "model") -> str:
+    """What to do about a damaged folder. huggingface_hub's cache keeps a file that it has, whole or not."""
+    repository = next((each for each in folder.absolute().parents if each.name.startswith("models--")), None)
+    if repository is None:
+        return f"download or save the {what} again"
+    return f"delete {repository} and load the {what} again, which downloads it anew"
 
 
 def save_folder(

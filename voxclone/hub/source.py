@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from voxclone.errors import ModelError
-from voxclone.hub.folder import CONFIG_FILE
+from voxclone.hub.folder import CONFIG_FILE, how_to_mend
 from voxclone.hub.remote import download, is_repo_id
 
 BUNDLED_NAME = "en-small"
@@ -40,6 +40,10 @@ def resolve(
     if source is None:
         _refuse_revision(revision, "the bundled model")
         return _bundled()
+    if not fspath(source) or (isinstance(source, str) and source.startswith(("http://", "https://"))):
+        raise ModelError(
+            f"{fspath(source)!r} is no model: give a folder, a name on the Hub, 'org/name', or none for the bundled one"
+        )
     path = Path(source).expanduser()
     if path.is_file():
         raise ModelError(f"{path} is a file; needed is the model's folder, which may be {path.parent}")
@@ -56,7 +60,8 @@ def resolve(
     else:
         raise ModelError(f"{_nearest(path)} A model on the Hub is named 'org/name'; give none for the bundled one.")
     if not (folder / CONFIG_FILE).is_file():
-        raise ModelError(f"{fspath(source)} is not a voxclone model: {folder} holds no {CONFIG_FILE}")
+        mend = "" if folder is path else f"; if it is one, {how_to_mend(folder)}"
+        raise ModelError(f"{fspath(source)} is not a voxclone model: {folder} holds no {CONFIG_FILE}{mend}")
     return folder
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from voxclone.errors import ModelError
 from voxclone.files import file_sha256
+from voxclone.hub.folder import how_to_mend
 from voxclone.hub.remote import PAGE_FILE, commit_of, download, is_repo_id, upload
 from voxclone.json_limits import read_json
 
@@ -116,14 +117,14 @@ def fetch_voice(
 def _check_sums(folder: Path) -> None:
     for name in VOICE_LAYOUT:
         if not (folder / name).is_file():
-            raise ModelError(f"{folder} lacks {name}: download the voice again")
+            raise ModelError(f"{folder} lacks {name}: {how_to_mend(folder, 'voice')}")
     lines = (folder / SUMS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in (VOICE_FILE, ABOUT_FILE):
         if (actual := file_sha256(folder / name)) != listed.get(name):
             raise ModelError(
                 f"{folder / name} is damaged or was changed: its sha256 is {actual[:12]}…, {SUMS_FILE} has "
-                f"{listed.get(name, 'none')[:12]}…. Download the voice again."
+                f"{listed.get(name, 'none')[:12]}…; {how_to_mend(folder, 'voice')}"
             )
 
 

@@ -48,12 +48,16 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
+    if other := other_format(path):
+        return f"{path} is {other}; voxclone reads safetensors only"
+    return f"{path} is truncated, or not a safetensors file ({path.stat().st_size} bytes): {error}"
+
+
+def other_format(path: Path) -> str | None:
+    """What was put in the place of a safetensors file, by its first bytes; None where they do not tell."""
     with path.open("rb") as file:
         start = file.read(32)
-    for magic, format_name in _OTHER_FORMATS:
-        if start.startswith(magic):
-            return f"{path} is {format_name}; voxclone reads safetensors only"
-    return f"{path} is truncated, or not a safetensors file ({path.stat().st_size} bytes): {error}"
+    return next((name for magic, name in _OTHER_FORMATS if start.startswith(magic)), None)
 
 
 def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
