@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import soundfile
 
+from voxclone import VoxcloneError
+
 for name in ("accelerate", "pyarrow"):
     pytest.importorskip(name, reason="the finetune extra is not installed")
 
@@ -139,6 +141,51 @@ def test_from_the_archive_to_features(
                 tar.add(path, path.relative_to(inside))
     run(monkeypatch, "corpora/get.py", corpus, "--out", str(folder), "--archive", str(archive))
     check(folder, tmp_path / "features", speakers, monkeypatch)
+
+
+def test_what_is_unpacked_gets_its_manifest(
+    recordings: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common_voice(tmp_path, recordings)
+    table = next(tmp_path.rglob("validated.tsv"))
+    table.write_text(table.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    run(monkeypatch, "corpora/get.py", "common_voice", "--unpacked", "--out", str(tmp_path))
+    assert {row["language"] for row in manifest_of(tmp_path)} == {"en"} and len(manifest_of(tmp_path)) == 4
+    table.write_text("client_id\tpath\n", encoding="utf-8")
+    with pytest.raises(VoxcloneError, match=r"validated\.tsv has no column sentence"):
+        run(monkeypatch, "corpora/get.py", "common_voice", "--unpacked", "--out", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["lj"], "no corpus 'lj': known are libritts, ljspeech, vctk, common_voice, and org/name for a dataset"),
+        (["libritts", "--parts", "train"], "libritts has no part train; it has dev-clean"),
+        (["common_voice"], "only; name its archive with --archive"),
+    ],
+)
+def test_what_cannot_be_had_is_told(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "corpora/get.py", *arguments, "--out", str(tmp_path))
+    assert words in capsys.readouterr().err
+
+
+def test_a_choice_that_leaves_nothing_says_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = tmp_path / "manifest.tsv"
+    manifest.write_text("path\tspeaker\tcorpus\na.wav\tada\tmine\n")
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "prepare/prepare.py", str(manifest), "--corpora", "Mine", "--out", str(tmp_path / "features"))
+    told = capsys.readouterr().err
+    assert "none of 1 recordings is of these corpora and languages; the corpora are mine, the languages en" in told
+    assert not (tmp_path / "features").exists()
 
 
 def test_it_is_downloaded_and_checked_first(

@@ -285,6 +285,13 @@ def test_evaluation_list(tmp_path: Path) -> None:
     subprocess.run([*command, "--out", str(out)], check=True, capture_output=True)
     first = ["name\tspeaker\treference\ttext\trecording", "ada-000\tada\ta2.wav\tToo short.\ta1.wav"]
     assert out.read_text().splitlines() == first
+    manifest.write_text("path\tspeaker\ttext\na1.wav\tada\tToo short.\na2.wav\tada\tThe reference.\n")
+    soundfile.write(tmp_path / "a1.wav", np.zeros(2 * 16000), 16000)
+    subprocess.run([*command, "--split", "train", "--out", str(out)], check=True, capture_output=True)
+    assert out.read_text().splitlines() == first  # all other columns have their defaults
+    refused = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
+    assert refused.returncode == 2 and "the manifest has the splits train (2)" in refused.stderr
+    manifest.write_text("\n".join([header, *rows]) + "\n")
     (tmp_path / "sentences").write_text("s1|One.\nTwo.\n")
     given = ["--sentences", str(tmp_path / "sentences"), "--per-speaker", "3"]
     subprocess.run([*command, "--out", str(out), *given], check=True, capture_output=True)

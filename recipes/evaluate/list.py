@@ -1,31 +1,32 @@
 """Make a list for `voxclone evaluate` from a manifest: for each held-out speaker a reference and texts."""
 
 import argparse
-import csv
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import soundfile
 
+from voxclone.training.extraction import Recording, read_manifest
+
 COLUMNS = ("name", "speaker", "reference", "text", "recording")
 
 
-def seconds_of(row: dict[str, str], root: Path) -> float:
+def seconds_of(recording: Recording) -> float:
     """As the manifest says, or as the file is."""
-    return float(row.get("seconds") or soundfile.info(root / row["path"]).duration)
+    return float(recording.about.get("seconds") or soundfile.info(recording.path).duration)
 
 
-def references(rows: list[dict[str, str]], root: Path, seconds: tuple[float, float]) -> dict[str, list[dict[str, str]]]:
+def references(recordings: list[Recording], seconds: tuple[float, float]) -> dict[str, list[Recording]]:
     """Speaker → recordings with text: a reference of fitting length first, then the others, in the manifest's order."""
-    by_speaker: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in rows:
-        if row["text"]:
-            by_speaker[row["speaker"]].append(row)
+    by_speaker: dict[str, list[Recording]] = defaultdict(list)
+    for recording in recordings:
+        if recording.text:
+            by_speaker[recording.about["speaker"]].append(recording)
     chosen = {}
     for speaker, own in by_speaker.items():
-        fitting = [row for row in own if seconds[0] <= seconds_of(row, root) <= seconds[1]]
-        if fitting:
-            chosen[speaker] = [fitting[0], *(row for row in own if row is not fitting[0])]
+        fitting = next((each for each in own if seconds[0] <= seconds_of(each) <= seconds[1]), None)
+        if fitting is not None:
+            chosen[speaker] = [fitting, *(each for each in own if each is not fitting)]
     return chosen
 
 
@@ -44,30 +45,43 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    with args.manifest.open(encoding="utf-8") as file:
-        rows = [
-            row
-            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if row["split"] == args.split
-            and row["language"].startswith(args.language)
-            and args.corpus in (None, row["corpus"])
-        ]
-    chosen = dict(list(references(rows, args.manifest.parent, tuple(args.seconds)).items())[: args.speakers])
+    known = read_manifest(args.manifest, args.manifest.parent)
+    wanted = [
+        each
+        for each in known
+        if each.about["split"] == args.split
+        and each.about.get("language", "en").startswith(args.language)
+        and args.corpus in (None, each.about["corpus"])
+    ]
+    chosen = dict(list(references(wanted, tuple(args.seconds)).items())[: args.speakers])
     if not chosen:
-        parser.error(f"no speaker of split {args.split!r} has a recording of {args.seconds} s with text")
+        splits = ", ".join(
+            f"{name} ({count})" for name, count in Counter(each.about["split"] for each in known).items()
+        )
+        parser.error(
+            f"{len(wanted)} recordings are of split {args.split!r}, language {args.language!r} and corpus "
+            f"{args.corpus or 'any'}, and none of them has text and {args.seconds[0]:g} to {args.seconds[1]:g} s "
+            f"(--split, --language, --corpus, --seconds); the manifest has the splits {splits}"
+        )
     sentences = None
     if args.sentences is not None:
         lines = args.sentences.read_text(encoding="utf-8").splitlines()
         sentences = [line.rpartition("|")[2].strip() for line in lines if line.strip()]
+        if not sentences:
+            parser.error(f"{args.sentences} holds no sentence")
     table = []
     for place, (speaker, (reference, *others)) in enumerate(chosen.items()):
         if sentences is None:
-            said = [(row["text"], row["path"]) for row in others[: args.per_speaker]]
+            said = [(each.text, each.key) for each in others[: args.per_speaker]]
         else:  # other speakers get other sentences
             start = place * args.per_speaker
             said = [(sentences[(start + n) % len(sentences)], "") for n in range(args.per_speaker)]
         for number, (text, recording) in enumerate(said):
-            table.append((f"{speaker}-{number:03d}", speaker, reference["path"], text, recording))
+            table.append((f"{speaker}-{number:03d}", speaker, reference.key, text, recording))
+    if not table:
+        parser.error(
+            "each of these speakers has one recording, the reference; say with --sentences what they are to read"
+        )
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with args.out.open("w", encoding="utf-8") as file:
         file.writelines("\t".join(row) + "\n" for row in [COLUMNS, *table])

@@ -35,11 +35,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
 
-    recordings = read_folder(args.source) if args.source.is_dir() else read_manifest(args.source, args.source.parent)
-    if args.corpora:
-        recordings = [r for r in recordings if r.about.get("corpus") in args.corpora]
-    if args.languages:
-        recordings = [r for r in recordings if r.about.get("language") in args.languages]
+    found = read_folder(args.source) if args.source.is_dir() else read_manifest(args.source, args.source.parent)
+    recordings = [r for r in found if not args.corpora or r.about["corpus"] in args.corpora]
+    recordings = [r for r in recordings if not args.languages or r.about["language"] in args.languages]
+    if not recordings:
+        there = {name: ", ".join(sorted({r.about[name] for r in found})) for name in ("corpus", "language")}
+        parser.error(
+            f"none of {len(found)} recordings is of these corpora and languages; the corpora are {there['corpus']}, "
+            f"the languages {there['language']}"
+        )
     extractors = {
         "speaker": functools.partial(extract_speaker_features, sample_rate=SpeakerEncoderConfig().sample_rate),
         "speech": functools.partial(extract_speech_features, audio=AudioConfig()),

@@ -33,7 +33,13 @@ def test_manifest_fills_in_corpus_and_split(tmp_path: Path) -> None:
     assert (first.path, first.key, first.text) == (tmp_path / "a.wav", "a.wav", 'She said "no.')
     assert first.about["split"] == "valid" and first.about["speaker"] == "ada"
     assert second.text == ""
-    assert second.about == {"path": "b/c.wav", "speaker": "bob", "split": "train", "corpus": tmp_path.name}
+    filled = {"split": "train", "corpus": tmp_path.name, "language": "en"}
+    assert second.about == {"path": "b/c.wav", "speaker": "bob"} | filled
+    manifest.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes().replace(b"\n", b"\r\n"))  # as spreadsheets save it
+    assert read_manifest(manifest, tmp_path) == [first, second]
+    manifest.write_text("path\tspeaker\na.wav\tada\nb.wav\tada\na.wav\tbob\n")
+    with pytest.raises(VoxcloneError, match=r"line 4 of .* names a\.wav, as line 2 does"):
+        read_manifest(manifest, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "path\tspeaker\n", "path\ttext\na.wav\thello\n", "path\tspeaker\na.wav\t\n"])
@@ -60,6 +66,9 @@ def test_refuses_a_folder_without_speakers_or_audio(tmp_path: Path) -> None:
         read_folder(tmp_path)
     (tmp_path / "a.wav").touch()
     with pytest.raises(VoxcloneError, match="no speaker's folder"):
+        read_folder(tmp_path)
+    (tmp_path / "metadata.csv").touch()  # LJ Speech's: its wavs/ is no speaker
+    with pytest.raises(VoxcloneError, match=rf"get\.py ljspeech --unpacked --out {tmp_path}` writes one"):
         read_folder(tmp_path)
 
 

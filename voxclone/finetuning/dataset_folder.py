@@ -11,9 +11,8 @@ from voxclone.errors import VoxcloneError
 from voxclone.finetuning.clips import Clip, require_within
 from voxclone.finetuning.speakers import choose_speaker
 from voxclone.json_limits import parse_json
+from voxclone.training.corpora import SPEAKER_COLUMNS, TEXT_COLUMNS
 
-TEXT_COLUMNS = ("text_normalized", "normalized_text", "text", "transcription", "transcript", "sentence")
-SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
 METADATA = ("metadata.csv", "metadata.jsonl")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from voxclone.errors import VoxcloneError
 from voxclone.files import read_text
 
 COLUMNS = ("path", "speaker", "text", "corpus", "language", "split")
+# Of Hugging Face datasets, the first that is there.
+TEXT_COLUMNS = ("text_normalized", "normalized_text", "text", "transcription", "transcript", "sentence")
+SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
 VALID_SHARE = 0.02  # of the speakers, at least one where there are several
 
 Row = dict[str, str]
@@ -71,25 +75,35 @@ def vctk(folder: Path) -> Iterator[Row]:
 def ljspeech(folder: Path) -> Iterator[Row]:
     """`metadata.csv`, lines of "id|text|text with numbers written out", and `wavs/<id>.wav`."""
     root = _folder_with(folder, "metadata.csv")
-    with (root / "metadata.csv").open(encoding="utf-8", newline="") as file:
-        for name, *texts in csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE):
-            yield _row(folder, root / "wavs" / f"{name}.wav", "ljspeech", texts[-1])
+    for name, *texts in _rows(root / "metadata.csv", "|"):
+        if texts:
+            yield _row(folder, root / "wavs" / f"{name}.wav", "ljspeech", texts[-1] or texts[0])
 
 
 def common_voice(folder: Path) -> Iterator[Row]:
     """`validated.tsv` with client_id, path and sentence, and `clips/`; an archive holds one language."""
     root = _folder_with(folder, "validated.tsv")
-    with (root / "validated.tsv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            speaker = row["client_id"][:16]
-            yield _row(folder, root / "clips" / row["path"], speaker, row["sentence"]) | {"language": root.name}
+    lines = _rows(root / "validated.tsv", "\t")
+    header = next(lines, [])
+    if missing := {"client_id", "path", "sentence"} - set(header):
+        raise VoxcloneError(f"{root / 'validated.tsv'} has no column {', '.join(sorted(missing))}")
+    for line in lines:
+        row = dict(zip(header, line, strict=False))
+        speaker, language = row["client_id"][:16], row.get("locale") or root.name
+        yield _row(folder, root / "clips" / row["path"], speaker, row["sentence"]) | {"language": language}
+
+
+def _rows(path: Path, delimiter: str) -> Iterator[list[str]]:
+    """The lines of a table without quotes that hold something."""
+    lines = io.StringIO(read_text(path, VoxcloneError), newline="")
+    return (row for row in csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE) if row)
 
 
 def dataset(folder: Path) -> Iterator[Row]:
     """A Hugging Face dataset's Parquet files, whose recordings are written to `audio/`.
 
     Raises:
-        VoxcloneError: A file has no column of audio.
+        VoxcloneError: A file has no column of audio, or a row no bytes in it.
     """
     import pyarrow.parquet
 
@@ -102,18 +116,22 @@ def dataset(folder: Path) -> Iterator[Row]:
             raise VoxcloneError(f"{path} has no column 'audio'; it has {', '.join(names)}")
         for batch in table.iter_batches(64):
             for row in batch.to_pylist():
-                yield _stored(folder, number, row)
+                yield _stored(folder, number, row, path)
                 number += 1
 
 
-def _stored(folder: Path, number: int, row: dict[str, Any]) -> Row:
+def _stored(folder: Path, number: int, row: dict[str, Any], source: Path) -> Row:
     audio = row["audio"]
+    if not isinstance(audio, dict) or not audio.get("bytes"):
+        raise VoxcloneError(
+            f"{source}, row {number}: its audio has no bytes; this dataset keeps its recordings elsewhere"
+        )
     suffix = Path(audio.get("path") or "").suffix or ".wav"
     path = folder / "audio" / f"{number:08d}{suffix}"
     if not path.exists() or path.stat().st_size != len(audio["bytes"]):
         path.write_bytes(audio["bytes"])
-    text = next((row[name] for name in ("text_normalized", "text", "transcription", "sentence") if row.get(name)), "")
-    speaker = next((row[name] for name in ("speaker_id", "speaker", "client_id") if row.get(name) is not None), "one")
+    text = next((str(row[name]) for name in TEXT_COLUMNS if row.get(name)), "")
+    speaker = next((row[name] for name in SPEAKER_COLUMNS if row.get(name) not in (None, "")), "one")
     return _row(folder, path, str(speaker), text)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from voxclone.training.features import FeatureStore
 Arrays = dict[str, NDArray[Any]]
 AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".opus"}
 TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")
+# Layouts of `voxclone.training.corpora` that are told by a file or folder.
+_LAYOUTS = {"ljspeech": "metadata.csv", "common_voice": "validated.tsv", "vctk": "wav48_silence_trimmed"}
 MAX_SECONDS = 20.0
 MAX_SOURCE_SECONDS = 60.0  # for the speaker encoder, which takes the first MAX_SECONDS of it
 MIN_SECONDS = 0.7
@@ -60,17 +63,22 @@ def read_manifest(manifest: Path, root: Path) -> list[Recording]:
     """Read a tab-separated manifest with a header; recipes/prepare/README.md says its columns.
 
     Raises:
-        VoxcloneError: There is no recording, or one has no path or no speaker.
+        VoxcloneError: It cannot be read, there is no recording, one has no path or no speaker, or two have one path.
     """
-    with open(manifest, encoding="utf8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    lines = io.StringIO(read_text(manifest, VoxcloneError), newline="")
+    rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or not {"path", "speaker"} <= rows[0].keys():
         raise VoxcloneError(f"{manifest} must be a tab-separated table with a header that names path and speaker")
-    defaults = {"corpus": root.resolve().name, "split": "train"}
+    defaults = _defaults(root)
     recordings = []
+    paths: dict[str, int] = {}
     for number, row in enumerate(rows, 2):
         if not (row["path"] and row["speaker"]):
             raise VoxcloneError(f"line {number} of {manifest} names no path or no speaker")
+        if (before := paths.setdefault(row["path"], number)) != number:
+            raise VoxcloneError(
+                f"line {number} of {manifest} names {row['path']}, as line {before} does; leave one out"
+            )
         about = defaults | {name: value for name, value in row.items() if value}
         recordings.append(Recording(root / row["path"], row["path"], row.get("text") or "", about))
     return recordings
@@ -80,8 +88,16 @@ def read_folder(root: Path) -> list[Recording]:
     """Every audio file below a folder that holds one folder for each speaker; its text is a file beside it.
 
     Raises:
-        VoxcloneError: An audio file is in no speaker's folder, there is none, or a text cannot be read.
+        VoxcloneError: An audio file is in no speaker's folder, there is none, a text cannot be read, or the folder is
+            of a corpus of another layout.
     """
+    for layout, mark in _LAYOUTS.items():
+        if (root / mark).exists():
+            raise VoxcloneError(
+                f"{root} holds {mark}, as {layout} does, whose texts are not beside the audio: give a manifest. "
+                f"`python recipes/corpora/get.py {layout} --unpacked --out {root}` writes one"
+            )
+    defaults = _defaults(root)
     recordings = []
     for path in audio_files(root):
         key = path.relative_to(root)
@@ -89,11 +105,15 @@ def read_folder(root: Path) -> list[Recording]:
             raise VoxcloneError(f"{path} is in no speaker's folder; put it into {root}/<speaker>/")
         beside = [path.with_suffix(suffix) for suffix in TEXT_SUFFIXES]
         text = next((read_text(file, VoxcloneError).strip() for file in beside if file.exists()), "")
-        about = {"corpus": root.resolve().name, "split": "train", "speaker": key.parts[0], "text": text}
+        about = defaults | {"speaker": key.parts[0], "text": text}
         recordings.append(Recording(path, key.as_posix(), text, about))
     if not recordings:
         raise VoxcloneError(f"{root} holds no audio ({', '.join(sorted(AUDIO_SUFFIXES))})")
     return recordings
+
+
+def _defaults(root: Path) -> dict[str, str]:
+    return {"corpus": root.resolve().name, "split": "train", "language": "en"}
 
 
 def audio_files(root: Path) -> list[Path]:

@@ -95,7 +95,7 @@ def _report(
 
 def as_table(reports: dict[str, CorpusReport]) -> str:
     """A line for each count, a column for each corpus."""
-    width = max(12, *(len(corpus) + 2 for corpus in reports))
+    width = max([12, *(len(corpus) + 2 for corpus in reports)])
     lines = ["".join(["corpus".ljust(16), *(corpus.rjust(width) for corpus in reports)])]
     rows = {corpus: asdict(report) for corpus, report in reports.items()}
     for name in asdict(CorpusReport()):
