@@ -125,6 +125,10 @@ def test_a_file_of_version_1_has_no_gain(speech: Speech, tmp_path: Path) -> None
         ({"f0": [1.0]}, "shape"),
         ({"durations": "x"}, "cannot be read"),
         ({"extra": 1}, "cannot be read"),
+        ({"frame_seconds": 0}, r"frame_seconds is 0\.0; it must be above 0"),
+        ({"frame_seconds": -0.01}, "must be above 0"),
+        ({"words": [["hello", 1, 1000]]}, "has 'hello' at phonemes 1 to 1000 of"),
+        ({"words": [["hello", 0, 0]]}, "has 'hello' at phonemes 0 to 0 of"),
         ({"symbols": ["?!"]}, "is not a symbol|shape"),
     ],
 )
@@ -138,6 +142,11 @@ def test_a_file_that_is_no_prosody(speech: Speech, tmp_path: Path, change: dict[
         path.write_text(json.dumps(content))
     with pytest.raises((ConfigError, ValueError), match=message):
         Prosody.load(path)
+
+
+def test_a_folder_that_is_not_there_is_said(speech: Speech, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist; create it first"):
+        prosody_of(speech).save(tmp_path / "none" / "p.json")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxclone.errors import ConfigError
-from voxclone.files import replace_file
+from voxclone.files import replace_file, require_place
 from voxclone.json_limits import read_json
 from voxclone.text.phonemes import WordSpan
 from voxclone.text.symbols import END, symbol_ids
@@ -88,9 +88,19 @@ class Prosody:
         """Refuse what cannot be spoken.
 
         Raises:
-            ConfigError: A column has another length or type than it must, or a value is out of range: says which.
+            ConfigError: A column has another length or type than it must, a value is out of range, or a word is of
+                phonemes that there are not: says which.
         """
         symbol_ids(self.symbols)
+        if not 0 < self.frame_seconds < MAX_PHONEME_SECONDS:
+            raise ConfigError(
+                f"prosody.frame_seconds is {self.frame_seconds}; it must be above 0, and less than a minute"
+            )
+        for word in self.words:
+            if not 0 <= word.start < word.end <= len(self.symbols):
+                raise ConfigError(
+                    f"prosody.words has {word.text!r} at phonemes {word.start} to {word.end} of {len(self.symbols)}"
+                )
         for name, (kind, low, high) in _COLUMNS.items():
             values = getattr(self, name)
             if not isinstance(values, np.ndarray) or values.shape != (len(self.symbols),):
@@ -134,7 +144,12 @@ class Prosody:
         return cls(symbols, tuple(words), frame_seconds=parts[0].frame_seconds, **columns)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a JSON file, from which `load` gives the very same values."""
+        """Write a JSON file, from which `load` gives the very same values.
+
+        Raises:
+            ConfigError: There can be no file at the path: says why.
+        """
+        require_place(Path(path), ConfigError)
         content = {
             "format": FILE_FORMAT,
             "format_version": FILE_VERSION,

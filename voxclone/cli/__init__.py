@@ -81,9 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"voxclone {__version__}")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    model = argparse.ArgumentParser(add_help=False, parents=[shared])
-    model.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
-    model.add_argument("--revision", help="branch, tag or commit of the Hub repository")
+    source = argparse.ArgumentParser(add_help=False, parents=[shared])
+    source.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
+    source.add_argument("--revision", help="branch, tag or commit of the Hub repository")
+    model = argparse.ArgumentParser(add_help=False, parents=[source])
     model.add_argument(
         "--commercial", action="store_true", help="for commercial ends: only voices whose speakers agreed to that speak"
     )
@@ -126,12 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     voices.set_defaults(run=commands.voices)
 
     consent.add_parser(subparsers, shared, model)
-    finetune.add_parser(subparsers, shared)
+    finetune.add_parser(subparsers, source)
     narrate.add_parser(subparsers, model)
-    inspect.add_parser(subparsers, shared)
+    inspect.add_parser(subparsers, source)
     evaluate.add_parser(subparsers, model)
-    export.add_parser(subparsers, shared)
-    detect.add_parser(subparsers, shared)
+    export.add_parser(subparsers, source)
+    detect.add_parser(subparsers, source)
     control.add_parser(subparsers, model)
 
     check = subparsers.add_parser("doctor", parents=[shared], help="check that voxclone can work on this machine")

@@ -16,11 +16,11 @@ NOT_DETECTED_EXIT = 1
 INCONCLUSIVE_EXIT = UNREADABLE_EXIT
 
 
-def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
+def add_parser(subparsers: Any, source: argparse.ArgumentParser) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "detect",
-        parents=[shared],
+        parents=[source],
         help="look for a model's mark in audio files",
         epilog="Exit status: 0 all are watermarked, 1 in one no mark was found, 2 one is inconclusive or unreadable.",
     )
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from voxclone.synthesis.watermark import load_finder, read_blocks
 
     torch.set_num_threads(1)  # what the detector computes is too small to be shared: two threads wait more than they do
-    finder = load_finder(options.model)
+    finder = load_finder(options.model, revision=options.revision)
     exits = {"watermarked": WATERMARKED_EXIT, "not_detected": NOT_DETECTED_EXIT, "inconclusive": INCONCLUSIVE_EXIT}
 
     def judge(name: str) -> Judged:

@@ -9,20 +9,16 @@ from voxclone.cli import outputs
 
 
 def add_parser(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], source: argparse.ArgumentParser
 ) -> None:
     """Add the command."""
     command = subparsers.add_parser(
         "export",
-        parents=[shared],
+        parents=[source],
         help="write a model's acoustic model and vocoder as ONNX files",
         description="Write acoustic.onnx, vocoder.onnx and voxclone.json. They speak phonemes in a voice without "
         "voxclone; text, consent and provenance are then up to whoever runs them.",
     )
-    command.add_argument(
-        "--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)"
-    )
-    command.add_argument("--revision", help="of a Hub repository")
     command.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where the files go")
     command.set_defaults(run=run)
 

@@ -12,11 +12,11 @@ from voxclone.safety.consent import USES
 DEPTHS = ("auto", "embedding", "norms", "lora", "full")
 
 
-def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
+def add_parser(subparsers: Any, source: argparse.ArgumentParser) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "finetune",
-        parents=[shared],
+        parents=[source],
         help="adapt the model to one speaker's recordings",
         description="Adapt the model to one speaker. The same command goes on where it was stopped or killed.",
     )
@@ -43,8 +43,6 @@ def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
         "-o", "--output", "--out", dest="out", required=True, help="folder for the voice, the report and the work"
     )
     parser.add_argument("--name", help="whose voice it is (default: the name of the folder --output)")
-    parser.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
-    parser.add_argument("--revision", help="of the Hub repository")
     parser.add_argument("--depth", choices=DEPTHS, default="auto", help="how much is trained (default: lora)")
     parser.add_argument("--speaker", help="which one, where the recordings name several")
     parser.add_argument(

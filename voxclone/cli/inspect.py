@@ -23,11 +23,11 @@ EXITS = {
 }  # of the verdicts; any other is a contradiction
 
 
-def add_parser(subparsers: Any, shared: argparse.ArgumentParser) -> None:
+def add_parser(subparsers: Any, source: argparse.ArgumentParser) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "inspect",
-        parents=[shared],
+        parents=[source],
         help="show what an audio file says of its origin, and whether label, manifest, mark and sound agree",
         epilog="Exit status: 0 consistent, 1 edited, stripped, transplanted or forged, 3 nothing of voxclone, 2 error.",
     )
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Print a verdict for each file; the exit status is that of the worst."""
     from voxclone.safety.inspection import inspect_file
 
-    detect = _detector(options.model)
+    detect = _detector(options.model, options.revision)
 
     def judge(name: str) -> Judged:
         found = inspect_file(name, detect)
@@ -48,15 +48,15 @@ def run(options: argparse.Namespace) -> int:
     return judge_files(options, judge, (CONSISTENT_EXIT, NOTHING_EXIT, CONTRADICTION_EXIT, UNREADABLE_EXIT))
 
 
-def _detector(model: str | None) -> Detector | None:
+def _detector(model: str | None, revision: str | None) -> Detector | None:
     """Looks for a model's mark; None where the bundled model has no detector."""
     from voxclone.errors import ModelError
     from voxclone.synthesis.watermark import load_finder
 
     try:
-        finder = load_finder(model)
+        finder = load_finder(model, revision=revision)
     except ModelError:
-        if model is not None:
+        if model is not None or revision is not None:
             raise
         return None
 

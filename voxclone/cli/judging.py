@@ -27,9 +27,8 @@ class Judged(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Files, model and JSON."""
+    """Files and JSON."""
     parser.add_argument("files", metavar="FILE", nargs="+", help="audio file, of any length")
-    parser.add_argument("--model", metavar="SOURCE", help="model folder or Hub repository (default: the bundled model)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead")
 
 
