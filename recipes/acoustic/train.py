@@ -1,7 +1,10 @@
 """Train the acoustic model on a feature store, the aligner's durations and a trained speaker encoder."""
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +19,7 @@ from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.calibration import ask_for_clean_speech, measure_calibration
-from voxclone.training.checkpoint import Checkpoint, export_part, save_checkpoint, start_from
+from voxclone.training.checkpoint import Checkpoint, export_part, part_of, save_checkpoint, start_from
 from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
@@ -32,6 +35,44 @@ SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/confi
 
 
 def main() -> None:
+    parser = _parser()
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    settings = read_settings(args.config)
+    if fault := _fault(args, settings):
+        parser.error(fault)
+    started = _acoustic_weights(args.start_from) if args.start_from else {}
+    reader = _rate_reader(args.pace_run, started) if settings["model"].get("manner") else None
+    if reader is None and settings["model"].get("manner"):
+        parser.error("this model is told how fast a speaker speaks: name a --pace-run of pace.py")
+    speaker, encoder = _speaker_encoder(args)
+    speech = _read_speech(args, settings["data"], encoder, reader)
+    sizes = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim} | settings["model"]
+    config = AcousticConfig.from_dict(sizes)
+    if "adversarial" in settings:
+        step = _sharpening(args, settings["adversarial"], config, encoder, speech.held_out)
+    else:
+        step = AcousticStep(config, speech.held_out, settings.get("frozen", ()))
+    if args.start_from:
+        fresh = start_from(step.model, {n: t for n, t in started.items() if n.split(".")[0] not in args.reset})
+        print(
+            f"starts from {args.start_from}, but for {', '.join(sorted({n.split('.')[0] for n in fresh})) or 'nothing'}"
+        )
+    if reader is not None and step.model.rate_reader is not None:
+        step.model.rate_reader.load_state_dict(reader.state_dict())
+    if isinstance(step, AdversarialAcousticStep) and args.voices and settings["adversarial"].get("course_weight"):
+        step.hold_course()  # of the weights that it starts from
+    if args.calibrate_only:
+        _calibrate(step, speech, args.out)
+        return
+    if "adversarial" not in settings:
+        step.model.mean_spectrum.copy_(speech.train.mean_spectrum())
+        ask_for_clean_speech(step.model, speech.train)
+    trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
+    Trainer(step, speech.batches, args.out, TrainerConfig.from_dict(trainer)).fit()
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--features", type=Path, required=True, help="the `speech` store")
     parser.add_argument("--durations", type=Path, required=True, help="from align.py")
@@ -61,89 +102,21 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, help="instead of the config's max_minutes")
     parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-
-    torch.set_num_threads(args.threads)
-    settings = read_settings(args.config)
-    data = settings["data"]
-    if (args.voices or args.judges_from or args.recognizer) and "adversarial" not in settings:
-        parser.error("--voices, --recognizer and --judges-from are for an adversarial stage: name its --config")
-    if args.voices and not settings["adversarial"].get("consistency_weight"):
-        parser.error("--voices ask for nothing where the config's consistency_weight is 0")
-    if args.recognizer and not (args.voices and settings["adversarial"].get("content_weight")):
-        parser.error("--recognizer hears what is said in --voices, where the config's content_weight is above 0")
-    if args.speaker_model:
-        speaker = hub.read_config(args.speaker_model).speaker_encoder
-        encoder = SpeakerEncoder(speaker)
-        hub.load_weights(encoder, args.speaker_model / "speaker_encoder.safetensors")
-    else:
-        speaker = SpeakerEncoderConfig.from_dict(read_settings(args.speaker_config)["model"])
-        encoder = SpeakerEncoder(speaker)
-        encoder.load_state_dict(export_part(args.speaker_run, "encoder."))
-    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
-    spoken = {entry.key for entry in store.entries if "phoneme_ids" in entry.rows}
-    heard = (FeatureStore(args.speaker_features), encoder.sample_rate) if args.speaker_features else (store, 22050)
-    embeddings = kept_embeddings(args.out / "embeddings.npz", encoder.eval(), *heard, spoken)
-
-    weights, usable = corpus_weights(store.entries, data["corpus_weights"]), trusted_speech(store, durations, data)
-    started = _acoustic_weights(args.start_from) if args.start_from else {}
-    manners = None
-    if settings["model"].get("manner"):
-        told = export_part(args.pace_run, "reader.") if args.pace_run else _part(started, "rate_reader.")
-        if not told:
-            parser.error("this model is told how fast a speaker speaks: name a --pace-run of pace.py")
-        reader = RateReader()
-        reader.load_state_dict(told)
-        manners = measure_manners(store, usable, AUDIO.sample_rate / AUDIO.hop_length, reader)
-    train, valid = (
-        VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == split], embeddings, manners)
-        for split in ("train", "valid")
-    )
-    lengths = [e.rows["mel"][1] for e in train.entries]
-    sampler = LengthBuckets(lengths, data["batch_frames"], [weights[e.key] for e in train.entries])
-    loader = DataLoader(train, batch_sampler=sampler, collate_fn=voiced_batch)
-    held_out = held_out_batches(valid, data["validation_items"], voiced_batch)
-    sizes = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim} | settings["model"]
-    config = AcousticConfig.from_dict(sizes)
-    if "adversarial" in settings:
-        sharpening = AdversarialAcousticStep(config, held_out, **settings["adversarial"])
-        if args.voices:
-            sharpening.consistency = SpeakerConsistency(encoder, AUDIO, read_voices(args.voices))
-        if args.recognizer:
-            recognizer = PhonemeRecognizer()
-            recognizer.load_state_dict(export_part(args.recognizer, "recognizer."))
-            sharpening.content = ContentConsistency(recognizer)
-        if args.judges_from:
-            sharpening.judges.load_state_dict(export_part(args.judges_from, "judges."))
-        step: AcousticStep = sharpening
-    else:
-        step = AcousticStep(config, held_out, settings.get("frozen", ()))
-    if args.start_from:
-        fresh = start_from(step.model, {n: t for n, t in started.items() if n.split(".")[0] not in args.reset})
-        print(
-            f"starts from {args.start_from}, but for {', '.join(sorted({n.split('.')[0] for n in fresh})) or 'nothing'}"
-        )
-    if step.model.rate_reader is not None:
-        step.model.rate_reader.load_state_dict(reader.state_dict())
-    if args.voices and settings["adversarial"].get("course_weight"):
-        step.hold_course()
-    if args.calibrate_only:
-        ask_for_clean_speech(step.model, train)
-        for name, values in measure_calibration(step.eval().model, held_out, train).items():
-            print(f"{name} {[round(value, 3) for value in values.tolist()]}")
-        save_checkpoint(args.out, Checkpoint(0, 0.0, 0, 0, step.state_dict(), {}, {}))
-        return
-    if "adversarial" not in settings:
-        step.model.mean_spectrum.copy_(train.mean_spectrum())
-        ask_for_clean_speech(step.model, train)
-    trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
-    Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
+    return parser
 
 
-def read_voices(file: Path) -> VoiceBank:
-    """What voices.py wrote."""
-    with np.load(file) as found:
-        return VoiceBank(**{name: torch.from_numpy(found[name]) for name in found.files})
+def _fault(args: argparse.Namespace, settings: dict[str, Any]) -> str | None:
+    """What is asked of an adversarial stage that the config has no such stage, or no weight, for."""
+    adversarial = settings.get("adversarial")
+    if adversarial is None:
+        if args.voices or args.judges_from or args.recognizer:
+            return "--voices, --recognizer and --judges-from are for an adversarial stage: name its --config"
+        return None
+    if args.voices and not adversarial.get("consistency_weight"):
+        return "--voices ask for nothing where the config's consistency_weight is 0"
+    if args.recognizer and not (args.voices and adversarial.get("content_weight")):
+        return "--recognizer hears what is said in --voices, where the config's content_weight is above 0"
+    return None
 
 
 def _acoustic_weights(source: Path) -> dict[str, Tensor]:
@@ -152,8 +125,92 @@ def _acoustic_weights(source: Path) -> dict[str, Tensor]:
     return hub.read_tensors(file)[0] if file.exists() else export_part(source, "model.")
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _rate_reader(run: Path | None, started: Mapping[str, Tensor]) -> RateReader | None:
+    """Of a run of pace.py, or else of the weights that training starts from; None where neither has one."""
+    told = export_part(run, "reader.") if run else part_of(started, "rate_reader.")
+    if not told:
+        return None
+    reader = RateReader()
+    reader.load_state_dict(told)
+    return reader
+
+
+def _speaker_encoder(args: argparse.Namespace) -> tuple[SpeakerEncoderConfig, SpeakerEncoder]:
+    if args.speaker_model:
+        config = hub.read_config(args.speaker_model).speaker_encoder
+        encoder = hub.build(lambda: SpeakerEncoder(config), args.speaker_model / "speaker_encoder.safetensors")
+    else:
+        config = SpeakerEncoderConfig.from_dict(read_settings(args.speaker_config)["model"])
+        encoder = SpeakerEncoder(config)
+        encoder.load_state_dict(export_part(args.speaker_run, "encoder."))
+    return config, encoder.eval()
+
+
+@dataclass(frozen=True)
+class Speech:
+    """To train on: all of it, in batches, and what is held out, in batches to validate on."""
+
+    train: VoicedSpeech
+    batches: DataLoader[dict[str, Tensor]]
+    held_out: list[dict[str, Tensor]]
+
+
+def _read_speech(
+    args: argparse.Namespace, data: dict[str, Any], encoder: SpeakerEncoder, reader: RateReader | None
+) -> Speech:
+    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    spoken = {entry.key for entry in store.entries if "phoneme_ids" in entry.rows}
+    if args.speaker_features:
+        heard, sample_rate = FeatureStore(args.speaker_features), encoder.sample_rate
+    else:
+        heard, sample_rate = store, AUDIO.sample_rate
+    embeddings = kept_embeddings(args.out / "embeddings.npz", encoder, heard, sample_rate, spoken)
+    weights, usable = corpus_weights(store.entries, data["corpus_weights"]), trusted_speech(store, durations, data)
+    manners = (
+        measure_manners(store, usable, AUDIO.sample_rate / AUDIO.hop_length, reader) if reader is not None else None
+    )
+    train, valid = (
+        VoicedSpeech(store, durations, [e for e in usable if e.about["split"] == split], embeddings, manners)
+        for split in ("train", "valid")
+    )
+    lengths = [e.rows["mel"][1] for e in train.entries]
+    sampler = LengthBuckets(lengths, data["batch_frames"], [weights[e.key] for e in train.entries])
+    loader = DataLoader(train, batch_sampler=sampler, collate_fn=voiced_batch)
+    return Speech(train, loader, held_out_batches(valid, data["validation_items"], voiced_batch))
+
+
+def _sharpening(
+    args: argparse.Namespace,
+    adversarial: dict[str, Any],
+    config: AcousticConfig,
+    encoder: SpeakerEncoder,
+    held_out: list[dict[str, Tensor]],
+) -> AdversarialAcousticStep:
+    """The adversarial stage, with what is asked of speech in other voices, and judges that another run has trained."""
+    step = AdversarialAcousticStep(config, held_out, **adversarial)
+    if args.voices:
+        step.consistency = SpeakerConsistency(encoder, AUDIO, _read_voices(args.voices))
+    if args.recognizer:
+        recognizer = PhonemeRecognizer()
+        recognizer.load_state_dict(export_part(args.recognizer, "recognizer."))
+        step.content = ContentConsistency(recognizer)
+    if args.judges_from:
+        step.judges.load_state_dict(export_part(args.judges_from, "judges."))
+    return step
+
+
+def _read_voices(file: Path) -> VoiceBank:
+    """What voices.py wrote."""
+    with np.load(file) as found:
+        return VoiceBank(**{name: torch.from_numpy(found[name]) for name in found.files})
+
+
+def _calibrate(step: AcousticStep, speech: Speech, out: Path) -> None:
+    """Measure the model's prosody and what is clean, print it, and write the model as a run."""
+    ask_for_clean_speech(step.model, speech.train)
+    for name, values in measure_calibration(step.eval().model, speech.held_out, speech.train).items():
+        print(f"{name} {[round(value, 3) for value in values.tolist()]}")
+    save_checkpoint(out, Checkpoint(0, 0.0, 0, 0, step.state_dict(), {}, {}))
 
 
 if __name__ == "__main__":

@@ -96,8 +96,12 @@ def export_weights(folder: Path) -> dict[str, Tensor]:
 
 def export_part(folder: Path, prefix: str) -> dict[str, Tensor]:
     """Of `export_weights`, what begins with `prefix`, without it: the state dict of one network of the step."""
-    weights = export_weights(folder)
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    return part_of(export_weights(folder), prefix)
+
+
+def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 @torch.no_grad()
