@@ -177,6 +177,13 @@ def test_the_course_is_held_to_what_it_was() -> None:
     assert float(asked["course"].detach()) > 1e-3
 
 
+def test_what_the_course_is_held_to_goes_where_the_model_goes() -> None:
+    step = AdversarialAcousticStep(CONFIG, [], channels=2, course_weight=4.0)
+    step.hold_course()
+    step.to("meta")
+    assert {value.device.type for former in step._former for value in former.state_dict().values()} == {"meta"}
+
+
 def test_what_is_said_in_other_voices_is_listened_to() -> None:
     torch.manual_seed(0)
     step = AdversarialAcousticStep(CONFIG, [], channels=2, content_weight=2.0).train()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
 import torch
@@ -73,6 +73,12 @@ class AdversarialAcousticStep(AcousticStep):
         super().train(mode)
         self.model.eval()
         return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What the course is held to goes to the device that the model goes to."""
+        for former in self._former:
+            former._apply(fn)  # type: ignore[no-untyped-call]
+        return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
     def hold_course(self) -> None:
         """From here on the decoder's bands keep, in other voices, the course over time that they have now."""
