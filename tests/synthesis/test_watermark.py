@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from voxclone.audio.io import write_audio
 from voxclone.cli import main
 from voxclone.config import WatermarkConfig
 from voxclone.models.watermark import WatermarkDetector
+from voxclone.synthesis.watermark import read_finder
 
 TEXT = "One two three, four five six seven."
 ALWAYS, NEVER = -1e6, 1e6
@@ -52,6 +54,16 @@ def test_detects_in_files_and_arrays(marked, recording, tmp_path):
         found = voxclone.detect(audio, model=marked(NEVER))
         assert isinstance(found, voxclone.Detection)
         assert (found.verdict, found.spans, found.payload) == ("not_detected", (), None)
+
+
+@pytest.mark.parametrize(("key", "value"), [("channels", 1 << 20), ("n_fft", 1 << 12)])
+def test_sizes_that_the_detector_s_file_does_not_bring_are_refused(marked, tmp_path, key, value):
+    shutil.copytree(marked(NEVER), tmp_path / "huge")
+    config = json.loads((tmp_path / "huge/config.json").read_text())
+    config["watermark"][key] = value
+    (tmp_path / "huge/config.json").write_text(json.dumps(config))
+    with pytest.raises(voxclone.ModelError, match="WatermarkDetector"):
+        read_finder(tmp_path / "huge", hub.read_config(tmp_path / "huge"))
 
 
 def test_a_model_without_a_detector_neither_finds_nor_speaks(tiny_model, recording, tmp_path, capsys):

@@ -49,18 +49,11 @@ class PilotEar(nn.Module):
 
     def __init__(self, config: WatermarkConfig) -> None:
         super().__init__()
-        hertz = torch.arange(config.short_n_fft // 2 + 1) * (config.sample_rate / config.short_n_fft)
-        phases, there = band_phases(hertz, config.pilot_bands)
+        bands, carriers = _tables(config)
         self.local = 2 * (config.pilot_local_hops // 2) + 1
         self.stride = config.entry_stride * config.hop_length // config.short_hop_length
-        self.bands = nn.Parameter(torch.stack([phases.cos(), -phases.sin()], 1) * there[:, None])  # complex, (bins, 2)
-        rates = config.pilot_hertz * (1 + torch.tensor(RATES + OTHER_RATES))
-        hops = torch.arange(config.pilot_hops + 1) - config.pilot_hops // 2
-        angles = 2 * math.pi * rates[:, None] * hops * (config.short_hop_length / config.sample_rate)
-        window = torch.hann_window(len(hops), periodic=False)
-        real, imaginary = angles.cos() * window, -angles.sin() * window
-        carriers = torch.cat([torch.stack([real, -imaginary], 1), torch.stack([imaginary, real], 1)])
-        self.register_buffer("carriers", carriers / window.sum(), persistent=False)  # (2 * rates, 2, hops)
+        self.bands = nn.Parameter(bands)
+        self.register_buffer("carriers", carriers, persistent=False)
         self.evidence = nn.Sequential(
             nn.Linear(len(RATES), EVIDENCE_CHANNELS), nn.GELU(), nn.Linear(EVIDENCE_CHANNELS, config.channels)
         )
@@ -88,3 +81,18 @@ class PilotEar(nn.Module):
 
     def _local_mean(self, x: Tensor) -> Tensor:
         return F.avg_pool1d(x, self.local, 1, self.local // 2, count_include_pad=False)
+
+
+def _tables(config: WatermarkConfig) -> tuple[Tensor, Tensor]:
+    """The pilot's phase in each bin, as a complex number (bins, 2), and carriers (2 * rates, 2, hops) to sum it up."""
+    with torch.device("cpu"):  # also where the detector is but sketched
+        hertz = torch.arange(config.short_n_fft // 2 + 1) * (config.sample_rate / config.short_n_fft)
+        phases, there = band_phases(hertz, config.pilot_bands)
+        bands = torch.stack([phases.cos(), -phases.sin()], 1) * there[:, None]
+        rates = config.pilot_hertz * (1 + torch.tensor(RATES + OTHER_RATES))
+        hops = torch.arange(config.pilot_hops + 1) - config.pilot_hops // 2
+        angles = 2 * math.pi * rates[:, None] * hops * (config.short_hop_length / config.sample_rate)
+        window = torch.hann_window(len(hops), periodic=False)
+        real, imaginary = angles.cos() * window, -angles.sin() * window
+        carriers = torch.cat([torch.stack([real, -imaginary], 1), torch.stack([imaginary, real], 1)])
+        return bands, carriers / window.sum()

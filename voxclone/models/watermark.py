@@ -76,9 +76,10 @@ class FineSpectra(nn.Module):
         self.hop, self.short_hop = config.hop_length, config.short_hop_length
         self.stack = self.hop // self.short_hop  # short spectra within a hop
         bins, self.short_bins = config.n_fft // 2 + 1, config.short_n_fft // 2 + 1
-        self.register_buffer("long_window", _unit_window(config.n_fft), persistent=False)
-        self.register_buffer("short_window", _unit_window(config.short_n_fft), persistent=False)
-        self.register_buffer("detail", _less_smooth(bins, config.smooth_bins), persistent=False)
+        with torch.device("cpu"):  # also where the detector is but sketched
+            self.register_buffer("long_window", _unit_window(config.n_fft), persistent=False)
+            self.register_buffer("short_window", _unit_window(config.short_n_fft), persistent=False)
+            self.register_buffer("detail", _less_smooth(bins, config.smooth_bins), persistent=False)
         self.width = bins + self.short_bins * self.stack
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:

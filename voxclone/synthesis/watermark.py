@@ -63,10 +63,10 @@ def read_finder(folder: Path, config: ModelConfig) -> MarkFinder | None:
     Raises:
         ModelError: Its file is missing or does not fit.
     """
-    if config.watermark is None:
+    watermark = config.watermark
+    if watermark is None:
         return None
-    detector = WatermarkDetector(config.watermark)
-    hub.load_weights(detector, folder / DETECTOR_FILE)
+    detector = hub.build(lambda: WatermarkDetector(watermark), folder / DETECTOR_FILE)
     return MarkFinder(detector, f"{config.name}, one bit")
 
 
