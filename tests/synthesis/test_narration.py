@@ -59,7 +59,9 @@ def test_every_word_has_its_file_and_its_time(tiny_model: VoxClone, ada: Voice, 
     assert len(spoken) == 2 + 7 * 12 + 2 + 2
 
 
-def test_what_stopped_goes_on(tiny_model: VoxClone, ada: Voice, tmp_path: Path, calls: list[str]) -> None:
+def test_what_stopped_goes_on(
+    tiny_model: VoxClone, tiny_folder: Path, ada: Voice, tmp_path: Path, calls: list[str]
+) -> None:
     options: dict[str, Any] = {"suffix": ".wav", "part_minutes": 0.2, "speed": 4.0}
     broken = BOOK.replace("It ended.", "It \u65e5 ended.")
     with pytest.raises(TextError, match=r"position \d+ \(line 9\).*kept") as caught:
@@ -79,6 +81,10 @@ def test_what_stopped_goes_on(tiny_model: VoxClone, ada: Voice, tmp_path: Path, 
     assert len(calls) == 1
     calls.clear()
     tiny_model.narrate(BOOK, tiny_model.voices["bob"], tmp_path, **options)
+    assert len(calls) == 4
+    calls.clear()
+    worded = VoxClone.from_pretrained(tiny_folder, device="cpu", lexicon={"began": "bɪɡæn"})
+    worded.narrate(BOOK, worded.voices["bob"], tmp_path, **options)
     assert len(calls) == 4
 
 

@@ -14,7 +14,7 @@ from voxclone.synthesis.dubbing import Cue, Dubbing, check_times, cue_name
 from voxclone.synthesis.narration import Narration, narrate
 from voxclone.synthesis.reading import read
 from voxclone.synthesis.talking import Options, Talking
-from voxclone.text.lexicon import Lexicon, as_lexicon
+from voxclone.text.lexicon import Lexicon
 from voxclone.text.markup import Markup
 from voxclone.voice import Voice
 
@@ -117,8 +117,8 @@ class LongForm(Talking):
             raise ConfigError("a book takes neither duration_seconds nor prosody; they belong to single texts")
         check_number("part_minutes", part_minutes, 0.1, 60.0)
         progress = options.pop("progress", False)
-        if "lexicon" in options:  # by what it holds, not by its file's name, is told whether a part is to be made anew
-            options["lexicon"] = dict(as_lexicon(options["lexicon"]))
+        if words := self._words(options.pop("lexicon", None)):  # the model's own too: they tell what is made anew
+            options["lexicon"] = dict(words)
         settings = (self._origin.model_sha256, str(self._dtype), voice.voice_id, sorted(map(repr, options.items())))
         return narrate(
             lambda part: self.generate(part, voice, **options),
