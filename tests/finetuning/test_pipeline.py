@@ -150,8 +150,9 @@ def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, 
 
 def test_the_voice_is_not_put_among_the_recordings(recordings: Path, tiny_folder: Path) -> None:
     before = sorted(recordings.rglob("*"))
-    with pytest.raises(VoxcloneError, match="name another folder"):
-        finetune(recordings, name="Ada", consent=CONSENT, out=recordings / ".", model=tiny_folder)
+    for out in (recordings / ".", recordings / "voice", recordings / "deep/voice"):
+        with pytest.raises(VoxcloneError, match="name another folder"):
+            finetune(recordings, name="Ada", consent=CONSENT, out=out, model=tiny_folder)
     assert sorted(recordings.rglob("*")) == before
 
 

@@ -112,7 +112,7 @@ def finetune(
         ConsentError: There is no valid consent to adapting, or a recording carries the model's mark, so that no person
             spoke it, or `spoken_by` is of another speaker.
         ModelError: The model is missing, damaged, or has no aligner.
-        ConfigError: `depth` or `minutes` cannot be, or `out` is a file, not writable, or the recordings' folder.
+        ConfigError: `depth` or `minutes` cannot be, or `out` is a file, not writable, or in the recordings' folder.
         VoxcloneError: There is too little that can be used, it is of several speakers, an extra is not installed, or
             `out` holds another speaker's work.
     """
@@ -123,8 +123,10 @@ def finetune(
         raise ConfigError(f"minutes is {minutes!r}; it must be above 0")
     started = monotonic()
     folder, heard = Path(out).expanduser(), Path(recordings).expanduser()
-    if folder.resolve() == heard.resolve():
-        raise ConfigError(f"{folder} holds the recordings; name another folder for the voice, as {folder.name}-voice")
+    if folder.resolve().is_relative_to(heard.resolve()):  # a later run would hear what this one puts there
+        raise ConfigError(
+            f"{folder} is where the recordings are; name another folder for the voice, as {heard.name}-voice beside it"
+        )
     require_folder(folder, ConfigError)
     for left in filter(Path.is_dir, (folder, folder / "work" / "utterances")):
         remove_leftovers(left)
