@@ -41,7 +41,7 @@ def model(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pcm(data: bytes) -> np.ndarray[Any, Any]:
-    return np.frombuffer(data, "<i2") / 32767
+    return np.frombuffer(data, "<i2") / 32768
 
 
 @pytest.mark.parametrize("output", [["-o", "-"], []])

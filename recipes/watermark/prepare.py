@@ -8,11 +8,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
+from voxclone.audio.samples import as_pcm16
 from voxclone.config import AudioConfig, WatermarkConfig
 from voxclone.errors import AudioError
 from voxclone.training.features import FeatureStore
@@ -55,18 +55,14 @@ def store_sounds(folders: list[Path], out: Path) -> None:
         if key not in store.keys:
             source = re.search(r"\d{4,}", file.stem)  # ESC names its clips by the recording that they were cut from
             about = {"corpus": folder.name, "kind": file.parent.name, "speaker": source[0] if source else file.stem}
-            store.append(key, about | {"split": ""}, {"waveform": as_pcm(resample(*read_audio(file), sample_rate))})
+            store.append(key, about | {"split": ""}, {"waveform": as_pcm16(resample(*read_audio(file), sample_rate))})
     for kind in KINDS:
         for seed in range(NOISES_OF_EACH_KIND):
             key = f"{kind} {seed}"
             if key not in store.keys:
                 about = {"corpus": "made", "kind": kind, "speaker": key, "split": ""}
-                store.append(key, about, {"waveform": as_pcm(make_noise(kind, NOISE_SECONDS, sample_rate, seed))})
+                store.append(key, about, {"waveform": as_pcm16(make_noise(kind, NOISE_SECONDS, sample_rate, seed))})
     print(f"sounds: {sum(entry.rows['waveform'][1] for entry in store.entries) / sample_rate / 3600:.1f} h")
-
-
-def as_pcm(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
 
 
 def main() -> None:
@@ -100,7 +96,7 @@ def main() -> None:
                 continue
             about = {key: row[key] for key in ("corpus", "language", "speaker", "split")}
             about["gender"] = GENDERS.get(row["gender"], "unknown")
-            store.append(row["path"], about, {"waveform": as_pcm(samples)})
+            store.append(row["path"], about, {"waveform": as_pcm16(samples)})
         stored = sum(entry.rows["waveform"][1] for entry in store.entries)
         print(f"{name}: {stored / sample_rate / 3600:.1f} h")
 

@@ -14,6 +14,7 @@ import soundfile
 import torch
 
 from voxclone.audio.io import BLOCK_FRAMES, read_audio, stream_audio, write_audio
+from voxclone.audio.samples import as_pcm16
 from voxclone.errors import AudioError
 
 LOSSLESS = (".wav", ".flac")
@@ -105,6 +106,8 @@ def test_a_file_longer_than_a_block_is_whole(tmp_path: Path, suffix: str) -> Non
 @pytest.mark.parametrize("suffix", LOSSLESS)
 def test_every_16_bit_value_comes_back_bit_for_bit(tmp_path: Path, suffix: str) -> None:
     values = np.arange(-32768, 32768).astype(np.int16)
+    np.testing.assert_array_equal(as_pcm16(values / np.float32(32768)), values)
+    np.testing.assert_array_equal(as_pcm16(np.array([-1.5, 1.0, 1.5])), [-32768, 32767, 32767])
     write_audio(tmp_path / f"all{suffix}", read_audio((values, 16000))[0], 16000)
     read, _ = soundfile.read(tmp_path / f"all{suffix}", dtype="int16")
     np.testing.assert_array_equal(read, values)

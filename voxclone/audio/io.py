@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from voxclone.audio import container
 from voxclone.audio.m4a import can_read, library, read_m4a, write_m4a
 from voxclone.audio.resample import resample
-from voxclone.audio.samples import MAX_CHANNELS, check_rate, check_samples, from_array, one_channel
+from voxclone.audio.samples import MAX_CHANNELS, as_pcm16, check_rate, check_samples, from_array, one_channel
 from voxclone.audio.tags import write_tags
 from voxclone.errors import AudioError
 from voxclone.files import require_place
@@ -240,7 +240,7 @@ def write_audio(
                 write_tags(sound, tags)
                 for start in range(0, len(whole), BLOCK_FRAMES):
                     block = whole[start : start + BLOCK_FRAMES]
-                    sound.write(_pcm16(block) if subtype == "PCM_16" else np.clip(block, -1.0, 1.0))
+                    sound.write(as_pcm16(block) if subtype == "PCM_16" else np.clip(block, -1.0, 1.0))
         if finish is not None:
             finish(partial)
         os.replace(partial, target)
@@ -249,9 +249,3 @@ def write_audio(
         raise AudioError(f"{target} cannot be written: {'the disk is full' if full else error}") from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Nearest 16-bit value, limited: +1.0 is 32767, and 16-bit audio that was read comes back bit for bit."""
-    limited: NDArray[np.float32] = np.clip(np.rint(samples * 32768.0), -32768, 32767)
-    return limited.astype(np.int16)

@@ -100,3 +100,9 @@ def check_samples(samples: NDArray[np.float32], name: str) -> NDArray[np.float32
     if peak > MAX_FLOAT_PEAK:
         raise AudioError(f"{name} reaches {peak:g}; float samples must be scaled to [-1, 1]")
     return samples
+
+
+def as_pcm16(samples: NDArray[Any]) -> NDArray[np.int16]:
+    """Float samples as 16-bit integers, each the nearest and limited: +1.0 is 32767, and int16 / 32768 comes back."""
+    limited: NDArray[np.float32] = np.clip(np.rint(np.asarray(samples, np.float32) * 32768.0), -32768, 32767)
+    return limited.astype(np.int16)

@@ -13,9 +13,6 @@ from voxclone.cli import outputs
 from voxclone.errors import AudioError, TextError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from voxclone.synthesis.stream import SpeechStream
 
 READ_BYTES = 4096
@@ -48,12 +45,14 @@ def play(stream: SpeechStream, sample_rate: int, raw: bool) -> None:
     Raises:
         AudioError: There is no device, or the extra that talks to it is not installed.
     """
+    from voxclone.audio.samples import as_pcm16
+
     player: AbstractContextManager[Callable[[bytes], object]]
     player = nullcontext(_write_out) if raw else Player(sample_rate)
     with player as write, stream:
         for chunk in stream:
             try:
-                write(_pcm16(chunk.samples))
+                write(as_pcm16(chunk.samples).astype("<i2").tobytes())
             except BrokenPipeError:  # whoever listened has left
                 outputs.discard()
                 return
@@ -62,10 +61,6 @@ def play(stream: SpeechStream, sample_rate: int, raw: bool) -> None:
 def _write_out(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def _pcm16(samples: NDArray[np.float32]) -> bytes:
-    return (samples * 32767).round().astype("<i2").tobytes()
 
 
 class Player:

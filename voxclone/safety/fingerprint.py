@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxclone.audio.resample import resample
+from voxclone.audio.samples import as_pcm16
 from voxclone.errors import ProvenanceError
 
 RATE = 8000  # Hz at which it is taken: what a telephone keeps
@@ -82,5 +83,4 @@ def _bits(text: str) -> NDArray[np.uint8]:
 
 def pcm_sha256(samples: NDArray[np.float32]) -> str:
     """SHA-256 of the samples as the 16-bit integers that wav and flac files hold, 64 hex digits."""
-    integers = np.clip(np.rint(np.asarray(samples, np.float32) * 32768.0), -32768, 32767).astype("<i2")
-    return hashlib.sha256(integers.tobytes()).hexdigest()
+    return hashlib.sha256(as_pcm16(samples).astype("<i2").tobytes()).hexdigest()

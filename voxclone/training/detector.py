@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
 from voxclone.audio.resample import resample
+from voxclone.audio.samples import as_pcm16
 from voxclone.errors import VoxcloneError
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.step import TrainingStep
@@ -126,8 +127,7 @@ def as_waveform(segments: Segments) -> Tensor:
 def as_segments(waveform: Tensor, length: int) -> Segments:
     """(B, S) cut to whole pieces of that length: (N, length) in 16 bits."""
     pieces = waveform[:, : waveform.shape[1] // length * length].reshape(-1, length)
-    pcm: Segments = np.clip(np.rint(pieces.float().numpy() * 32768), -32768, 32767).astype(np.int16)
-    return pcm
+    return as_pcm16(pieces.float().numpy())
 
 
 class Drawn:
