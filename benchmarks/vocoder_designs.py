@@ -45,7 +45,8 @@ from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.settings import read_settings
 from voxclone.training.spectral_losses import multi_resolution_stft_loss
 from voxclone.training.speech_data import corpus_weights
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 from voxclone.training.vocoder import BANDWIDTH_SHARE, SpectralStep, VocoderSegments
 
 STAGES = ("generators", "discriminators")

@@ -9,9 +9,11 @@ from accelerate import PartialState
 from torch.utils.data import DataLoader
 
 from voxclone.training.alignment import AlignmentStep, aligner_config, set_scale, store_durations
+from voxclone.training.checkpoint import export_weights
 from voxclone.training.features import FeatureStore
 from voxclone.training.speech_data import LengthBuckets, TranscribedSpeech, drop_stretched, pad_batch
-from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 
 
 def main() -> None:

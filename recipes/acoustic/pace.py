@@ -9,13 +9,14 @@ from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
 from voxclone.training.augmentation import Augmentation, simulate_rooms
-from voxclone.training.checkpoint import Checkpoint, save_checkpoint
+from voxclone.training.checkpoint import Checkpoint, export_weights, save_checkpoint
 from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import CountedSpeech, PaceStep, hear_speakers, set_doubt, split_speakers
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import trusted_speech
-from voxclone.training.trainer import Trainer, TrainerConfig, export_weights
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 
 AUDIO = AudioConfig()
 

@@ -19,7 +19,8 @@ from voxclone.training.pace import split_speakers
 from voxclone.training.pauses import PausedSpeech, PauseStep, set_bar
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import trusted_speech
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 from voxclone.training.voiced_speech import VoicedSpeech
 
 STEPS = 700

@@ -17,7 +17,8 @@ from voxclone.training.speech_data import (
     pad_batch,
     trusted_speech,
 )
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 
 VALIDATION_ITEMS = 96
 

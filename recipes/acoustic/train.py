@@ -27,7 +27,8 @@ from voxclone.training.manner import measure_manners
 from voxclone.training.recognition import ContentConsistency, PhonemeRecognizer
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, held_out_batches, trusted_speech
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
 AUDIO = AudioConfig()

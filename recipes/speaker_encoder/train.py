@@ -21,7 +21,8 @@ from voxclone.training.extraction import audio_files
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.settings import read_settings
 from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 
 
 def main() -> None:

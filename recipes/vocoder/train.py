@@ -17,7 +17,8 @@ from voxclone.training.features import FeatureStore
 from voxclone.training.marked import MarkedStep, MarkKeepingStep, collaborative_mark, kept_mark
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import corpus_weights
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 from voxclone.training.vocoder import SpectralStep, VocoderSegments
 
 VALIDATION_FRAMES = 172

@@ -17,13 +17,12 @@ from voxclone import hub
 from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
 from voxclone.models.watermark import WatermarkDetector
+from voxclone.safety.detection import SHORTEST_SECONDS, WINDOW_SECONDS
 from voxclone.training.augmentation import simulate_rooms
 from voxclone.training.channel import Channel
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.thresholds import (
     SEARCHED_SHARE,
-    SHORTEST_SECONDS,
-    WINDOW_SECONDS,
     Scored,
     calibrated,
     cut_windows,

@@ -31,8 +31,9 @@ from voxclone.training.detector import (
 from voxclone.training.features import FeatureStore
 from voxclone.training.imitation import CopySynthesis, GriffinLim, OtherRhythm
 from voxclone.training.settings import read_settings
+from voxclone.training.step import TrainerConfig
 from voxclone.training.thresholds import for_training
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.trainer import Trainer
 from voxclone.training.watermark import CollaborativeMark
 
 HOP = AudioConfig().hop_length

@@ -19,7 +19,8 @@ from voxclone.models.adapter import adapt
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.report import Report
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")

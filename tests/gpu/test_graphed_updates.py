@@ -13,7 +13,8 @@ pytest.importorskip("accelerate")
 pytest.importorskip("tensorboard")
 
 from voxclone.errors import VoxcloneError
-from voxclone.training.trainer import Trainer, TrainerConfig, TrainingStep
+from voxclone.training.step import TrainerConfig, TrainingStep
+from voxclone.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 

@@ -16,7 +16,7 @@ from voxclone import VoxClone
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.audio.resample import resample
 from voxclone.config import AcousticConfig, AudioConfig, SpeakerEncoderConfig
-from voxclone.models.acoustic.model import MEL_FLOOR
+from voxclone.models.acoustic.units import MEL_FLOOR
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.consistency import SpeakerConsistency, VoiceBank

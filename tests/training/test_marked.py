@@ -13,7 +13,8 @@ pytest.importorskip("tensorboard")
 from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.errors import VoxcloneError
 from voxclone.training.marked import MarkKeepingStep, kept_mark
-from voxclone.training.trainer import Trainer, TrainerConfig
+from voxclone.training.step import TrainerConfig
+from voxclone.training.trainer import Trainer
 
 AUDIO = AudioConfig()
 

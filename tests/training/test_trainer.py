@@ -20,7 +20,9 @@ pytest.importorskip("accelerate")
 pytest.importorskip("tensorboard")
 
 from voxclone.errors import VoxcloneError
-from voxclone.training.trainer import Trainer, TrainerConfig, TrainingStep, export_weights
+from voxclone.training.checkpoint import export_weights
+from voxclone.training.step import TrainerConfig, TrainingStep
+from voxclone.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -19,7 +19,9 @@ pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
 from voxclone.errors import ConfigError, VoxcloneError
-from voxclone.training.trainer import Trainer, TrainerConfig, TrainingStep, export_weights
+from voxclone.training.checkpoint import export_weights
+from voxclone.training.step import TrainerConfig, TrainingStep
+from voxclone.training.trainer import Trainer
 
 
 def train(step: TrainingStep, folder: Path, **settings: Any) -> None:

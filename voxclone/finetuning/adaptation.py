@@ -22,8 +22,8 @@ from voxclone.models.adapter import DOWN, UP, Adapter
 from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.consistency import SpeakerConsistency
+from voxclone.training.report import Report
 from voxclone.training.speech_data import batch_condition
-from voxclone.training.trainer import Report
 
 Depth = Literal["embedding", "norms", "lora", "full"]
 DEPTHS: tuple[Depth, ...] = ("embedding", "norms", "lora", "full")

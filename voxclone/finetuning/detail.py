@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from voxclone.models.acoustic.model import MEL_SPREAD
+from voxclone.models.acoustic.units import MEL_SPREAD
 
 BANDS, FRAMES = 3, 5  # of the neighbourhood whose mean is course, and the rest of it detail
 DETAIL_WEIGHT = 0.3

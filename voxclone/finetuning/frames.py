@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from voxclone.models.acoustic import AcousticModel
-from voxclone.models.acoustic.model import MEL_FLOOR
+from voxclone.models.acoustic.units import MEL_FLOOR
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.training.speech_data import batch_condition
 from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch

@@ -1,1 +1,2 @@
-"""The neural networks: speaker encoder, acoustic model, vocoder. They know nothing of files, text or training."""
+"""The neural networks: speaker encoder, acoustic model, vocoder. Of text they know the symbols alone, of files and
+training nothing."""

@@ -202,6 +202,10 @@ class Aligner(nn.Module):
         scores = log_likelihoods(self.features(mel, mel_lengths), flat)
         return scores.view(*scores.shape[:2], count, states).amax(3)
 
+    def best_scores(self, mel: Tensor, mel_lengths: Tensor) -> Tensor:
+        """(B, T) of `sound_scores` the highest: how well each frame fits the symbol that it fits best."""
+        return self.sound_scores(mel, mel_lengths).amax(2)
+
     def path_likelihood(
         self, phoneme_ids: Tensor, phoneme_lengths: Tensor, mel: Tensor, mel_lengths: Tensor, path: Tensor
     ) -> Tensor:

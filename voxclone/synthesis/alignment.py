@@ -123,7 +123,7 @@ class _Sound:
     @cached_property
     def _best(self) -> Tensor:
         """(1, T) log-likelihood of each frame in the symbol of the table that it fits best."""
-        return self._aligner.sound_scores(self._mel, self._lengths).amax(2)
+        return self._aligner.best_scores(self._mel, self._lengths)
 
     def fit(self, symbols: Sequence[str]) -> _Fit | None:
         """The most likely way of the sound through the symbols; None where it has too few frames for them."""

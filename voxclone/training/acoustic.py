@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from voxclone.config import AcousticConfig
 from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic import AcousticModel
-from voxclone.models.acoustic.model import MEL_SPREAD
+from voxclone.models.acoustic.units import MEL_SPREAD
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.training.calibration import VALUES, calibrate
 from voxclone.training.plots import compare_mels
+from voxclone.training.report import Report
 from voxclone.training.speech_data import batch_condition
-from voxclone.training.trainer import Report, TrainingStep
+from voxclone.training.step import TrainingStep
 
 LOSS_WEIGHTS = {
     "mel": 4.0, "duration": 0.5, "pitch": 0.3, "voiced_share": 0.5, "energy": 0.3, "f0": 1.0, "voicing": 0.3,

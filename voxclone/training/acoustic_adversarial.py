@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from voxclone.config import AcousticConfig
 from voxclone.layers.masks import length_mask
-from voxclone.models.acoustic.model import MEL_MIDDLE, MEL_SPREAD, AcousticModel
+from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic.units import MEL_MIDDLE, MEL_SPREAD
 from voxclone.models.acoustic.variance import phoneme_prosody
 from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
 from voxclone.training.consistency import SpeakerConsistency

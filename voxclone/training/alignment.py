@@ -18,8 +18,9 @@ from voxclone.models.aligner import Aligner
 from voxclone.text.symbols import SILENCES, SYMBOLS, symbol_ids
 from voxclone.training.features import FeatureStore
 from voxclone.training.plots import draw_alignments
+from voxclone.training.report import Report
 from voxclone.training.speech_data import TranscribedSpeech, pad_batch
-from voxclone.training.trainer import Report, TrainingStep
+from voxclone.training.step import TrainingStep
 
 
 def aligner_config() -> AlignerConfig:
@@ -121,7 +122,7 @@ def store_durations(aligner: Aligner, store: FeatureStore, target: FeatureStore)
         batch = send_to_device(batch, aligner.scale.device)
         mel, lengths = batch["mel"], batch["mel_lengths"]
         path = aligner.align(batch["phoneme_ids"], batch["phoneme_lengths"], mel, lengths)
-        gap = path.likelihoods - aligner.sound_scores(mel, lengths).amax(2)[:, : path.states.shape[1]]
+        gap = path.likelihoods - aligner.best_scores(mel, lengths)[:, : path.states.shape[1]]
         gap = gap * length_mask(lengths, gap.shape[1])
         confidences = (gap.sum(1) / lengths).tolist()
         for item, index in enumerate(batch["index"].tolist()):

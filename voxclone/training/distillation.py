@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from voxclone.config import SpeakerEncoderConfig
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.features import Entry
+from voxclone.training.report import Report
 from voxclone.training.speaker import SpeakerStep, VerificationTrials
-from voxclone.training.trainer import Report
 
 Vectors = Mapping[str, NDArray[np.float32]]
 

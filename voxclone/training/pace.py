@@ -18,6 +18,7 @@ from tqdm import tqdm
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.config import AudioConfig
 from voxclone.models.acoustic.pace import Count, RateReader
+from voxclone.models.acoustic.units import MEL_FLOOR
 from voxclone.text.symbols import SILENCES, symbol_ids
 from voxclone.training.augmentation import Augmentation
 from voxclone.training.features import Entry, FeatureStore
@@ -135,7 +136,7 @@ def _batch(crops: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> 
     mel, density, mask = [], [], []
     for of_crop, truth in crops:
         short = longest - len(truth)
-        mel.append(functional.pad(torch.from_numpy(of_crop), (0, short), value=math.log(1e-5)))
+        mel.append(functional.pad(torch.from_numpy(of_crop), (0, short), value=MEL_FLOOR))
         density.append(functional.pad(torch.from_numpy(truth), (0, short)))
         mask.append(torch.arange(longest) < len(truth))
     return {"mel": torch.stack(mel), "density": torch.stack(density), "mask": torch.stack(mask)}

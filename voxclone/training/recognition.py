@@ -13,7 +13,8 @@ from voxclone.layers.masks import length_mask
 from voxclone.models.acoustic.length_regulator import frame_owners
 from voxclone.text.symbols import SILENCES, SYMBOLS, symbol_ids
 from voxclone.training.alignment import with_noise
-from voxclone.training.trainer import Report, TrainingStep
+from voxclone.training.report import Report
+from voxclone.training.step import TrainingStep
 
 DILATIONS = (1, 2, 1, 2, 1, 2)  # of the blocks: 11 frames on either side are heard, too few to guess a sound from words
 SMOOTHING = 0.1  # of the labels: boundaries are known to a frame or two

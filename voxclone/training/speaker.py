@@ -23,7 +23,8 @@ from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.augmentation import Augmentation
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.metrics import equal_error_rate
-from voxclone.training.trainer import Report, TrainingStep
+from voxclone.training.report import Report
+from voxclone.training.step import TrainingStep
 
 SPEEDS = (1.0, 0.9, 1.1)
 

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, Sampler
 
 from voxclone.errors import VoxcloneError
 from voxclone.models.acoustic import AcousticModel
+from voxclone.models.acoustic.units import MEL_FLOOR
 from voxclone.text.symbols import SILENCES, symbol_ids
 from voxclone.training.features import Entry, FeatureStore
 
@@ -106,7 +107,7 @@ def pad_batch(items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         "index": torch.tensor([item["index"] for item in items]),
         "phoneme_ids": _pad([item["phoneme_ids"].long() for item in items]),
         "phoneme_lengths": torch.tensor([len(item["phoneme_ids"]) for item in items]),
-        "mel": _pad([item["mel"].float() for item in items], float(np.log(1e-5))).transpose(1, 2).contiguous(),
+        "mel": _pad([item["mel"].float() for item in items], MEL_FLOOR).transpose(1, 2).contiguous(),
         "mel_lengths": torch.tensor([len(item["mel"]) for item in items]),
         "f0": _pad([item["f0"] for item in items]),
     }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from voxclone.config import WatermarkConfig
 from voxclone.errors import VoxcloneError
 from voxclone.models.watermark import WatermarkDetector
-from voxclone.safety.detection import SHORTEST_SECONDS, WINDOW_SECONDS
+from voxclone.safety.detection import WINDOW_SECONDS
 from voxclone.safety.hearing import at_speed, audible, frame_levels
 from voxclone.training.features import Entry, FeatureStore
 
@@ -234,18 +234,3 @@ def _longer(scored: Scored, count: int) -> Scored:
     means = np.stack([np.convolve(column, kernel, "valid") for column in scored.scores.T], 1)
     places = np.flatnonzero(names[: len(means)] == names[count - 1 :])
     return _searched(Scored(means[places], scored.weight[places], names[places].tolist()))
-
-
-__all__ = [
-    "SHORTEST_SECONDS",
-    "WINDOW_SECONDS",
-    "Scored",
-    "best_scores",
-    "calibrated",
-    "cut_windows",
-    "for_training",
-    "passed",
-    "sampled_scores",
-    "searched_scores",
-    "window_scores",
-]

@@ -21,14 +21,12 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from voxclone.errors import VoxcloneError
-from voxclone.training.checkpoint import Checkpoint, export_weights, load_checkpoint, save_checkpoint
+from voxclone.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from voxclone.training.ema import ExponentialMovingAverage
 from voxclone.training.graphed import GraphedUpdates
 from voxclone.training.report import LogWindow, Report
 from voxclone.training.step import TrainerConfig, TrainingStep
 from voxclone.training.updates import PhaseUpdates
-
-__all__ = ["Report", "Trainer", "TrainerConfig", "TrainingStep", "export_weights"]
 
 
 class Trainer:

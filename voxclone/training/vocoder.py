@@ -20,9 +20,9 @@ from voxclone.models.vocoder.source_istft import SourceISTFT
 from voxclone.training.features import KINDS, Entry, FeatureStore
 from voxclone.training.gan_losses import mel_loss
 from voxclone.training.plots import compare_mels
+from voxclone.training.report import Report
 from voxclone.training.spectral_losses import multi_resolution_stft_loss
-from voxclone.training.step import weighted
-from voxclone.training.trainer import Report, TrainingStep
+from voxclone.training.step import TrainingStep, weighted
 
 WEIGHTS = {"mel": 4.0, "stft": 1.0, "f0": 0.5, "voicing": 0.2}
 MAX_BANDWIDTH = 11025.0  # Hz

@@ -27,13 +27,10 @@ from voxclone.models.acoustic.manner import MANNER_DIMS, NEUTRAL, follow_manner,
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.acoustic.pauses import BLOCKS, PausePredictor
 from voxclone.models.acoustic.plan import AcousticOutput, Plan
-from voxclone.models.acoustic.units import PITCH_UNITS
+from voxclone.models.acoustic.units import F0_MIDDLE, MEL_FLOOR, MEL_MIDDLE, MEL_SPREAD, PITCH_UNITS
 from voxclone.models.acoustic.variance import ProsodyEmbedding, ProsodySpread, VariancePredictor, seeded_noise
 from voxclone.text.symbols import SILENCES, SPACE, symbol_ids
 
-MEL_MIDDLE, MEL_SPREAD = -5.0, 2.5  # the decoder works on (mel - middle) / spread
-MEL_FLOOR = math.log(1e-5)
-F0_MIDDLE = 160.0  # Hz
 DECODER_PARTS = frozenset(("entry", "decoder", "head"))  # of the model: they make the sound, and leave prosody alone
 MAX_LOG_DURATION = 5.5  # of one phoneme, in log frames: 2.8 s
 USUAL_LOG_DURATION = 1.5  # likewise, 4.5 frames: what the duration predictor's output is told from
