@@ -187,3 +187,9 @@ def test_a_long_piece_is_told_by_its_sentences(cpu_seconds: Callable[[Callable[[
 def test_a_piece_without_ends_is_told_in_time(cpu_seconds: Callable[[Callable[[], object]], float]) -> None:
     assert cpu_seconds(lambda: texts(["and on it went " * 1000])) < 20
     assert max(map(len, texts(["and on it went " * 1000]))) <= 200
+
+
+def test_half_a_character_arrives_as_one_that_files_can_hold() -> None:
+    arriving = ArrivingText(200, str, "auto")
+    found = [*arriving.add("Hello \udcff there. "), *arriving.finish()]
+    assert "".join(each.text for each in found) == "Hello \ufffd there. "

@@ -155,3 +155,10 @@ def test_pauses_may_be_an_hour_for_each_chapter() -> None:
     assert len(parse(f"{hour}{chapter}{hour}").pauses) == 120
     with pytest.raises(TextError, match="longer than 3600 s together"):
         parse(f"{hour}{chapter[:1000]}[pause 1s]")
+
+
+def test_half_a_character_becomes_one_that_files_can_hold() -> None:
+    """Python reads bytes in arguments that are no UTF-8 as lone surrogates."""
+    for markup in ("auto", "plain", "inline"):
+        assert parse("a \udcff\ud83d b", markup).text == "a \ufffd\ufffd b"
+    assert parse("<speak>a \udcff b</speak>").text == "a \ufffd b"

@@ -16,6 +16,7 @@ from voxclone.text.markup import (
     parse_inline,
     require_markup,
     unfinished,
+    whole_characters,
 )
 from voxclone.text.script import Script
 from voxclone.text.sentences import Passage, PassageEnd, passages, sentences
@@ -74,6 +75,7 @@ class ArrivingText:
         Raises:
             TextError: The markup is wrong: what, and where.
         """
+        text = whole_characters(text)
         if self._form == "ssml":
             self._document.append(text)
             return

@@ -23,6 +23,7 @@ MAX_DEPTH = 16
 MAX_EMPHASIS_CHARS = 204
 MAX_ARRIVING_CHARS = 1000  # that a bracket may hold where the text comes in pieces
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPECIAL = re.compile(r"[\[*\\]")
 _PAUSE = re.compile(r"\[pause(?:\s+(?P<time>[+-]?[\d.,]+\s+[A-Za-z]+|[^\[\]\s]+))?\s*\]")
 _NUMBER_START = re.compile(r"[+-]?[.,]?\d")
@@ -58,11 +59,17 @@ def parse(text: str, markup: Markup = "auto") -> Script:
     require_markup(markup)
     if not isinstance(text, str):
         raise TextError(f"a text is a str; this is {type(text).__name__}")
+    text = whole_characters(text)
     if markup == "ssml" or (markup == "auto" and is_ssml(text)):
         return parse_ssml(text)
     if markup == "plain":
         return Script.plain(text)
     return parse_inline(text, strict=markup == "inline")
+
+
+def whole_characters(text: str) -> str:
+    """A text with U+FFFD for lone surrogates, which no file holds and Python makes of arguments that are no UTF-8."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def require_markup(markup: Markup) -> None:
