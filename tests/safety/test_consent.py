@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from voxclone import Consent, ConsentError, __version__
+from voxclone.safety.evidence import Evidence
 
 
 def test_attest_records_who_why_when_and_by_which_version() -> None:
@@ -34,6 +35,7 @@ def test_attest_records_who_why_when_and_by_which_version() -> None:
         {"scope": ()},
         {"scope": ("cloning", "")},
         {"scope": "cloning"},
+        {"expires": timedelta(days=10**7)},
     ],
 )
 def test_attest_refuses_what_says_nothing(fault: dict[str, Any]) -> None:
@@ -90,3 +92,12 @@ def test_digest_is_of_the_content() -> None:
 def test_a_record_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Consent.attest("Ada", basis="my own voice").basis = "hearsay"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("digest", ["0" * 63, "g" * 64, "A" * 64, 7])
+def test_evidence_is_of_sha256_digests(digest: Any) -> None:
+    whole = {"phrase_sha256": "0" * 64, "recording_sha256": "1" * 64, "reference_sha256": ("2" * 64,)}
+    for name in whole:
+        changed: Any = whole | {name: (digest,) if name == "reference_sha256" else digest}
+        with pytest.raises(ConsentError, match=f"{name} is .* 64 hex digits"):
+            Evidence(**changed, similarity=0.9, phrase_margin=5.0, words_heard=None, mark_checked=True)

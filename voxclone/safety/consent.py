@@ -206,6 +206,8 @@ def _uses(scope: Sequence[str]) -> tuple[str, ...]:
 
 def _expiry(expires: datetime | timedelta | str | None) -> str | None:
     if isinstance(expires, timedelta):
+        if expires > datetime.max.replace(tzinfo=UTC) - datetime.now(UTC):
+            raise ConsentError(f"consent expires in {expires.days} days, after the last year that there is a date for")
         expires = datetime.now(UTC) + expires
     if not isinstance(expires, datetime):
         return expires

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from voxclone.errors import ConsentError
@@ -38,7 +39,7 @@ class Evidence:
             raise ConsentError(f"consent evidence reference_sha256 must be a list of at most {MAX_REFERENCES}")
         digests = [("phrase_sha256", self.phrase_sha256), ("recording_sha256", self.recording_sha256)]
         for name, value in (*digests, *(("reference_sha256", each) for each in references)):
-            if not isinstance(value, str) or len(value) != 64:
+            if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
                 raise ConsentError(f"consent evidence {name} is {value!r:.80}; it must be a SHA-256, 64 hex digits")
         for name in ("similarity", "phrase_margin", "words_heard"):
             number = getattr(self, name)
