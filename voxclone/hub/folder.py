@@ -144,6 +144,9 @@ def save_detector(folder: str | os.PathLike[str], detector: nn.Module, watermark
         folder: A whole model.
         detector: Stored in float16.
         watermark: Its configuration, with its thresholds.
+
+    Raises:
+        ModelError: See `save_part`.
     """
     save_part(folder, "detector", detector, dataclasses.replace(read_config(Path(folder)), watermark=watermark))
 

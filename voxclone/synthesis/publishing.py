@@ -32,6 +32,9 @@ class Publishing(Parts):
             folder: Where to.
             card: What the card is to say; None keeps the model's own, or states what is known where it has none.
             source: What the card says that the model is loaded from.
+
+        Raises:
+            ModelError: The folder is a file, or holds something that is not a voxclone model.
         """
         parts = self._parts()
         text = self.card

@@ -110,12 +110,10 @@ class RecognitionStep(TrainingStep):
 
     def validate(self, report: Report, step: int) -> None:
         """The share of frames of held-out recordings that are heard right."""
-        for name in ("total", "right"):
-            found = [
-                float(self(send_to_device(b, self.recognizer.exit.weight.device), "model")[name]) for b in self.held_out
-            ]
-            if found:
-                report.scalar(f"valid_{name}", sum(found) / len(found))
+        device = self.recognizer.exit.weight.device
+        found = [self(send_to_device(batch, device), "model") for batch in self.held_out]
+        for name in ("total", "right") if found else ():
+            report.scalar(f"valid_{name}", sum(float(losses[name]) for losses in found) / len(found))
 
 
 def through_channels(mel: Tensor) -> Tensor:
@@ -133,7 +131,7 @@ class ContentConsistency:
 
     def __init__(self, recognizer: PhonemeRecognizer) -> None:
         self.recognizer = recognizer.eval().requires_grad_(False)
-        self.silent = torch.tensor([0, *symbol_ids(SILENCES[1:])])
+        self.silent = torch.tensor(symbol_ids(SILENCES))
 
     def __call__(self, mel: Tensor, mel_lengths: Tensor, said: Tensor) -> Tensor:
         """Cross-entropy in nats a frame of the sounds among (B, T) phonemes in mels (B, n_mels, T), 0-dim."""

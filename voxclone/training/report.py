@@ -111,12 +111,14 @@ class LogWindow:
         self.counts: dict[str, int] = {}
 
     def add(self, losses: dict[str, Tensor], prefix: str) -> None:
+        """Take in one update's losses (0-dim), which stay on their device; the prefix goes before their names."""
         for name, value in losses.items():
             key = prefix + name
             self.sums[key] = self.sums.get(key, 0) + value.detach().float()
             self.counts[key] = self.counts.get(key, 0) + 1
 
     def means(self) -> dict[str, float]:
+        """Each loss's mean, updates a second, the share of time spent waiting for data, and updates left out."""
         seconds = max(monotonic() - self.started, 1e-9)
         return {
             "steps_per_second": self.steps / seconds,

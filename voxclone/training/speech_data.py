@@ -85,7 +85,7 @@ def trusted_speech(
 def held_out_batches(
     speech: Dataset[dict[str, Any]], most: int, collate: Callable[[Sequence[dict[str, Any]]], dict[str, Tensor]]
 ) -> list[dict[str, Tensor]]:
-    """At most so many of these utterances, always the same, in batches of about eight, to validate on."""
+    """At most so many of these utterances, always the same, in batches of 8 to 15, to validate on."""
     count = len(speech)  # type: ignore[arg-type]  # it is sized
     chosen = np.random.default_rng(0).choice(count, min(count, most), replace=False)
     parts = np.array_split(chosen, max(1, len(chosen) // 8)) if len(chosen) else []
