@@ -117,7 +117,7 @@ def test_functions_of_a_file(clips: list[Path], tmp_path: Path) -> None:
 
 def test_functions_that_are_not_there_are_absent(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("constant = 1\n")
-    with pytest.raises(Absent, match=r"no_such_module:embed cannot be had: No module named"):
+    with pytest.raises(Absent, match=r"no_such_module:embed cannot be had: ModuleNotFoundError: No module named"):
         open_verifier("python:no_such_module:embed")
     with pytest.raises(Absent, match="cannot be had"):
         open_verifier(f"python:{tmp_path / 'gone.py'}:embed")
@@ -127,6 +127,24 @@ def test_functions_that_are_not_there_are_absent(tmp_path: Path) -> None:
         open_verifier(f"python:{tmp_path / 'mine.py'}:constant")
     with pytest.raises(EvaluationError, match="a judge is named as python:MODULE:FUNCTION"):
         open_verifier("python:embed")
+
+
+def test_functions_that_fail_are_absent(clips: list[Path], tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "def fail(samples, rate): raise RuntimeError('out of memory')\ndef words(samples, rate): return 'no'\n"
+    )
+    with pytest.raises(Absent, match=r"mine\.py:fail failed on a\.wav: RuntimeError: out of memory"):
+        open_recogniser(f"python:{file}:fail").transcribe(clips)
+    with pytest.raises(Absent, match=r"mine\.py:fail failed on a\.wav: RuntimeError"):
+        open_verifier(f"python:{file}:fail").similarity([(clips[0], clips[1])])
+    with pytest.raises(Absent, match=r"mine\.py:words returned no embedding for a\.wav"):
+        open_verifier(f"python:{file}:words").similarity([(clips[0], clips[1])])
+    with pytest.raises(Absent, match=r"mine\.py:words returned no number"):
+        open_naturalness(f"python:{file}:words").score(clips)
+    file.write_text("def embed(:\n")
+    with pytest.raises(Absent, match="cannot be had: SyntaxError"):
+        open_verifier(f"python:{file}:embed")
 
 
 def test_transformers_models_in_a_folder(clips: list[Path], tmp_path: Path) -> None:

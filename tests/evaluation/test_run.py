@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.metadata
 import json
 import re
 import shlex
@@ -92,7 +93,7 @@ def test_failures_are_told_and_do_not_count(report: tuple[Report, Path, list[Ite
     assert three.audio is None
     assert three.failure
     assert three.word_errors is None
-    assert found.about["failed"] == 1
+    assert found.about["failed"] == 1 and found.about["model"]
     pace = found.mean("words per second").interval
     assert pace is not None
     assert pace.utterances == 2
@@ -228,6 +229,34 @@ def test_a_damaged_reference_fails_alone(tiny_model: VoxClone, items: list[Item]
         assert found.mean("word error rate").interval == (0.5, None, None, 1)
 
 
+def test_a_number_that_is_none_makes_its_judge_absent(items: list[Item], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import math\ndef score(samples, rate): return math.nan\ndef embed(samples, rate): return [math.inf]\n"
+    )
+    (tmp_path / "made").mkdir()
+    soundfile.write(tmp_path / "made" / "two.wav", soundfile.read(items[1].reference)[0], 16000)
+    found = evaluate(
+        None, items[1:2], tmp_path / "out", consent=BASIS, recogniser="none", made=tmp_path / "made", recordings=False,
+        verifier=f"python:{tmp_path / 'mine.py'}:embed", naturalness=(f"python:{tmp_path / 'mine.py'}:score",),
+    )  # fmt: skip
+    assert "mine.py:embed gave an embedding of" in str(found.mean("speaker similarity").absent)
+    assert found.mean("naturalness, 1 to 5").absent == "mine.py:score gave nan for two.wav"
+    assert json.loads((tmp_path / "out/report.json").read_text())["utterances"][0]["naturalness"] == {}
+
+
+def test_the_report_tells_what_it_can_be_compared_with(items: list[Item], tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    reports = [
+        evaluate(
+            None, listed, tmp_path / "out", consent=BASIS, recogniser="none", made=tmp_path / "made", recordings=False,
+            **JUDGES,
+        ).about
+        for listed in (items, items, items[:1])
+    ]  # fmt: skip
+    assert reports[0]["list"] == reports[1]["list"] != reports[2]["list"]
+    assert reports[0]["jiwer"] == importlib.metadata.version("jiwer")
+
+
 def test_what_cannot_be_evaluated(tiny_model: VoxClone, items: list[Item], tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="list is empty"):
         evaluate(tiny_model, [], tmp_path, consent=BASIS)
@@ -247,4 +276,6 @@ def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: p
     shown = r"^cloned\tword error rate \(\S+ asr\.py\)\t0\.500 \(one speaker: no interval\)$"
     assert re.search(shown, out, re.MULTILINE)
     assert "cloned\tspeaker similarity\tabsent (not asked for)" in out
+    assert main([*arguments[:-1], "0"]) == 2
+    assert "--limit is 0; it must be 1 or more" in capsys.readouterr().err
     assert out.endswith(f"{tmp_path / 'out' / 'report.html'}\n")

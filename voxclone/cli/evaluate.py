@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voxclone.cli import outputs
 from voxclone.cli.loading import load
-from voxclone.errors import ConsentError
+from voxclone.errors import ConfigError, ConsentError
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], model: argparse.ArgumentParser) -> None:
@@ -69,6 +69,8 @@ def evaluate(options: argparse.Namespace) -> int:
         raise ConsentError(
             f"--consent takes the ground for all of the list in words, not a record such as {options.consent}"
         )
+    if options.limit is not None and options.limit < 1:
+        raise ConfigError(f"--limit is {options.limit}; it must be 1 or more")
     items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
     made = options.made
     report = run(

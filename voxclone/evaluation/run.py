@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import json
 import os
 import platform
 import time
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from voxclone.voice import Voice
 
 PREDICTORS = ("dnsmos", "nisqa")
+JUDGES_PACKAGES = ("jiwer", "pocketsphinx", "faster-whisper", "transformers", "torchmetrics")
 AUDIO_FOLDER = "audio"  # within the report's folder
 
 
@@ -181,8 +185,11 @@ def _about(
 ) -> dict[str, Any]:
     import torch
 
+    listed = json.dumps([[item.name, item.reference.name, item.speaker, item.text] for item in items])
     return {
         "evaluated": model.config.name if model is not None else f"files in {Path(str(made)).name}",
+        "model": f"{model.encoder_id} {model.acoustic_id}" if model is not None else None,
+        "list": hashlib.sha256(listed.encode()).hexdigest()[:16],
         "device": str(model.device) if model is not None else None,
         "utterances": len(items),
         "speakers": len({item.speaker for item in items}),
@@ -190,7 +197,15 @@ def _about(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "voxclone": __version__,
         "torch": torch.__version__,
+        **{package: found for package in JUDGES_PACKAGES if (found := _version(package)) is not None},
         "threads": torch.get_num_threads(),
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "platform": platform.platform(),
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

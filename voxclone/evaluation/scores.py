@@ -77,13 +77,16 @@ class Panel:
         if self.verifier is not None:
             try:
                 scores = self.verifier.similarity([(references[u.name], p) for u, p in zip(made, paths, strict=True)])
+                _require_finite(scores, paths, self.verifier.name)
             except Absent as absent:
                 self.absent["similarity"], scores = str(absent), []
             for utterance, score in zip(made, scores, strict=bool(scores)):
                 utterance.similarity = score
         for name, predictor in self.naturalness.items():
             try:
-                for utterance, score in zip(made, predictor.score(paths), strict=True):
+                scores = predictor.score(paths)
+                _require_finite(scores, paths, predictor.name)
+                for utterance, score in zip(made, scores, strict=True):
                     utterance.naturalness[predictor.name] = score
             except Absent as absent:
                 self.absent[name] = str(absent)
@@ -134,6 +137,17 @@ class Panel:
         timed = [(u, u.synthesis_seconds, u.seconds) for u in utterances if u.synthesis_seconds is not None]
         means.append(_mean("real-time factor", "voxclone", timed, "not made here"))
         return means
+
+
+def _require_finite(scores: Sequence[float], paths: Sequence[Path], judge: str) -> None:
+    """Refuse numbers that no mean can be made of.
+
+    Raises:
+        Absent: One is NaN or infinite.
+    """
+    for score, path in zip(scores, paths, strict=True):
+        if not math.isfinite(score):
+            raise Absent(f"{judge} gave {score} for {path.name}")
 
 
 _Rows: TypeAlias = Sequence[tuple[Utterance, float | None, float | None]]  # utterance, numerator, denominator

@@ -78,7 +78,11 @@ class PythonNaturalness(FunctionOfFiles):
 
     def score(self, paths: Sequence[Path]) -> list[float]:
         """As `Naturalness` has it."""
-        return [float(score) for score in self.of_each(paths)]
+        scores = self.of_each(paths)
+        try:
+            return [float(score) for score in scores]
+        except (TypeError, ValueError) as error:
+            raise Absent(f"{self.name} returned no number: {error}") from error
 
 
 def _require_cached(files: Sequence[str], name: str) -> None:

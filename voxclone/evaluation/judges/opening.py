@@ -62,15 +62,15 @@ def import_function(place: str) -> Callable[[NDArray[np.float32], int], Any]:
 
     Raises:
         EvaluationError: The place is not written so.
-        Absent: The module is not found, does not import here, or has no such function.
+        Absent: The module is not found, raises an exception when it is imported, or has no such function.
     """
     module, _, name = place.rpartition(":")
     if not (module and name):
         raise EvaluationError(f"a judge is named as python:MODULE:FUNCTION or python:FILE.py:FUNCTION, got {place!r}")
     try:
         function = getattr(_load_file(Path(module)) if module.endswith(".py") else import_module(module), name)
-    except (ImportError, AttributeError, OSError) as error:
-        raise Absent(f"{place} cannot be had: {error}") from error
+    except Exception as error:  # what runs is the user's file
+        raise Absent(f"{place} cannot be had: {type(error).__name__}: {error}") from error
     if not callable(function):
         raise Absent(f"{place} cannot be called")
     return function  # type: ignore[no-any-return]
@@ -126,6 +126,19 @@ def number_at_end(fields: Sequence[str]) -> float:
         raise Absent(f"a judge's line must end with a number, got {fields[-1][:80]!r}") from error
 
 
+def ask_function(function: Callable[[NDArray[np.float32], int], Any], place: str, path: Path) -> Any:
+    """What a function of the user's, see `import_function`, returns for a file.
+
+    Raises:
+        Absent: It raises an exception, whichever that is.
+    """
+    samples = hear(path)
+    try:
+        return function(samples, RATE)
+    except Exception as error:  # of the user's code: the report is not to be lost for it
+        raise Absent(f"{place} failed on {path.name}: {type(error).__name__}: {error}") from error
+
+
 class FunctionOfFiles:
     """A function of the user's, of samples and their rate, that is asked about each file."""
 
@@ -134,8 +147,12 @@ class FunctionOfFiles:
         self.name = short_name(place)
 
     def of_each(self, paths: Sequence[Path]) -> list[Any]:
-        """What it returns, see `import_function`."""
-        return [self._function(hear(path), RATE) for path in paths]
+        """What it returns.
+
+        Raises:
+            Absent: It fails.
+        """
+        return [ask_function(self._function, self.name, path) for path in paths]
 
 
 class ProgramOfFiles:

@@ -14,6 +14,7 @@ from voxclone.evaluation.judges.opening import (
     RATE,
     Absent,
     ask_command,
+    ask_function,
     hear,
     import_function,
     library,
@@ -54,12 +55,14 @@ class EmbeddingVerifier:
 
     def _unit(self, path: Path) -> NDArray[np.float32]:
         if path not in self._known:
-            embedding = self.embed(hear(path))
+            embedding = self.embed(path)
+            if not np.isfinite(embedding).all():
+                raise Absent(f"{self.name} gave an embedding of {path.name} that is not finite")
             self._known[path] = embedding / max(float(np.linalg.norm(embedding)), 1e-9)
         return self._known[path]
 
-    def embed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(S,) at 16 kHz to (D,)."""
+    def embed(self, path: Path) -> NDArray[np.float32]:
+        """A file to (D,)."""
         raise NotImplementedError
 
 
@@ -71,9 +74,13 @@ class PythonVerifier(EmbeddingVerifier):
         self._embed = import_function(place)
         self.name = short_name(place)
 
-    def embed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def embed(self, path: Path) -> NDArray[np.float32]:
         """As `EmbeddingVerifier` has it."""
-        return np.asarray(self._embed(samples, RATE), np.float32).reshape(-1)
+        answer = ask_function(self._embed, self.name, path)
+        try:
+            return np.asarray(answer, np.float32).reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise Absent(f"{self.name} returned no embedding for {path.name}: {error}") from error
 
 
 class TransformersVerifier(EmbeddingVerifier):
@@ -93,12 +100,12 @@ class TransformersVerifier(EmbeddingVerifier):
             raise Absent(f"transformers cannot load {model!r}: {error}") from error
         self.name = f"transformers {model}"
 
-    def embed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def embed(self, path: Path) -> NDArray[np.float32]:
         """As `EmbeddingVerifier` has it."""
         import torch
 
         with torch.inference_mode():
-            inputs = self._features(samples, sampling_rate=RATE, return_tensors="pt")
+            inputs = self._features(hear(path), sampling_rate=RATE, return_tensors="pt")
             return np.asarray(self._model(**inputs).embeddings[0].numpy(), np.float32)
 
 
