@@ -59,15 +59,18 @@ def report(
     tiny_model: VoxClone, items: list[Item], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Report, Path, list[Item]]:
     out = tmp_path_factory.mktemp("out")
-    made = evaluate(
-        tiny_model,
-        items,
-        out / "report",
-        consent=BASIS,
-        recogniser=echo(out / "asr.py"),
-        verifier="command:/no/such/program",
-        naturalness=("none",),
-    )
+    with pytest.warns(
+        UserWarning, match=r"^similarity will be absent from the report: '/no/such/program' cannot be run"
+    ):
+        made = evaluate(
+            tiny_model,
+            items,
+            out / "report",
+            consent=BASIS,
+            recogniser=echo(out / "asr.py"),
+            verifier="command:/no/such/program",
+            naturalness=("none",),
+        )
     return made, out / "report", items
 
 
@@ -276,6 +279,11 @@ def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: p
     shown = r"^cloned\tword error rate \(\S+ asr\.py\)\t0\.500 \(one speaker: no interval\)$"
     assert re.search(shown, out, re.MULTILINE)
     assert "cloned\tspeaker similarity\tabsent (not asked for)" in out
+    missing = ["--asr", "none", "--verifier", "command:/no/such/program", "--naturalness", "none"]
+    assert main([*arguments, *missing, "--model", str(tiny_folder), "--device", "cpu"]) == 0
+    assert capsys.readouterr().err.startswith(
+        "voxclone: warning: similarity will be absent from the report: '/no/such/"
+    )
     assert main([*arguments[:-1], "0"]) == 2
     assert "--limit is 0; it must be 1 or more" in capsys.readouterr().err
     assert out.endswith(f"{tmp_path / 'out' / 'report.html'}\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import warnings
 from pathlib import Path
 
 from voxclone.cli import outputs
@@ -73,19 +75,22 @@ def evaluate(options: argparse.Namespace) -> int:
         raise ConfigError(f"--limit is {options.limit}; it must be 1 or more")
     items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
     made = options.made
-    report = run(
-        None if made else load(options),
-        items,
-        options.output,
-        consent=options.consent,
-        recogniser=options.asr,
-        verifier=options.verifier,
-        naturalness=tuple(options.naturalness or PREDICTORS),
-        made=made,
-        recordings=not options.no_recordings,
-        progress=True,
-        options={"speed": options.speed},
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = _tell
+        report = run(
+            None if made else load(options),
+            items,
+            options.output,
+            consent=options.consent,
+            recogniser=options.asr,
+            verifier=options.verifier,
+            naturalness=tuple(options.naturalness or PREDICTORS),
+            made=made,
+            recordings=not options.no_recordings,
+            progress=True,
+            options={"speed": options.speed},
+        )
     for system, means in report.summary.items():
         for mean in means:
             by = f" ({mean.judge})" if mean.judge and mean.judge != "voxclone" else ""
@@ -95,3 +100,7 @@ def evaluate(options: argparse.Namespace) -> int:
         print(f"failed\t{utterance.system} {utterance.name}\t{' '.join((utterance.failure or '').split())}")
     print(Path(options.output) / "report.html")
     return 1 if failed else 0
+
+
+def _tell(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"voxclone: warning: {message}", file=sys.stderr)

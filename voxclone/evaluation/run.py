@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from voxclone.errors import AudioError, EvaluationError, ProvenanceError, TextEr
 from voxclone.evaluation.lists import Item
 from voxclone.evaluation.page import write_page
 from voxclone.evaluation.report import CLONED, RECORDED, Report, Utterance
-from voxclone.evaluation.scores import Panel
+from voxclone.evaluation.scores import NONE, Panel
 from voxclone.files import require_folder
 from voxclone.safety import Consent
 from voxclone.safety.labels import copy_labelled, read_label
@@ -50,7 +51,8 @@ def evaluate(
 ) -> Report:
     """Clone each reference, say each text, have it judged, and write a report.
 
-    Judges that are not installed, or whose weights are not here, are reported as absent; nothing is counted as zero.
+    Judges that are not installed, or whose weights are not here, are reported as absent; nothing is counted as zero. Of
+    those that were asked for by name this is warned of before any work is done.
 
     Args:
         model: What speaks; None with `made`.
@@ -77,6 +79,10 @@ def evaluate(
     folder = Path(out)
     require_folder(folder, EvaluationError)
     panel = Panel.seat(recogniser, verifier, naturalness)
+    asked = {"words": recogniser, "similarity": verifier} | {name: name for name in naturalness}
+    for purpose, why in panel.absent.items():
+        if asked[purpose] not in (None, NONE, *PREDICTORS):  # these are known to be so
+            warnings.warn(f"{purpose} will be absent from the report: {why}", UserWarning, stacklevel=2)
     (folder / AUDIO_FOLDER).mkdir(parents=True, exist_ok=True)
     copies, unreadable = _copy_references(items, folder)
     if made is not None:

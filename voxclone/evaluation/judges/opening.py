@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -92,6 +93,21 @@ def hear(path: Path) -> NDArray[np.float32]:
     return np.clip(resample(samples, rate, RATE), -1, 1)
 
 
+def require_program(line: str) -> str:
+    """A command that can be started, as far as its first word tells.
+
+    Raises:
+        Absent: There is no such program.
+    """
+    try:
+        program = next(iter(shlex.split(line)), "")
+    except ValueError as error:  # a quotation mark that is not closed
+        raise Absent(f"{line!r} cannot be run: {error}") from error
+    if shutil.which(program) is None:
+        raise Absent(f"{line!r} cannot be run: there is no program {program!r}")
+    return line
+
+
 def ask_command(line: str, arguments: Sequence[str]) -> list[list[str]]:
     """Run a program with the arguments behind its own; its output's lines that have a tab, as fields.
 
@@ -159,7 +175,7 @@ class ProgramOfFiles:
     """A program of the user's that is given file names and prints a line for each, which begins with the name."""
 
     def __init__(self, line: str) -> None:
-        self._line = line
+        self._line = require_program(line)
         self.name = short_name(line)
 
     def of_each(self, paths: Sequence[Path]) -> list[list[str]]:

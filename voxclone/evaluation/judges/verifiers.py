@@ -20,6 +20,7 @@ from voxclone.evaluation.judges.opening import (
     library,
     number_at_end,
     open_judge,
+    require_program,
     short_name,
 )
 
@@ -113,7 +114,7 @@ class CommandVerifier:
     """A program that is given a file of reference-tab-test lines and prints a line for each, a number at its end."""
 
     def __init__(self, line: str) -> None:
-        self._line = line
+        self._line = require_program(line)
         self.name = short_name(line)
 
     def similarity(self, pairs: Pairs) -> list[float]:
