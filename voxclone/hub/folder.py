@@ -204,7 +204,7 @@ def _check_target(folder: Path) -> None:
     if not any(not entry.name.startswith(".") for entry in folder.iterdir()):
         return
     try:
-        kind = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["kind"]
+        kind = read_json(folder / CONFIG_FILE)["kind"]
     except (FileNotFoundError, ValueError, TypeError, KeyError):  # none, not JSON, not an object, no kind
         kind = None
     if kind != MODEL_KIND:
