@@ -144,6 +144,13 @@ def test_a_file_that_is_no_prosody(speech: Speech, tmp_path: Path, change: dict[
         Prosody.load(path)
 
 
+def test_words_are_the_texts_own(tiny_model: VoxClone, speech: Speech) -> None:
+    without = dataclasses.replace(prosody_of(speech), words=())
+    again = tiny_model.generate(TEXT, tiny_model.voices["ada"], prosody=without)
+    assert again.words == speech.words
+    np.testing.assert_array_equal(again.samples, speech.samples)
+
+
 def test_a_folder_that_is_not_there_is_said(speech: Speech, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist; create it first"):
         prosody_of(speech).save(tmp_path / "none" / "p.json")

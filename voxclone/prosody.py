@@ -43,7 +43,8 @@ class Prosody:
         symbols: The phonemes, with spaces, punctuation and the silences `^` and `$` around each chunk. A comma also
             stands where the voice, or the speaker of a recording, pauses between two words without one in the text;
             `replace(prosody, symbols=...)` with " " in its place, or the other way round, changes that.
-        words: Each word and which of the phonemes are its: `prosody.f0[word.start : word.end] *= 1.1`.
+        words: Each word and which of the phonemes are its: `prosody.f0[word.start : word.end] *= 1.1`. Spoken again,
+            the words are the text's.
         durations: (N,) int64 frames of `frame_seconds`, each 1 or more.
         f0: (N,) float32 Hz, the mean over the voiced frames; 0 where the phoneme is unvoiced.
         voicing: (N,) float32 share of voiced frames, 0 to 1.

@@ -47,6 +47,7 @@ class Request:
             raise ConfigError("the prosody is of a model with other frames; take it from speech of this model")
         self.prosody.check()
         parts = self.prosody.copy().split(len(chunk.symbols) for chunk in self.chunks)
+        parts = [dataclasses.replace(part, words=chunk.words) for part, chunk in zip(parts, self.chunks, strict=True)]
         return shape([Draft(part, part.durations.astype(float)) for part in parts], self.controls)
 
 
