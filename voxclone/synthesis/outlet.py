@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from voxclone.errors import ModelError, UnmarkedError
 from voxclone.prosody import Prosody
@@ -42,7 +41,7 @@ class Origin:
 
     Attributes:
         model: The model's name.
-        model_sha256: See `model_sha256`.
+        model_sha256: See `voxclone.models.identity.model_sha256`.
         sample_rate: Hz.
         mark: Its detector; None where the model has none, whose speech is then not let out.
         unmarked_for_research: Its caller takes speech that nobody can tell from a recording, and was warned.
@@ -147,13 +146,3 @@ def _require_mark(samples: NDArray[np.float32], origin: Origin) -> str | None:
             "out: its vocoder is not the one that its detector was trained with"
         )
     return origin.mark.mark_id
-
-
-def model_sha256(parts: Mapping[str, nn.Module]) -> str:
-    """SHA-256 over the parts' names, their tensors' names and values as fp16, as models are stored; 64 hex digits."""
-    digest = hashlib.sha256()
-    for part, module in sorted(parts.items()):
-        for name, tensor in sorted(module.state_dict().items()):
-            digest.update(f"{part}.{name}".encode())
-            digest.update((tensor.half() if tensor.is_floating_point() else tensor).cpu().numpy().tobytes())
-    return digest.hexdigest()

@@ -13,10 +13,11 @@ from voxclone.config import ModelConfig
 from voxclone.errors import ModelError, VoiceError
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
+from voxclone.models.identity import model_sha256
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.safety.detection import MarkFinder
 from voxclone.safety.validity import require_valid
-from voxclone.synthesis.outlet import Origin, model_sha256
+from voxclone.synthesis.outlet import Origin
 from voxclone.synthesis.reference import encoder_id
 from voxclone.synthesis.speaking import AcousticModels
 from voxclone.text.lexicon import Lexicon, as_lexicon
