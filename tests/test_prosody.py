@@ -144,6 +144,11 @@ def test_a_file_that_is_no_prosody(speech: Speech, tmp_path: Path, change: dict[
         Prosody.load(path)
 
 
+def test_nothing_cannot_be_put_one_after_another() -> None:
+    with pytest.raises(ConfigError, match="at least one part"):
+        Prosody.concatenate([])
+
+
 def test_words_are_the_texts_own(tiny_model: VoxClone, speech: Speech) -> None:
     without = dataclasses.replace(prosody_of(speech), words=())
     again = tiny_model.generate(TEXT, tiny_model.voices["ada"], prosody=without)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from voxclone import Consent, ModelError, Voice, VoiceError, hub
+from voxclone import Consent, Voice, VoiceError, hub
 
 CONSENT = Consent.attest("Ada", basis="my own voice")
 
@@ -186,7 +186,7 @@ def test_load_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 
 def test_save_to_a_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="none does not exist; create it first"):
+    with pytest.raises(VoiceError, match="none does not exist; create it first"):
         make_voice().save(tmp_path / "none" / "ada.voice")
 
 

@@ -135,7 +135,13 @@ class Prosody:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Prosody]) -> Prosody:
-        """Parts one after another."""
+        """Parts one after another.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if not parts:
+            raise ConfigError("there is no prosody to put one after another; give at least one part")
         words, start = [], 0
         for part in parts:
             words += [dataclasses.replace(w, start=start + w.start, end=start + w.end) for w in part.words]

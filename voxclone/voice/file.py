@@ -56,7 +56,10 @@ def write_voice(path: str | os.PathLike[str], voice: Voice) -> None:
     tensors = {field: torch.from_numpy(getattr(voice, field).copy()) for field in TENSORS}
     if voice.adapter is not None:
         tensors |= {ADAPTER_PREFIX + name: tensor for name, tensor in voice.adapter.tensors.items()}
-    hub.write_tensors(Path(path), tensors, metadata_of(voice))
+    try:
+        hub.write_tensors(Path(path), tensors, metadata_of(voice))
+    except ModelError as error:
+        raise VoiceError(str(error)) from error
 
 
 def read_voice(path: str | os.PathLike[str], make: Callable[..., Voice]) -> Voice:

@@ -113,7 +113,11 @@ class Voice:
         return hashlib.sha256(content).hexdigest()[:16]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a voice file (safetensors; the suffix is .voice by convention) of a few kB, and its adapter's size."""
+        """Write a voice file (safetensors; the suffix is .voice by convention) of a few kB, and its adapter's size.
+
+        Raises:
+            VoiceError: There can be no file at the path: says why.
+        """
         write_voice(path, self)
 
     @classmethod
