@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,17 @@ def test_the_prosody_of_another_text_is_refused(tiny_model: VoxClone, speech: Sp
         tiny_model.generate("Hi there, you.", tiny_model.voices["ada"], prosody=speech.prosody)
     with pytest.raises(ConfigError, match="of another text: phoneme 13 is"):
         tiny_model.generate(f"{TEXT} {LONG}", tiny_model.voices["ada"], prosody=speech.prosody)
+
+
+def test_a_number_that_no_float_holds_is_refused_without_a_warning(speech: Speech, tmp_path: Path) -> None:
+    prosody_of(speech).save(tmp_path / "a.json")
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["energy"][1] = 1e300
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConfigError, match=r"prosody\.energy\[1\], of .*, is inf"):
+            Prosody.load(tmp_path / "a.json")
 
 
 def test_a_melody_moves_to_another_register(speech: Speech) -> None:

@@ -183,7 +183,8 @@ class Prosody:
                 raise ConfigError(f"{path} is of version {version!r}; this voxclone reads 1 to {FILE_VERSION}")
             if version == 1:
                 content["gain"] = [0.0] * len(content["symbols"])
-            columns = {name: np.array(content.pop(name), kind) for name, (kind, _, _) in _COLUMNS.items()}
+            with np.errstate(over="ignore"):  # infinite, and refused
+                columns = {name: np.array(content.pop(name), kind) for name, (kind, _, _) in _COLUMNS.items()}
             words = tuple(WordSpan(str(text), int(start), int(end)) for text, start, end in content.pop("words"))
             symbols = tuple(map(str, content.pop("symbols")))
             prosody = cls(symbols, words, frame_seconds=float(content.pop("frame_seconds")), **columns)
