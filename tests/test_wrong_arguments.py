@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voxclone import ConfigError, Prosody, Segment, Speech, TextError, Voice, VoiceError, VoxClone, VoxcloneError
+from voxclone import (
+    ConfigError,
+    ModelError,
+    Prosody,
+    Segment,
+    Speech,
+    TextError,
+    Voice,
+    VoiceError,
+    VoxClone,
+    VoxcloneError,
+)
 
 TEXT = "Hello there, you."
 NAN = float("nan")
@@ -69,6 +80,8 @@ WRONG: dict[str, tuple[Call, type[VoxcloneError], str]] = {
         TextError,
         "a text is a str; this is NoneType",
     ),
+    "no model": (lambda m, v, _: VoxClone.from_pretrained(m), ModelError, "or a name on the Hub, .* this is VoxClone"),
+    "no voice's file": (lambda m, v, _: Voice.load(v), VoiceError, "by a path; this is Voice"),
     "a list of voices to mix": (lambda m, v, _: Voice.mix([v, v]), VoiceError, "of voices and their weights"),
     "names to mix": (lambda m, v, _: Voice.mix({"ada": 1.0}), VoiceError, "of voices and their weights"),
     "a weight in words": (lambda m, v, _: Voice.mix({v: "1"}), VoiceError, "the weight of 'ada' is '1'"),

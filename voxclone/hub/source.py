@@ -40,6 +40,8 @@ def resolve(
     if source is None:
         _refuse_revision(revision, "the bundled model")
         return _bundled()
+    if not isinstance(source, str | PathLike):
+        raise ModelError(f"a model is a folder, or a name on the Hub, 'org/name'; this is {type(source).__name__}")
     if not fspath(source) or (isinstance(source, str) and source.startswith(("http://", "https://"))):
         raise ModelError(
             f"{fspath(source)!r} is no model: give a folder, a name on the Hub, 'org/name', or none for the bundled one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,6 @@ from voxclone.models.adapter import Adapter
 from voxclone.safety.consent import Consent
 
 if TYPE_CHECKING:
-    import os
-
     from voxclone.voice.value import Voice
 
 FILE_FORMAT = "voxclone.voice"
@@ -64,6 +63,8 @@ def write_voice(path: str | os.PathLike[str], voice: Voice) -> None:
 
 def read_voice(path: str | os.PathLike[str], make: Callable[..., Voice]) -> Voice:
     """What `make`, the voice's class, makes of a file; see `Voice.load`, which also asks whether consents hold."""
+    if not isinstance(path, str | os.PathLike):
+        raise VoiceError(f"a voice's file is named by a path; this is {type(path).__name__}")
     path = _only_voice(Path(path)) if Path(path).is_dir() else Path(path)
     try:
         if path.is_file() and path.stat().st_size > MAX_FILE_BYTES:
