@@ -69,7 +69,7 @@ def main() -> None:
         step = MarkKeepingStep(model, audio, held_out, kept_mark(audio), **settings["mark"], **settings["adversarial"])
     elif "mark" in settings:
         start_from = args.start_from
-        unmarked = [bundled_vocoder(folder) for folder in args.unmarked]
+        unmarked = [folder_vocoder(folder) for folder in args.unmarked]
         if start_from and not export_part(start_from, DETECTOR):  # the generator before its mark
             unmarked.append(build_vocoder(model, weight_norm=True))
             unmarked[-1].load_state_dict(export_part(start_from, "vocoder."))
@@ -102,7 +102,7 @@ def shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in state.items()}
 
 
-def bundled_vocoder(folder: Path) -> nn.Module:
+def folder_vocoder(folder: Path) -> nn.Module:
     """A model folder's vocoder."""
     vocoder = build_vocoder(hub.read_config(folder).vocoder)
     hub.load_weights(vocoder, folder / "vocoder.safetensors")

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import voxclone
-from voxclone import hub
-from voxclone.config import AudioConfig, WatermarkConfig
+from voxclone import VoxClone, hub
+from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
 from voxclone.kernels.precision import inference_precision
 from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
@@ -54,7 +53,7 @@ def folder_vocoder(folder: Path) -> nn.Module:
 
 def run_vocoder(run: Path, config: Path) -> nn.Module:
     """A training run's vocoder."""
-    model = voxclone.config.VocoderConfig.from_dict(read_settings(config)["model"])
+    model = VocoderConfig.from_dict(read_settings(config)["model"])
     vocoder = build_vocoder(model, weight_norm=True)
     vocoder.load_state_dict(export_part(run, "vocoder."))
     return vocoder.eval()
@@ -69,7 +68,7 @@ def remade(imitate: Callable[[Tensor], Tensor], natural: Segments) -> Segments:
 
 def spoken(folder: Path, texts: list[str], length: int) -> Segments:
     """Texts read by a model's example voices in turn, cut to segments."""
-    model = voxclone.VoxClone.from_pretrained(folder, device="cpu", unmarked_for_research=True)
+    model = VoxClone.from_pretrained(folder, device="cpu", unmarked_for_research=True)
     voices = list(model.voices.values())
     pieces = []
     for index, text in enumerate(texts):
