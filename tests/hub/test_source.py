@@ -1,5 +1,6 @@
 """What resolve finds: bundled models, folders, a cache laid out by hand; and what it makes of a Hub's answers."""
 
+import errno
 import hashlib
 import importlib
 import importlib.resources
@@ -251,6 +252,16 @@ def test_no_network(fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match=r"There is no local folder 'org/name' \(did you mean 'org/nam'\?\)\.$"):
         hub.resolve("org/name", cache_dir=tmp_path)
+
+
+def test_a_cache_that_cannot_be_written(fake_hub: FakeHub, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    advice = "name a folder that can be written and has room, by cache_dir= or HF_HOME"
+    with pytest.raises(ModelError, match=rf"cannot be kept in the cache \(.*Not a directory.*\): {advice}"):
+        hub.resolve("org/name", cache_dir=tmp_path / "cache")
+    fake_hub.file_failure = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(ModelError, match=r"org/name cannot be kept in the cache \(.*No space left on device\)"):
+        hub.resolve("org/name", cache_dir=tmp_path / "other")
 
 
 def test_repository_of_something_else(fake_hub: FakeHub, tmp_path: Path) -> None:

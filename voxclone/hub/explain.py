@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+# What a cache in a wrong, read-only or full place raises.
+_UNKEPT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST, errno.ENOENT})
 _LOG_IN = "log in with `hf auth login`, or pass token="
 
 
@@ -44,6 +47,11 @@ def explain(
             return f"the Hub refuses this access to {repo_id}: {_LOG_IN} with the rights for it ({told})"
         if status == 429:
             return f"the Hub limits how often it may be asked: {_wait(error.response)}, or {_LOG_IN}, which allows more"
+    if isinstance(error, OSError) and error.errno in _UNKEPT:
+        return (
+            f"{repo_id} cannot be kept in the cache ({told}): name a folder that can be written and has room, by "
+            "cache_dir= or HF_HOME in the environment"
+        )
     return f"{repo_id}: {type(error).__name__}: {told}"
 
 
