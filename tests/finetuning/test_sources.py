@@ -49,6 +49,20 @@ def test_texts_are_found_by_the_names_that_people_give_them(tmp_path: Path) -> N
         read_sources(tmp_path)
 
 
+def test_no_speaker_is_chosen_where_none_has_a_name(tmp_path: Path) -> None:
+    for place in (tmp_path / "ada/a.wav", tmp_path / "bob/b.wav"):
+        write_tone(place)
+    with pytest.raises(
+        VoxcloneError, match=rf"is a folder of audio, which names no speakers, .* give {tmp_path}/ada inst"
+    ):
+        read_sources(tmp_path, "ada")
+    with pytest.raises(VoxcloneError, match=r"a\.wav is an audio file, .*: give that speaker's recordings alone"):
+        read_sources(tmp_path / "ada/a.wav", "ada")
+    (tmp_path / "metadata.csv").write_text("ada/a|Hello.\n")
+    with pytest.raises(VoxcloneError, match="is of LJ Speech's layout, which names no speakers"):
+        read_sources(tmp_path, "ada")
+
+
 def test_one_file_is_that_file_and_not_its_folder(tmp_path: Path) -> None:
     write_tone(tmp_path / "a.wav").rename(tmp_path / "a.oga")  # a suffix of Ogg; what is in it is told when it is read
     write_tone(tmp_path / "other.wav")

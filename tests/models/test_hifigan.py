@@ -243,8 +243,14 @@ class NotATensor:
 
 def test_a_checkpoint_with_code_is_refused(tmp_path: Path) -> None:
     torch.save({"generator": NotATensor()}, tmp_path / "generator.pth")
-    with pytest.raises(ModelError, match="cannot read"):
+    with pytest.raises(ModelError, match=r"generator\.pth .* holds more than tensors, .*NotATensor.*; .* save"):
         read_public_checkpoint(tmp_path / "generator.pth", TINY)
+
+
+def test_the_file_of_the_discriminators_is_told(tmp_path: Path) -> None:
+    torch.save({"mpd": {}, "msd": {}, "optim_g": {}, "steps": 1}, tmp_path / "do_00000001")
+    with pytest.raises(ModelError, match=r"holds mpd, msd, optim_g: .* the generator is in the file beside it \(g_…\)"):
+        read_public_checkpoint(tmp_path / "do_00000001", TINY)
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,13 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
 
     Raises:
         VoxcloneError: There is no audio, a table is damaged or names a file that is not there, or it is not clear which
-            speaker is meant.
+            speaker is meant, or the layout names none.
     """
+    if not source.exists():
+        raise VoxcloneError(f"there is no folder or audio file {str(source)!r}")
     if source.is_file():
         if source.suffix.lower() in AUDIO_SUFFIXES:
+            _refuse_speaker(speaker, "an audio file", source)
             return "audio file", Beside(source.parent).clips(source, source.name)
         if source.suffix.lower() not in TABLE_SUFFIXES:
             raise VoxcloneError(
@@ -46,13 +49,11 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
                 f"({' '.join(TABLE_SUFFIXES)}); convert it to wav first"
             )
         source = source.parent
-    if not source.is_dir():
-        raise VoxcloneError(f"there is no folder or audio file {str(source)!r}")
     layouts: list[tuple[str, bool, Callable[[], list[Clip]]]] = [
         ("Kaldi", (source / "wav.scp").is_file(), lambda: read_kaldi(source, speaker)),
         ("Hugging Face dataset", is_dataset_folder(source), lambda: read_dataset_folder(source, speaker)),
-        ("LJSpeech", (source / "metadata.csv").is_file(), lambda: _read_ljspeech(source)),
-        ("folder of audio", True, lambda: _read_folder(source)),
+        ("LJSpeech", (source / "metadata.csv").is_file(), lambda: _read_ljspeech(source, speaker)),
+        ("folder of audio", True, lambda: _read_folder(source, speaker)),
     ]
     try:
         layout, clips = next((name, read()) for name, found, read in layouts if found)
@@ -65,7 +66,16 @@ def read_sources(source: Path, speaker: str | None = None) -> tuple[str, list[Cl
     return layout, clips
 
 
-def _read_folder(folder: Path) -> list[Clip]:
+def _refuse_speaker(speaker: str | None, layout: str, source: Path) -> None:
+    """Refuse the choice of a speaker where nothing tells speakers apart."""
+    if speaker is not None:
+        own = source / speaker
+        give = f"give {own} instead" if own.is_dir() else "give that speaker's recordings alone"
+        raise VoxcloneError(f"{source} is {layout}, which names no speakers, so that none can be chosen: {give}")
+
+
+def _read_folder(folder: Path, speaker: str | None) -> list[Clip]:
+    _refuse_speaker(speaker, "a folder of audio", folder)
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
     beside: dict[Path, Beside] = {}  # by folder
     clips: list[Clip] = []
@@ -76,8 +86,9 @@ def _read_folder(folder: Path) -> list[Clip]:
     return clips
 
 
-def _read_ljspeech(folder: Path) -> list[Clip]:
+def _read_ljspeech(folder: Path, speaker: str | None) -> list[Clip]:
     """`metadata.csv`: "id|text" or "id|text|text with numbers written out", without quotes; a header is skipped."""
+    _refuse_speaker(speaker, "of LJ Speech's layout", folder)
     table = folder / "metadata.csv"
     lines = read_text(table, VoxcloneError).split("\n")
     rows = [row for row in csv.reader(lines, delimiter="|", quoting=csv.QUOTE_NONE) if row]

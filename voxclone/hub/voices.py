@@ -109,7 +109,10 @@ def fetch_voice(
     else:
         raise ModelError(f"there is no folder {str(folder)!r}; a voice on the Hub is named 'org/name'")
     if not (folder / ABOUT_FILE).is_file():
-        raise ModelError(f"{source} is not a voice's repository: it holds no {ABOUT_FILE}")
+        raise ModelError(
+            f"{source} is not a voice's repository: it holds no {ABOUT_FILE}; a voice file, or the folder that "
+            "fine-tuning left, is read by Voice.load"
+        )
     _check_sums(folder)
     return folder / VOICE_FILE, _read_base(folder / ABOUT_FILE)
 

@@ -33,6 +33,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Any:
     try:
         _check_names(Path(path))
         return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own message goes on to advise running what the file holds
+        why = str(error).rpartition("WeightsUnpickler error: ")[2].partition(". ")[0][:200]
+        raise ModelError(
+            f"the vocoder checkpoint {os.fspath(path)} is damaged, or holds more than tensors, which is not run "
+            f"({why}); if it is sound, save its generator anew: torch.save(generator.state_dict(), path)"
+        ) from error
     except _DAMAGED as error:
         raise ModelError(
             f"cannot read the vocoder checkpoint {os.fspath(path)}: {str(error)[:500] or repr(error)}"

@@ -116,6 +116,11 @@ def convert_public_checkpoint(state: Mapping[str, Any], config: VocoderConfig) -
     """
     if config.head != "waveform":
         raise ConfigError(f"a public vocoder checkpoint has head 'waveform', the config has {config.head!r}")
+    if judges := {"mpd", "msd", "mrd", "optim_g"} & state.keys():
+        raise ModelError(
+            f"the checkpoint holds {', '.join(sorted(judges))}: it is of the discriminators and optimisers (do_…); the "
+            "generator is in the file beside it (g_…)"
+        )
     remaining = dict(state["generator"] if isinstance(state.get("generator"), Mapping) else state)
     for name, value in remaining.items():
         if not isinstance(name, str):
