@@ -265,6 +265,8 @@ def test_what_cannot_be_evaluated(tiny_model: VoxClone, items: list[Item], tmp_p
         evaluate(tiny_model, [], tmp_path, consent=BASIS)
     with pytest.raises(EvaluationError, match="either a model that speaks, or the folder"):
         evaluate(None, items, tmp_path, consent=BASIS)
+    with pytest.raises(EvaluationError, match=r"there is no folder .*gone with what another system made"):
+        evaluate(None, items, tmp_path, consent=BASIS, made=tmp_path / "gone")
     with pytest.raises(ConsentError):
         evaluate(tiny_model, items, tmp_path, consent=" ", recogniser="none", **JUDGES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def _checked(items: list[Item], path: Path) -> list[Item]:
 
 
 def _guess(line: str) -> str:
-    if line.count("|") in (3, 4):
+    if "|" in line and "\t" not in line:
         return "seed-tts-eval"
     if line.count("\t") == 5 and "reference" not in line.split("\t"):
         return "librispeech-pc"
@@ -94,8 +95,13 @@ def _read_table(lines: list[str], root: Path, path: Path) -> Iterable[Item]:
     if missing := _NEEDED - columns:
         raise EvaluationError(
             f"{path} lacks the column {', '.join(sorted(missing))}; it has {', '.join(sorted(columns))}, and "
-            f"known are {', '.join(sorted(_KNOWN))}"
+            f"known are {', '.join(sorted(_KNOWN))}, with tabs between them"
         )
+    for column in sorted(columns - _KNOWN):
+        if meant := difflib.get_close_matches(column, _KNOWN, n=1, cutoff=0.8):
+            raise EvaluationError(
+                f"{path} has a column {column!r}; if that is {meant[0]!r}, write it so, else rename it"
+            )
     for number, row in enumerate(rows, start=1):
         reference, text = row["reference"], row["text"]
         if not reference or not text:

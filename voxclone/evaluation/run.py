@@ -76,6 +76,8 @@ def evaluate(
         raise EvaluationError("there is nothing to evaluate: the list is empty")
     if (model is None) == (made is None):
         raise EvaluationError("give either a model that speaks, or the folder of what another system made")
+    if made is not None and not Path(made).is_dir():
+        raise EvaluationError(f"there is no folder {os.fspath(made)} with what another system made")
     folder = Path(out)
     require_folder(folder, EvaluationError)
     panel = Panel.seat(recogniser, verifier, naturalness)
