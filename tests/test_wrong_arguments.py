@@ -55,6 +55,16 @@ WRONG: dict[str, tuple[Call, type[VoxcloneError], str]] = {
         ConfigError,
         "duration_seconds is str for 2 texts",
     ),
+    "a register that is none": (
+        lambda m, v, _: m.generate(TEXT, v).prosody.in_register(0.0),
+        ConfigError,
+        "f0_median is 0.0; it must be above 0 Hz",
+    ),
+    "a signer's file": (
+        lambda m, v, p: m.generate(TEXT, v).save(p / "a.wav", signer="key.pem"),
+        ConfigError,
+        r"signer is str; take Signer\.load",
+    ),
     "a prosody's file": (lambda m, v, _: m.generate(TEXT, v, prosody="p.json"), ConfigError, r"Prosody\.load"),
     "a list of voices": (
         lambda m, v, _: m.generate("<speak><voice name='x'>Hi</voice></speak>", v, voices=[v]),

@@ -81,7 +81,13 @@ class Prosody:
         return dataclasses.replace(self, **{name: getattr(self, name).copy() for name in _COLUMNS})
 
     def in_register(self, f0_median: float) -> Prosody:
-        """The same melody for another voice: f0 moved so that its median is `f0_median` Hz."""
+        """The same melody for another voice: f0 moved so that its median is `f0_median` Hz.
+
+        Raises:
+            ConfigError: That is no frequency.
+        """
+        if not 0 < f0_median < float("inf"):
+            raise ConfigError(f"f0_median is {f0_median}; it must be above 0 Hz, such as a voice's f0_median")
         factor = f0_median / (self.median_f0 or f0_median)
         return dataclasses.replace(self.copy(), f0=(self.f0 * factor).astype(np.float32))
 

@@ -193,6 +193,16 @@ def test_a_dataset_with_audio_inside(tmp_path: Path, form: str) -> None:
     assert len(next(iter(decode(clips))).samples) == 8000
 
 
+@pytest.mark.parametrize("named", ["/etc/passwd", "../a.wav"])
+def test_a_dataset_names_no_file_elsewhere(tmp_path: Path, named: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pa.table({"audio": [{"bytes": None, "path": named}]}), tmp_path / "a.parquet")
+    with pytest.raises(VoxcloneError, match=r"a\.parquet: '.*' leads out of the folder"):
+        read_sources(tmp_path)
+
+
 def test_a_damaged_dataset(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(VoxcloneError, match=r"x\.parquet cannot be read"):

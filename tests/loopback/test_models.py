@@ -106,6 +106,8 @@ def test_gated_files_of_a_model_that_is_shown(hub_server: Hub, published: str, t
 def test_a_refusal_that_passes_is_waited_for(hub_server: Hub, published: str, tmp_path: Path) -> None:
     hub_server.refuse("rate limit", where="/storage/", times=1)
     hub.check_integrity(hub.resolve("org/name", cache_dir=tmp_path))
+    asked = hub_server.asked("GET /storage/")
+    assert len(asked) == len(set(asked)) + 1
 
 
 def test_truncated_body_is_taken_up_where_it_broke(

@@ -91,7 +91,7 @@ def _audio(value: Any, path: Path) -> Path | bytes:
     named = value.get("path") if isinstance(value, dict) else value
     if not isinstance(named, str):
         raise VoxcloneError(f"{path}: a row's audio has neither bytes nor a path")
-    return path.parent / named
+    return path.parent / require_within(named, str(path))
 
 
 def _first(row: dict[str, Any], columns: tuple[str, ...]) -> str:

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxclone.errors import AudioError, ProvenanceError
+from voxclone.errors import AudioError, ConfigError, ProvenanceError
 from voxclone.files import file_sha256, require_place
 from voxclone.json_limits import parse_json
+from voxclone.safety.certificate import Signer
 from voxclone.safety.manifest import require_signable, sign_file
 from voxclone.safety.provenance import Provenance
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from voxclone.safety.certificate import Signer
 
 LABEL_VERSION = 1
 SIDECAR_SUFFIX = ".provenance.json"
@@ -134,7 +133,10 @@ def save_labelled(
     Raises:
         AudioError: See `write_audio`.
         ProvenanceError: The manifest could not be signed; nothing is written then.
+        ConfigError: The signer is none.
     """
+    if not isinstance(signer, Signer | None):
+        raise ConfigError(f"signer is {type(signer).__name__}; take Signer.load(CERTIFICATES, KEY), or None")
     target = Path(path)
     require_labelled_place(target, signer is not None)
     suffix = target.suffix.lower()
