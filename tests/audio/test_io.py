@@ -204,6 +204,7 @@ def with_value(value: float) -> np.ndarray:
         (encoded(MONO[:0]), "no samples"),
         (encoded(with_value(np.nan), subtype="FLOAT"), "1 samples that are NaN .*index 123"),
         (encoded(with_value(np.inf), subtype="DOUBLE"), "infinite, the first at index 123"),
+        (encoded(np.stack([with_value(np.inf), with_value(-np.inf)], 1), subtype="FLOAT"), "NaN .*index 123"),
         (encoded(32768 * MONO, subtype="FLOAT"), r"scaled to \[-1, 1\]"),
         ((with_value(np.nan), 16000), "index 123"),
         ((with_value(-np.inf), 16000), "index 123"),

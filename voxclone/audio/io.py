@@ -155,7 +155,7 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
                         f"{name} has {size} bytes and decodes to over {found / sample_rate:.0f} s, more than speech "
                         "can; cut out what is needed"
                     )
-                yield one_channel(block, block.mean(axis=1)), sample_rate
+                yield one_channel(block), sample_rate
             encoding = f"{sound.format} {sound.subtype}"
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{name} {container.why_unreadable(head, error.error_string)}") from error

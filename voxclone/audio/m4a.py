@@ -82,7 +82,7 @@ def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tu
             resampler = av.AudioResampler(format="fltp", rate=rate)
             for frame in file.decode(audio=0):
                 channels = [part.to_ndarray().T for part in resampler.resample(frame)]
-                parts = [one_channel(part, part.mean(axis=1)) for part in channels]
+                parts = [one_channel(part) for part in channels]
                 blocks += parts
                 total += sum(map(len, parts))
                 if total > MAX_SECONDS * rate:

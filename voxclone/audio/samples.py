@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from voxclone.errors import AudioError
 
@@ -17,12 +17,17 @@ CANCELLED = 1e-4  # of the channels' power: 40 dB, which no two microphones reac
 MAX_FLOAT_PEAK = 32.0  # 30 dB over full scale: beyond it, the floats were never scaled to [-1, 1]
 
 
-def one_channel(samples: NDArray[Any], mean: NDArray[np.floating]) -> NDArray[Any]:
-    """The mean (S,) of the channels of (S, C) samples; the first where they are in antiphase and cancel each other."""
+def one_channel(samples: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """The mean (S,) of the channels of (S, C) samples; the first where they are in antiphase and cancel each other.
+
+    The mean is of `dtype`, as NumPy's. What is not finite stays so, without a warning: `check_samples` tells it.
+    """
     if samples.shape[1] == 1:
         return samples[:, 0]
-    power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
-    cancelled = float(np.mean(np.square(mean, dtype=np.float64))) < CANCELLED * power if power else False
+    with np.errstate(all="ignore"):
+        mean = samples.mean(axis=1, dtype=dtype)
+        power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+        cancelled = float(np.mean(np.square(mean, dtype=np.float64))) < CANCELLED * power if power else False
     return samples[:, 0] if cancelled else mean
 
 
@@ -61,7 +66,7 @@ def from_array(source: tuple[Any, ...]) -> tuple[NDArray[np.float32], int]:
     else:
         raise AudioError(f"samples of type {samples.dtype}; floats in [-1, 1], int16 or int32 are needed")
     if samples.ndim == 2:
-        samples = one_channel(samples, samples.mean(axis=1, dtype=np.float64))
+        samples = one_channel(samples, np.float64)
     mono = samples.astype(np.float32)
     mono *= np.float32(scale)  # a copy: the caller's array stays the caller's
     return check_samples(mono, "the audio array"), rate
