@@ -273,6 +273,9 @@ CASES = {
         "john.doe99@mail.co.uk": "john dot doe ninety nine at mail dot co dot U K",
         "@handle": "at handle",
         "@some_user": "at some underscore user",
+        "Menu ======== today": "Menu, today",
+        "a |||| b //// c": "a, b, c",
+        "a $$$ place": "a dollar dollar dollar place",
         "#ThrowbackThursday": "hashtag Throwback Thursday",
     },
     "signs": {

@@ -69,6 +69,7 @@ LETTER_SIGN_RULES = (
 )
 
 CLOSING_RULES = (
+    rule("drawn line", r" ?([&+=@%<>~*_\\|^#/$])\1{3,} ?", ", "),
     rule("sign", rf" ?({alternatives(_SPOKEN)})", lambda m: f" {_SPOKEN[m[1]]} "),
     rule("bullet", r"[•·●▪]", ", "),
     rule("bracket", r" ?[()\[\]{}] ?", ", "),
