@@ -138,4 +138,4 @@ def test_what_can_be_written_is_let_be(tmp_path: Path) -> None:
     require_folder(tmp_path, ConfigError)
     Path("dangling").symlink_to("nowhere")
     require_place(Path("dangling"), ConfigError)
-    assert sorted(os.listdir()) == ["dangling", "file", "taken.json", "taken.wav.provenance.json"]
+    assert sorted(os.listdir()) == ["binary", "dangling", "file", "taken.json", "taken.wav.provenance.json"]
