@@ -38,6 +38,7 @@ from voxclone.timestamps import WRITERS
 Reader = Callable[[str, bytes], object]
 MAX_TEXT = 3000  # characters: time is linear in them
 MAX_SPOKEN = 400
+MAX_PHONEMES = 1500  # about two minutes of speech
 MAX_SILENCE = 60.0  # seconds that a text may ask for where its samples are made, which memory has to hold
 KINDS: dict[str, Markup] = {".plain": "plain", ".pieces": "auto", ".inline": "auto", ".ssml": "ssml"}
 READING: dict[str, Any] = {
@@ -158,6 +159,9 @@ def speech(seeds: Path, work: Path) -> Reader:
             asked = [each.value for each in script.pauses] + [each.value for each in script.durations]
             if sum(map(float, asked)) > MAX_SILENCE:
                 return None
+            chunks = read(given, model.config.text.language, None, True, KINDS[suffix])
+            if sum(len(chunk.symbols) for chunk in chunks) > MAX_PHONEMES:
+                return None  # "½" is two words: memory goes by what is spoken, which benchmarks/streaming.py measures
             said = model.generate(given, voice, markup=KINDS[suffix])
         for times in WRITERS.values():
             times(said).encode()
