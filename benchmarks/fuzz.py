@@ -124,7 +124,8 @@ def run(name: str, seeds: Path, work: Path, seconds: float, seed: int) -> dict[s
         while process.is_alive():
             process.join(0.5)
             used = _processor_seconds(process.pid) or used
-            if process.is_alive() and started.value >= 0 and used - started.value > 3 * SECONDS:
+            since = started.value  # read once: the input may end meanwhile
+            if process.is_alive() and since >= 0 and used - since > 3 * SECONDS:
                 keep(work, f"hangs: more than {3 * SECONDS:.0f} s of the processor")
                 process.kill()
         spent += max(1.0, used)
