@@ -136,3 +136,4 @@ def test_spread_of_a_melody() -> None:
     wrong[::7] = 0  # unvoiced
     assert f0_spread(wrong) == pytest.approx(expected, rel=0.05)
     assert f0_spread(np.full(9, 100.0)) is None
+    assert f0_spread(np.repeat([100.0, 400.0], 10)) is None  # the median is between them, and nobody is near it

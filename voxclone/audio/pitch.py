@@ -113,10 +113,10 @@ def _best_path(
 def f0_spread(f0: NDArray[np.floating]) -> float | None:
     """How widely a melody moves, in octaves: the deviation of log2 f0 (T,) in Hz, octave errors left out.
 
-    None where less than ten frames are voiced.
+    None where less than ten frames are voiced, or near the median of those that are.
     """
     voiced = np.log2(f0[f0 > 0])
     if len(voiced) < 10:
         return None
     near = voiced[np.abs(voiced - np.median(voiced)) < 0.7]
-    return float(near.std())
+    return float(near.std()) if len(near) >= 10 else None
