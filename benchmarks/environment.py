@@ -64,7 +64,8 @@ def _git(*arguments: str) -> str:
 def _command() -> str:
     script = Path(sys.argv[0]).resolve()
     name = script.relative_to(ROOT).as_posix() if script.is_relative_to(ROOT) else script.name
-    return shlex.join(["python", name, *sys.argv[1:]])
+    given = [os.path.relpath(each, ROOT) if os.path.isabs(each) else each for each in sys.argv[1:]]  # no machine's own
+    return shlex.join(["python", name, *given])
 
 
 def _cpu_model() -> str:
