@@ -539,6 +539,44 @@ CASES = {
         "Max. load": "Maximum load",
         "7 bn": "seven billion",
     },
+    "seconds or plurals": {
+        "They flew two 737s and 747s to Rome.": "They flew two seven thirty sevens and seven forty sevens to Rome.",
+        "The 737s, a 737-800's wing, 747-400s and 777-200ERs": (
+            "The seven thirty sevens, a seven thirty seven eight hundred's wing, seven forty seven four hundreds "
+            "and seven seventy seven two hundred E R's"
+        ),
+        "F-16s, A380s, A320neos, AK-47s, U-2s": (
+            "F sixteens, A three eighties, A three twenty neo's, A K forty sevens, U twos"
+        ),
+        "RTX 4090s, Levi's 501s, 404s, W-2s and 1099s": (
+            "R T X forty nineties, Levi's five oh ones, four oh fours, W twos and ten ninety nines"
+        ),
+        "the 500s, the 1800s, the 1000s": "the five hundreds, the eighteen hundreds, the one thousands",
+        "wait 10s, ~5s, 5s ago, every 45s": (
+            "wait ten seconds, about five seconds, five seconds ago, every forty five seconds"
+        ),
+        "The 10s pause, a 5s sprint, at the 4s mark": (
+            "The ten second pause, a five second sprint, at the four second mark"
+        ),
+        "a man in his 30s took 30s": "a man in his thirties took thirty seconds",
+        "a 30s timeout, 20s rest, 60s max": "a thirty second timeout, twenty second rest, sixty seconds max",
+        "Timeout: 30s. The last 30s.": "Timeout: thirty seconds. The last thirty seconds.",
+        "dressed in 80s clothes, in the mid-50s": "dressed in eighties clothes, in the mid fifties",
+        "a 30s clip of an 80s video": "a thirty second clip of an eighties video",
+        "the '60s and 70s, 80s/90s music, the 90's": "the sixties and seventies, eighties nineties music, the nineties",
+        "10s of thousands, 100s of people, 10,000s of fans": (
+            "tens of thousands, hundreds of people, tens of thousands of fans"
+        ),
+        "10s of silence, the first 10s of the song": "ten seconds of silence, the first ten seconds of the song",
+        "1s and 0s, the 1s place, 1s": "ones and zeros, the ones place, one second",
+        "three 6s, two 2x4s, 5 10s, all 9s and 10s": "three sixes, two two by fours, five tens, all nines and tens",
+        "count by 5s, a bag of $20s": "count by fives, a bag of twenties",
+        "for 15s, then 5s, 3 x 20s": "for fifteen seconds, then five seconds, three times twenty seconds",
+        "wait 20-30s, 20-30s, 10-15s": "wait twenty to thirty seconds, twenties to thirties, ten to fifteen seconds",
+        "Done in 127s, 0.5s late": "Done in one hundred twenty seven seconds, zero point five seconds late",
+        "1m 30s, 5 min 30s": "one minute thirty seconds, five minutes thirty seconds",
+        "my iPhone 6s, a Pixel 7a": "my iPhone six S, a Pixel seven A",
+    },
     "left for G2P": {
         "": "",
         "Hello, world.": "Hello, world.",
@@ -584,10 +622,10 @@ def test_any_number_of_digits_may_have_letters_around(digits: int) -> None:
     assert said.count("three") == digits
 
 
-@pytest.mark.parametrize(
-    "piece",
-    ["1", ".", "a", "A", "1.", "1,234,", "a.b.", "-", " ", "'", "A B ", "# ", "|-", "* a\n", "> ", "[", "[a](/("],
-)
+PIECES = ["1", ".", "a", "A", "1.", "1,234,", "5s, ", "a.b.", "-", " ", "'", "A B ", "# ", "|-", "* a\n", "> "]
+
+
+@pytest.mark.parametrize("piece", [*PIECES, "[", "[a](/("])
 def test_time_is_linear(piece: str, cpu_seconds: Callable[[Callable[[], object]], float]) -> None:
     normalize("5")  # loads num2words
     text = (piece * 50_000)[:50_000]

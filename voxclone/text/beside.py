@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voxclone.text.numbers import MINUS, NUMBER, cardinal, speak_quantity, spell_digits, two_digits, year
+from voxclone.text.numbers import MINUS, NUMBER, cardinal, in_pairs, plural, speak_quantity, spell_digits
 from voxclone.text.rule import rule, where_digits
 
 _IN_PAIRS = (
@@ -49,27 +49,20 @@ def is_place(match: re.Match[str]) -> bool:
     return _PLACE_BEFORE.search(match.string[max(match.start() - 12, 0) : match.start()]) is not None
 
 
-def _in_pairs(written: str) -> str:
-    """747 -> seven forty seven, 101 -> one oh one, 4090 -> forty ninety, 300 -> three hundred."""
-    if len(written) == 4:
-        return year(int(written))
-    if written.endswith("00") or len(written) < 3:
-        return cardinal(int(written))
-    return f"{cardinal(int(written[0]))} {two_digits(written[1:])}"
-
-
 def _speak_pairs(match: re.Match[str]) -> str:
-    return f"{match[1]} {_in_pairs(match[2])}"
+    return f"{match[1]} {in_pairs(match[2])}"
 
 
 def _speak_jet(match: re.Match[str]) -> str:
-    """747-400 -> seven forty seven four hundred, A320neo -> A three twenty neo; pages 737-800 are none."""
+    """747-400 -> seven forty seven four hundred, A320neos -> A three twenty neo's; pages 737-800 are none."""
     if not match["maker"] and _RANGE_BEFORE.search(match.string[max(match.start() - 10, 0) : match.start()]):
         return match[0]
     variant = cardinal(int(match["variant"])) if match["variant"] else ""
     letters = match["letters"] if match["letters"].islower() else " ".join(match["letters"])
-    spoken = [" ".join(match["maker"]), _in_pairs(match["number"]), variant, letters]
-    return " ".join(filter(None, spoken))
+    spoken = " ".join(filter(None, [" ".join(match["maker"]), in_pairs(match["number"]), variant, letters]))
+    if not match["many"]:
+        return spoken
+    return f"{spoken}'s" if letters or "'" in match["many"] else plural(spoken)
 
 
 def _speak_temperature(match: re.Match[str]) -> str:
@@ -91,11 +84,12 @@ def _speak_verse(match: re.Match[str]) -> str:
 
 BESIDE_RULES = where_digits(
     rule("jet", rf"(?<![\w.,$£€#-])(?P<maker>)(?P<number>{_JET})-(?P<variant>[1-9]00|10|[1-9])(?P<letters>[A-Z]{{0,3}})"
-         r"(?![\w-]|[.,]\d)", _speak_jet),
-    rule("jet alone", rf"(?<![\w.,$£€#-])(?P<maker>)(?P<number>{_JET})(?P<variant>)(?P<letters>)(?={_AFTER_JET})",
-         _speak_jet),
+         r"(?P<many>(?:'?s)?)(?![\w-]|[.,]\d)", _speak_jet),
+    rule("jet alone", rf"(?<![\w.,$£€#-])({_JET})(?={_AFTER_JET})", lambda m: in_pairs(m[1])),
     rule("Airbus", r"(?<![\w-])(?P<maker>A)(?P<number>3[0-8]0|31[89]|321)(?:-(?P<variant>[1-9]00|1000))?"
-         r"(?P<letters>neo|[A-Z]{0,3})(?![\w-])", _speak_jet),
+         r"(?P<letters>neo|[A-Z]{0,3})(?P<many>(?:'?s)?)(?![\w-])", _speak_jet),
+    rule("telephone", r"\b(iPhone|Pixel|OnePlus|Galaxy) (\d{1,2})([acerst])(?![\w'-])",
+         lambda m: f"{m[1]} {cardinal(int(m[2]))} {m[3].upper()}"),
     rule("run of kilometers", rf"(?<![\w.,-])(\d{{1,3}}) ?[kK](?= (?:fun )?(?:{_RUN})\b)",
          lambda m: f"{cardinal(int(m[1]))} K"),
     rule("kilometers run",

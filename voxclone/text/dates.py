@@ -11,8 +11,6 @@ MONTHS = "January February March April May June July August September October No
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _MONTH_OF = {month[:3]: month for month in MONTHS} | {"Sept": "September"} | {month: month for month in MONTHS}
 _DAY_OF = {day[:3]: day for day in _DAYS} | {"Tues": "Tuesday", "Thur": "Thursday", "Thurs": "Thursday"}
-_TENS = {"20": "twenties", "30": "thirties", "40": "forties", "50": "fifties", "60": "sixties", "70": "seventies",
-         "80": "eighties", "90": "nineties", "10": "tens", "00": "two thousands"}  # fmt: skip
 _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\b(?:\.(?!\s*\Z|\s+[\"'(]*[A-Z]))?"
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?!\w)"
 _YEAR = r"(?P<year>[12]\d{3})(?![\w-]|[,.]\d)"
@@ -73,7 +71,7 @@ def _speak_decade(match: re.Match[str]) -> str:
     century, tens = match["century"], match["tens"]
     if tens == "00":
         return plural(cardinal(int(century) * 100)) if century.endswith("0") else f"{cardinal(int(century))} hundreds"
-    return f"{cardinal(int(century))} {_TENS[tens]}"
+    return f"{cardinal(int(century))} {plural(cardinal(int(tens)))}"
 
 
 def _speak_era(match: re.Match[str]) -> str:
@@ -159,10 +157,8 @@ DATE_RULES = where_digits(
     rule("month and year", rf"\b{_MONTH} {_YEAR}", lambda m: f"{_MONTH_OF[m['month']]} {year(int(m['year']))}"),
     rule("duration", r"(?<![\w.,:])(\d{1,4})h(?: ?(\d{1,4})(?:m|min)?)?(?: ?(\d{1,4})s)?(?!\w)", _speak_duration),
     rule("short duration", r"(?<![\w.,:])()(\d{1,4})m(?:in)? ?(\d{1,4})s(?!\w)", _speak_duration),
-    rule("seconds", r"(?<= )(in|took|takes|take|for|after|every|within|than|wait|lasts|lasted) ([2-9]0)s(?!\w)",
-         lambda m: f"{m[1]} {cardinal(int(m[2]))} seconds"),
-    rule("decade", r"(?<![\w.,])'?(?P<century>1\d|20)(?P<tens>\d0)'?s\b", _speak_decade),
-    rule("short decade", r"(?<![\w.,$£€])'?(?P<tens>[2-9]0)'?s\b", lambda m: _TENS[m["tens"]]),
+    rule("decade", r"(?<![\w.,])'?(?!1000)(?P<century>1\d|20)(?P<tens>\d0)'?s\b", _speak_decade),
+    rule("short decade", r"(?<![\w.,$£€])'(?P<tens>[2-9]0)'?s\b", lambda m: plural(cardinal(int(m["tens"])))),
     rule("short year", r"(?<![\w'])'(\d)(\d)(?![\w'])",
          lambda m: two_digits(m[1] + m[2])),
     rule("year and era", r"(?<![\w.,])(?P<year>\d{1,4}) ?(?P<era>BCE?|CE|AD|B\.C\.(?:E\.)?|C\.E\.|A\.D\.)(?!\w)",

@@ -16,6 +16,7 @@ from voxclone.text.markdown import MARKDOWN_RULES
 from voxclone.text.money import MONEY_RULES
 from voxclone.text.numbers import GROUP_RULES, NUMBER_FORM_RULES, NUMBER_RULES
 from voxclone.text.pictures import PICTURE_RULES
+from voxclone.text.plurals import PLURAL_RULES
 from voxclone.text.rule import Rule
 from voxclone.text.signs import CLOSING_RULES, LETTER_SIGN_RULES, SIGN_RULES
 from voxclone.text.tags import TAG_RULES
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     *BESIDE_RULES,
     *DAY_RULES,
     *DATE_RULES,
+    *PLURAL_RULES,
     *CODE_RULES,
     *MONEY_RULES,
     *SIGN_RULES,

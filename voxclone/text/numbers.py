@@ -72,6 +72,15 @@ def two_digits(written: str) -> str:
     return f"{'oh ' if written[0] == '0' else ''}{cardinal(int(written))}"
 
 
+def in_pairs(written: str) -> str:
+    """747 -> seven forty seven, 101 -> one oh one, 4090 -> forty ninety, 300 -> three hundred."""
+    if len(written) == 4:
+        return year(int(written))
+    if written.endswith("00") or len(written) < 3:
+        return cardinal(int(written))
+    return f"{cardinal(int(written[0]))} {two_digits(written[1:])}"
+
+
 def _last_year(first: int, last: str) -> str:
     """The end of a span of years that is written with two digits: 1999/00 ends with two thousand."""
     return year((first // 100 + 1) * 100) if last == "00" else two_digits(last)
@@ -179,12 +188,13 @@ def _speak_between(match: re.Match[str]) -> str:
     return f"{' ' if before.isalnum() else ''}{_speak_bare(match[0])}{' ' if after.isalpha() else ''}"
 
 
-# One form for grouped digits: 1'000'000, 1_000_000 and 1 000 000.
+# One form for grouped digits: 1'000'000, 1_000_000 and 1 000 000; and ~5.
 GROUP_RULES = where_digits(
     rule("grouped digits", r"(?<![\w.,'])[1-9]\d{0,2}(?:(?:'\d{3})+|(?:_\d{3})+)(?![\w'])",
          lambda m: m[0].replace("'", ",").replace("_", ",")),
     rule("spaced digits", r"(?<![\w.,'+-])(?<!\d )[1-9]\d{0,2}(?: \d{3}){0,4} 000(?![\w-]| \d)",
          lambda m: m[0].replace(" ", ",")),
+    rule("about", r"(?<!\w)~ ?(?=[\d$£€¥.])", "about "),
 )  # fmt: skip
 
 # Forms around numbers: before capitals beside digits are read.
@@ -196,7 +206,6 @@ NUMBER_FORM_RULES = where_digits(
     rule("range", rf"({NUMBER})-({NUMBER})(?!-?\w)", _speak_range),
     rule("ordinal", r"(?<![\d.])(\d{1,3}(?:,\d{3}){0,4}|\d{1,15})(?:st|nd|rd|th)(?![a-z])",
          lambda m: ordinal(int(m[1].replace(",", ""))), re.IGNORECASE),
-    rule("plural number", r"(?<![\d.])(?<![^\W\d_])(\d{1,4})'?s(?!\w)", lambda m: plural(_speak_bare(m[1]))),
 )  # fmt: skip
 
 NUMBER_RULES = where_digits(

@@ -41,7 +41,6 @@ SIGN_RULES = where_digits(
     rule("difference", r"(?<=\d)-(?=\d{1,20} ?=)", " minus "),
     rule("dimensions", rf"({NUMBER}) ?[xX×] ?(?=\.?\d)", r"\1 by "),
     rule("number sign", r"(?<![\w&])# ?(?=\d)", "number "),
-    rule("about", r"(?<!\w)~ ?(?=[\d$£€¥.])", "about "),
     rule("multiplied", r"(?<=\d) ?\* ?(?=\d)", " times "),
 )
 
