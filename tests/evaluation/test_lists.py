@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voxclone import EvaluationError
+from voxclone import EvaluationError, VoiceError, VoxClone
 from voxclone.evaluation import Item, read_list
 
 
@@ -22,6 +22,23 @@ def test_table(tmp_path: Path) -> None:
         Item("00001", tmp_path / "a.wav", 'He said "no".', "ada", tmp_path / "b.wav"),
         Item("00002", tmp_path / "a.wav", "Two.", "a", None),
     ]
+
+
+def test_table_with_voices(tmp_path: Path, tiny_model: VoxClone) -> None:
+    """A voice is read once, from a file or from the folder that fine-tuning left."""
+    ada = tiny_model.voices["ada"]
+    touch(tmp_path / "a.wav")
+    (tmp_path / "ada").mkdir()
+    ada.save(tmp_path / "ada" / "ada.voice")
+    path = tmp_path / "list.tsv"
+    path.write_text("reference\ttext\tvoice\na.wav\tOne.\tada\na.wav\tTwo.\tada/ada.voice\na.wav\tThree.\t\n")
+    assert [item.voice for item in read_list(path)] == [ada, ada, None]
+    path.write_text("reference\ttext\tvoice\na.wav\tOne.\tgone.voice\n")
+    with pytest.raises(VoiceError, match=r"gone\.voice cannot be read as a voice file"):
+        read_list(path)
+    path.write_text("reference\ttext\nada/ada.voice\tOne.\n")
+    with pytest.raises(EvaluationError, match=r"ada\.voice is a voice and no recording; name it in a column 'voice'"):
+        read_list(path)
 
 
 def test_seed_tts_eval(tmp_path: Path) -> None:

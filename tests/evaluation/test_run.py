@@ -11,6 +11,7 @@ import shutil
 import struct
 import sys
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voxclone import ConsentError, EvaluationError, VoxClone
+from voxclone import ConsentError, EvaluationError, VoiceError, VoxClone
 from voxclone.audio.io import write_audio
 from voxclone.audio.tags import read_tags
 from voxclone.cli import main
@@ -213,7 +214,7 @@ def test_copies_say_what_their_sources_say(tiny_model: VoxClone, items: list[Ite
     for name, each in inspected.items():
         assert each.provenance == (None if name == "foreign" else speech.provenance)
         assert sidecar_path(audio / f"{name}.wav").exists() == (name != "foreign")
-    assert inspect_file(audio / "reference-00000.wav").verdict == "consistent"
+    assert inspect_file(tmp_path / "out/references/00000.wav").verdict == "consistent"
 
 
 def test_a_damaged_reference_fails_alone(tiny_model: VoxClone, items: list[Item], tmp_path: Path) -> None:
@@ -260,6 +261,69 @@ def test_the_report_tells_what_it_can_be_compared_with(items: list[Item], tmp_pa
     assert reports[0]["jiwer"] == importlib.metadata.version("jiwer")
 
 
+def test_a_given_voice_speaks_and_is_compared_with_the_reference(
+    tiny_model: VoxClone, items: list[Item], tmp_path: Path
+) -> None:
+    """It stands on its own consent; a voice of another model is refused before anything is made."""
+    ada, bob = tiny_model.voices["ada"], tiny_model.voices["bob"]
+    (tmp_path / "mine.py").write_text("import numpy\ndef embed(samples, rate): return [numpy.ptp(samples), 1]\n")
+    judges: dict[str, Any] = {"recogniser": "none", "naturalness": (), "recordings": False}
+    judges |= {"verifier": f"python:{tmp_path / 'mine.py'}:embed"}
+    listed = [replace(items[0], voice=ada), replace(items[1], voice=bob)]
+    found = evaluate(tiny_model, listed, tmp_path / "given", **judges)
+    assert found.about["voices"] == f"ada {ada.voice_id}, bob {bob.voice_id}"
+    assert found.about["consent"] == ada.consent.basis and found.about["failed"] == 0
+    for item, each in zip(listed, found.utterances, strict=True):
+        saved = inspect_file(tmp_path / "given" / str(each.audio))
+        assert saved.provenance is not None and item.voice is not None
+        assert saved.provenance.voice_id == item.voice.voice_id
+        assert each.similarity is not None
+    cloned = evaluate(tiny_model, [listed[0], items[1]], tmp_path / "mixed", consent=BASIS, **judges)
+    assert cloned.about["list"] == found.about["list"]
+    assert cloned.about["voices"] == f"ada {ada.voice_id}" and cloned.about["consent"].startswith(BASIS)
+    with pytest.raises(ConsentError, match="give it as consent"):
+        evaluate(tiny_model, [listed[0], items[1]], tmp_path / "ungrounded", **judges)
+    foreign = replace(items[1], voice=replace(ada, encoder_id="f" * 16))
+    with pytest.raises(VoiceError, match="was made by speaker encoder f"):
+        evaluate(tiny_model, [listed[0], foreign], tmp_path / "foreign", **judges)
+    assert not list((tmp_path / "foreign/audio").iterdir())
+
+
+def test_no_name_is_written_over_by_what_belongs_to_another(items: list[Item], tmp_path: Path) -> None:
+    """Neither by another item's recording nor by a reference."""
+    (tmp_path / "made").mkdir()
+    names = ("x", "x.recording", "reference-00000", "00000")
+    for number, name in enumerate(names, 1):
+        soundfile.write(tmp_path / "made" / f"{name}.wav", np.full(16000, number / 10), 16000)
+    listed = [replace(items[0], name=name) for name in names]
+    found = evaluate(None, listed, tmp_path / "out", consent=BASIS, recogniser="none", made=tmp_path / "made", **JUDGES)
+    assert len({each.audio for each in found.utterances}) == 2 * len(names)
+    for each in found.utterances:
+        samples = soundfile.read(tmp_path / "out" / str(each.audio))[0]
+        if each.system == "cloned":
+            assert samples == pytest.approx(np.full(16000, (names.index(each.name) + 1) / 10), abs=1e-3)
+        else:
+            assert len(samples) == len(soundfile.read(str(items[0].recording))[0])
+    page = Page()
+    page.feed((tmp_path / "out/report.html").read_text())
+    pictures = [source for source in page.sources if source.endswith(".png")]
+    assert len(set(pictures)) == 2 * len(names) and all((tmp_path / "out" / each).is_file() for each in pictures)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("x", "x"), "two utterances are named 'x'"),
+        (("../x", "y"), "an utterance is named '../x', which is no file's name; '_x' is one"),
+    ],
+)
+def test_names_that_will_not_do(items: list[Item], tmp_path: Path, names: tuple[str, str], told: str) -> None:
+    listed = [replace(items[0], name=name) for name in names]
+    with pytest.raises(EvaluationError, match=re.escape(told)):
+        evaluate(None, listed, tmp_path / "out", consent=BASIS, made=tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_cannot_be_evaluated(tiny_model: VoxClone, items: list[Item], tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="list is empty"):
         evaluate(tiny_model, [], tmp_path, consent=BASIS)
@@ -286,6 +350,15 @@ def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: p
     assert capsys.readouterr().err.startswith(
         "voxclone: warning: similarity will be absent from the report: '/no/such/"
     )
+    tiny = ["--model", str(tiny_folder), "--device", "cpu", "--voice", "bob"]
+    without = [each for each in arguments if each not in ("--consent", BASIS)]
+    assert main([*without, *judges, *tiny]) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["about"]["voices"].startswith("bob ")
+    assert main([*without, *judges, *tiny[:-2]]) == 2
+    assert "give it as consent" in capsys.readouterr().err
+    assert main([*without, *tiny, "--made", str(tmp_path)]) == 2
+    assert "--voice speaks, and --made judges" in capsys.readouterr().err
     assert main([*arguments[:-1], "0"]) == 2
     assert "--limit is 0; it must be 1 or more" in capsys.readouterr().err
     assert out.endswith(f"{tmp_path / 'out' / 'report.html'}\n")

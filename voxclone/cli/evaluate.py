@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from voxclone.cli import outputs
-from voxclone.cli.loading import load
+from voxclone.cli.loading import choose_voice, load
 from voxclone.errors import ConfigError, ConsentError
 
 
@@ -18,15 +19,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], 
         "evaluate",
         parents=[model],
         help="measure word errors, similarity, naturalness, pitch, pace and speed over a list",
-        description="Clone each reference of a list, say its text, and write report.html, report.json and two tables. "
-        "A judge that is not installed, or has no weights here, is reported as absent.",
+        description="Clone each reference of a list, or take a given voice, say its text, and write report.html, "
+        "report.json and two tables. A judge that is not installed, or has no weights here, is reported as absent.",
     )
     command.add_argument(
         "list", metavar="LIST", help="table of reference and text; Seed-TTS-eval or LibriSpeech-PC list"
     )
     command.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where the report goes")
     command.add_argument(
-        "--consent", required=True, metavar="BASIS", help='on what ground the references may be cloned: "CC BY 4.0"'
+        "--consent",
+        metavar="BASIS",
+        help='on what ground the references may be cloned: "CC BY 4.0"; a given voice carries its own',
+    )
+    command.add_argument(
+        "--voice",
+        metavar="VOICE",
+        help="voice file, its folder or Hub repository, or a model's voice: says every text instead of clones of the "
+        "references, and is compared with these (or: a column voice in the table)",
     )
     command.add_argument(
         "--format", choices=("table", "seed-tts-eval", "librispeech-pc"), help="default: told by the list"
@@ -67,26 +76,31 @@ def evaluate(options: argparse.Namespace) -> int:
     from voxclone.evaluation.run import PREDICTORS
 
     outputs.folder(options.output)
-    if options.consent.endswith(".json"):
+    if options.voice and options.made:
+        raise ConfigError("--voice speaks, and --made judges what was spoken already; leave one out")
+    if (options.consent or "").endswith(".json"):
         raise ConsentError(
             f"--consent takes the ground for all of the list in words, not a record such as {options.consent}"
         )
     if options.limit is not None and options.limit < 1:
         raise ConfigError(f"--limit is {options.limit}; it must be 1 or more")
     items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
-    made = options.made
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = _tell
+        model = None if options.made else load(options)
+        if model is not None and options.voice:
+            voice = choose_voice(model, options.voice)
+            items = [replace(item, voice=voice) for item in items]
         report = run(
-            None if made else load(options),
+            model,
             items,
             options.output,
             consent=options.consent,
             recogniser=options.asr,
             verifier=options.verifier,
             naturalness=tuple(options.naturalness or PREDICTORS),
-            made=made,
+            made=options.made,
             recordings=not options.no_recordings,
             progress=True,
             options={"speed": options.speed},

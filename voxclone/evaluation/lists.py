@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import functools
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from pathlib import Path
 
 from voxclone.errors import EvaluationError
 from voxclone.files import read_text
+from voxclone.voice import Voice
 
+VOICE_SUFFIX = ".voice"
 _NEEDED = {"reference", "text"}
-_KNOWN = {*_NEEDED, "name", "speaker", "recording"}
+_KNOWN = {*_NEEDED, "name", "speaker", "recording", "voice"}
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,11 @@ class Item:
 
     Attributes:
         name: Unique within the list, and fit for a file name.
-        reference: The recording to clone from.
+        reference: The recording to clone from; what is said is compared with it.
         text: What to say.
         speaker: Whose voice it is; intervals are drawn over speakers.
         recording: The speaker's own recording of the text, where the list has one.
+        voice: What says it instead of a clone of the reference, such as a fine-tuned voice.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Item:
     text: str
     speaker: str
     recording: Path | None = None
+    voice: Voice | None = None
 
 
 def read_list(
@@ -42,7 +47,8 @@ def read_list(
 
     Args:
         path: The list.
-        form: "table": tab-separated with a header of reference, text and, if wanted, name, speaker, recording.
+        form: "table": tab-separated with a header of reference, text and, if wanted, name, speaker, recording, voice
+            (a voice file, or the folder that `voxclone finetune` left).
             "seed-tts-eval": `meta.lst` of that test, name|prompt text|prompt audio|text, and |recording in some.
             "librispeech-pc": tab-separated prompt utterance, its seconds, its text, utterance, its seconds, its text,
             as the cross-sentence lists over LibriSpeech-PC have it. None tells them apart by the first line.
@@ -51,6 +57,8 @@ def read_list(
 
     Raises:
         EvaluationError: The list cannot be read, a line has another form, two items have one name, or audio is missing.
+        VoiceError: What a line names as its voice is none.
+        ConsentError: The consent of one has expired or was revoked.
     """
     path = Path(path)
     lines = [line for line in read_text(path, EvaluationError).splitlines() if line.strip()]
@@ -66,13 +74,32 @@ def read_list(
         raise EvaluationError(f"cannot use the list {path}: {error}") from error
 
 
-def _checked(items: list[Item], path: Path) -> list[Item]:
-    """The items, of which no two have one name, and whose audio is there."""
+def require_names(items: Iterable[Item], where: str = "") -> None:
+    """Refuse items whose files would lie in one place, or outside of the report's folder.
+
+    Raises:
+        EvaluationError: Two have one name, or one is not fit for a file name; it begins with `where`.
+    """
     names: set[str] = set()
     for item in items:
+        if item.name != _file_name(item.name):
+            raise EvaluationError(
+                f"{where}an utterance is named {item.name!r}, which is no file's name; {_file_name(item.name)!r} is one"
+            )
         if item.name in names:
-            raise EvaluationError(f"{path}: two utterances are named {item.name!r}; each needs a name of its own")
+            raise EvaluationError(f"{where}two utterances are named {item.name!r}; each needs a name of its own")
         names.add(item.name)
+
+
+def _checked(items: list[Item], path: Path) -> list[Item]:
+    """The items, of which no two have one name, and whose audio is there."""
+    require_names(items, f"{path}: ")
+    for item in items:
+        if item.reference.suffix == VOICE_SUFFIX:
+            raise EvaluationError(
+                f"{path}: {item.name}: {item.reference.name} is a voice and no recording; name it in a column 'voice', "
+                "and as reference a recording of the speaker, which what it says is compared with"
+            )
         for audio in (item.reference, item.recording):
             if audio is not None and not audio.is_file():
                 raise EvaluationError(
@@ -102,17 +129,19 @@ def _read_table(lines: list[str], root: Path, path: Path) -> Iterable[Item]:
             raise EvaluationError(
                 f"{path} has a column {column!r}; if that is {meant[0]!r}, write it so, else rename it"
             )
+    load = functools.cache(Voice.load)
     for number, row in enumerate(rows, start=1):
         reference, text = row["reference"], row["text"]
         if not reference or not text:
             raise EvaluationError(f"{path}, utterance {number}: reference or text is empty")
-        recording = row.get("recording")
+        recording, voice = row.get("recording"), row.get("voice")
         yield Item(
             _file_name(row.get("name") or f"{number:05d}"),
             root / reference,
             text,
             row.get("speaker") or Path(reference).stem,
             root / recording if recording else None,
+            load(root / voice) if voice else None,
         )
 
 

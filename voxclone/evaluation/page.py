@@ -24,7 +24,6 @@ def write_page(report: Report, folder: Path, references: Mapping[str, str]) -> N
         folder: The report's folder.
         references: Utterance name → its reference's file, relative to the folder; "" where there is none.
     """
-    (folder / PICTURE_FOLDER).mkdir(exist_ok=True)
     by_name: dict[str, list[Utterance]] = {}
     for utterance in report.utterances:
         by_name.setdefault(utterance.name, []).append(utterance)
@@ -84,7 +83,8 @@ def _utterance(utterance: Utterance, folder: Path) -> str:
     if utterance.audio is None:
         return f'<p class="failure">{escape(utterance.system)}: {escape(utterance.failure or "")}</p>'
     samples, rate = read_audio(folder / utterance.audio)
-    picture = f"{PICTURE_FOLDER}/{Path(utterance.audio).stem}.png"
+    picture = f"{PICTURE_FOLDER}/{Path(utterance.audio).with_suffix('.png').as_posix()}"
+    (folder / picture).parent.mkdir(parents=True, exist_ok=True)
     (folder / picture).write_bytes(spectrogram_png(samples, rate))
     seconds = len(samples) / rate
     alignment = _spans(utterance.words, "words", seconds) + _spans(utterance.phonemes, "phonemes", seconds)

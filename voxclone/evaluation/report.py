@@ -21,7 +21,7 @@ class Utterance:
     """One recording that was judged; None is what was not measured.
 
     Attributes:
-        system: "cloned", or "recording" for the speaker's own.
+        system: "cloned" for what a clone or a given voice said, "recording" for the speaker's own.
         audio: Its file, relative to the report's folder; None where it could not be made.
         failure: Why it could not be made.
         heard: The recogniser's transcript.

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxclone.audio.io import read_audio
-from voxclone.errors import AudioError, EvaluationError, ProvenanceError, TextError, VoxcloneError
-from voxclone.evaluation.lists import Item
+from voxclone.errors import AudioError, ConsentError, EvaluationError, ProvenanceError, TextError, VoxcloneError
+from voxclone.evaluation.lists import Item, require_names
 from voxclone.evaluation.page import write_page
 from voxclone.evaluation.report import CLONED, RECORDED, Report, Utterance
 from voxclone.evaluation.scores import NONE, Panel
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 PREDICTORS = ("dnsmos", "nisqa")
 JUDGES_PACKAGES = ("jiwer", "pocketsphinx", "faster-whisper", "transformers", "torchmetrics")
-AUDIO_FOLDER = "audio"  # within the report's folder
+AUDIO_FOLDERS = {CLONED: "audio", RECORDED: "recordings"}  # within the report's folder, each of one system
+REFERENCE_FOLDER = "references"
+WARM_TEXT = "One."
 
 
 def evaluate(
@@ -40,7 +42,7 @@ def evaluate(
     items: Sequence[Item],
     out: str | os.PathLike[str],
     *,
-    consent: str,
+    consent: str | None = None,
     recogniser: str = "pocketsphinx",
     verifier: str | None = None,
     naturalness: Sequence[str] = PREDICTORS,
@@ -49,7 +51,7 @@ def evaluate(
     progress: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> Report:
-    """Clone each reference, say each text, have it judged, and write a report.
+    """Clone each reference where no voice is given, say each text, have it judged, and write a report.
 
     Judges that are not installed, or whose weights are not here, are reported as absent; nothing is counted as zero. Of
     those that were asked for by name this is warned of before any work is done.
@@ -58,7 +60,8 @@ def evaluate(
         model: What speaks; None with `made`.
         items: What to say in whose voice, see `read_list`.
         out: The report's folder: report.html, report.json, summary.tsv, utterances.tsv and the audio.
-        consent: On what ground the references' voices may be cloned: "LibriSpeech, CC BY 4.0".
+        consent: On what ground the references' voices may be cloned: "LibriSpeech, CC BY 4.0". None where every item
+            has a voice, which carries its own.
         recogniser: A name of `RECOGNISERS`, with ":" and what it takes; "none" for no word errors.
         verifier: A name of `VERIFIERS`, likewise; None: similarity is absent, since no verifier is installed with this.
         naturalness: Names of `NATURALNESS`, likewise.
@@ -69,11 +72,16 @@ def evaluate(
         options: Keyword arguments of `VoxClone.generate`.
 
     Raises:
-        EvaluationError: There is nothing to evaluate, no judge of a name, or `out` is a file or not writable.
-        ConsentError: The ground is empty.
+        EvaluationError: There is nothing to evaluate, two items have one name or one is no file's name, there is no
+            judge of a name, or `out` is a file or not writable.
+        ConsentError: There is no ground and a reference without a voice, or a voice's consent does not hold.
+        VoiceError: The model cannot speak with a given voice.
     """
     if not items:
         raise EvaluationError("there is nothing to evaluate: the list is empty")
+    require_names(items)
+    if not (consent or "").strip() and any(item.voice is None for item in items):
+        raise ConsentError("references are cloned on some ground: give it as consent, such as 'LibriSpeech, CC BY 4.0'")
     if (model is None) == (made is None):
         raise EvaluationError("give either a model that speaks, or the folder of what another system made")
     if made is not None and not Path(made).is_dir():
@@ -85,7 +93,8 @@ def evaluate(
     for purpose, why in panel.absent.items():
         if asked[purpose] not in (None, NONE, *PREDICTORS):  # these are known to be so
             warnings.warn(f"{purpose} will be absent from the report: {why}", UserWarning, stacklevel=2)
-    (folder / AUDIO_FOLDER).mkdir(parents=True, exist_ok=True)
+    for each in (*AUDIO_FOLDERS.values(), REFERENCE_FOLDER):
+        (folder / each).mkdir(parents=True, exist_ok=True)
     copies, unreadable = _copy_references(items, folder)
     if made is not None:
         utterances = [_take(item, Path(made), folder, unreadable.get(item.reference)) for item in items]
@@ -97,10 +106,10 @@ def evaluate(
         utterances += [_copy(item, RECORDED, item.recording, folder) for item in own if item.recording is not None]
     systems = {system: [u for u in utterances if u.system == system] for system in (CLONED, RECORDED)}
     references = {item.name: item.reference for item in items}
-    for each in systems.values():
-        panel.judge(each, folder, references)
-    summary = {system: panel.summarise(each) for system, each in systems.items() if each}
-    about = _about(model, made, items, utterances) | {"consent": consent}
+    for spoken in systems.values():
+        panel.judge(spoken, folder, references)
+    summary = {system: panel.summarise(spoken) for system, spoken in systems.items() if spoken}
+    about = _about(model, made, items, utterances) | _grounds(items, consent, made)
     report = Report(about, utterances, summary)
     report.write_tables(folder)
     write_page(report, folder, {item.name: copies[item.reference] for item in items})
@@ -108,22 +117,29 @@ def evaluate(
 
 
 def _speak(
-    model: VoxClone, items: Sequence[Item], folder: Path, consent: str, progress: bool, options: Mapping[str, Any]
+    model: VoxClone,
+    items: Sequence[Item],
+    folder: Path,
+    consent: str | None,
+    progress: bool,
+    options: Mapping[str, Any],
 ) -> list[Utterance]:
+    for given in dict.fromkeys(item.voice for item in items if item.voice is not None):
+        model.generate(WARM_TEXT, given, **options)  # is refused now, or loads what later calls find loaded
     voices: dict[Path, Voice | str] = {}  # by reference; a text says why there is none
     warm = False
     utterances = []
     for item in progress_bar(list(items), "utterances", progress):
         utterance = Utterance(item.name, item.speaker, CLONED, item.text)
         utterances.append(utterance)
-        if item.reference not in voices:
-            voices[item.reference] = _clone(model, item, consent)
-        voice = voices[item.reference]
+        voice: Voice | str | None = item.voice or voices.get(item.reference)
+        if voice is None:
+            voice = voices[item.reference] = _clone(model, item, consent or "")
         if isinstance(voice, str):
             utterance.failure = voice
             continue
         try:
-            if not warm:  # the first call loads what later ones find loaded
+            if not warm:
                 model.generate(item.text, voice, **options)
                 warm = True
             start = time.perf_counter()
@@ -132,7 +148,7 @@ def _speak(
         except TextError as error:
             utterance.failure = str(error)
             continue
-        utterance.audio = f"{AUDIO_FOLDER}/{item.name}.wav"
+        utterance.audio = _place(item, CLONED)
         speech.save(folder / utterance.audio)
         utterance.words = [(word.text, word.start_seconds, word.end_seconds) for word in speech.words]
         utterance.phonemes = [(each.text, each.start_seconds, each.end_seconds) for each in speech.phonemes]
@@ -159,14 +175,17 @@ def _take(item: Item, made: Path, folder: Path, unreadable: str | None) -> Utter
 
 def _copy(item: Item, system: str, source: Path, folder: Path) -> Utterance:
     utterance = Utterance(item.name, item.speaker, system, item.text)
-    name = item.name if system == CLONED else f"{item.name}.{system}"
     try:
-        _copy_file(source, folder / AUDIO_FOLDER / f"{name}.wav")
+        _copy_file(source, folder / _place(item, system))
     except (AudioError, ProvenanceError) as error:
         utterance.failure = str(error)
     else:
-        utterance.audio = f"{AUDIO_FOLDER}/{name}.wav"
+        utterance.audio = _place(item, system)
     return utterance
+
+
+def _place(item: Item, system: str) -> str:
+    return f"{AUDIO_FOLDERS[system]}/{item.name}.wav"
 
 
 def _copy_file(source: Path, target: Path) -> None:
@@ -179,7 +198,7 @@ def _copy_references(items: Sequence[Item], folder: Path) -> tuple[dict[Path, st
     copies: dict[Path, str] = {}
     unreadable: dict[Path, str] = {}
     for reference in dict.fromkeys(item.reference for item in items):
-        name = f"{AUDIO_FOLDER}/reference-{len(copies):05d}.wav"
+        name = f"{REFERENCE_FOLDER}/{len(copies):05d}.wav"
         try:
             _copy_file(reference, folder / name)
         except (AudioError, ProvenanceError) as error:
@@ -209,6 +228,16 @@ def _about(
         "threads": torch.get_num_threads(),
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "platform": platform.platform(),
+    }
+
+
+def _grounds(items: Sequence[Item], consent: str | None, made: object) -> dict[str, str | None]:
+    """Which given voices spoke, and on what ground all of them did."""
+    voices = list(dict.fromkeys(item.voice for item in items if item.voice is not None)) if made is None else []
+    bases = [record.basis for voice in voices for record in voice.consents]
+    return {
+        "voices": ", ".join(f"{voice.name} {voice.voice_id}" for voice in voices) or None,
+        "consent": "; ".join(dict.fromkeys([*([consent] if consent else []), *bases])) or None,
     }
 
 
