@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -257,6 +258,30 @@ def test_voices_go_along_with_an_encoder_that_keeps_their_space(run_folder: Path
     subprocess.run(command, cwd=run_folder, env=environment, check=True, capture_output=True)
     assert hub.read_config(out).speaker_encoder.space == (space if keeps_space else None)
     assert [path.name for path in out.glob("voices/*")] == (["ada.voice"] if keeps_space else [])
+
+
+def test_a_detector_goes_along_with_its_vocoder(run_folder: Path) -> None:
+    from voxclone import hub
+    from voxclone.config import WatermarkConfig
+    from voxclone.models.watermark import WatermarkDetector
+
+    base, sizes = run_folder / "marked", WatermarkConfig(channels=8, threshold=1.25)
+    shutil.copytree(run_folder / "model", base)
+    hub.save_detector(base, WatermarkDetector(sizes), sizes)
+    (run_folder / "robust-sizes.json").write_text(json.dumps({"model": CONFIGS["robust"]["model"]}))
+    command = [sys.executable, str(REPOSITORY / "recipes/bundle/export.py"), "--base", "marked", "--name", "kept"]
+    command += ["--speaker-run", "robust_run", "--speaker-config", "robust-sizes.json", "--card", "card.md"]
+    other = ["--vocoder-run", "vocoder_run", "--vocoder-config", "vocoder.json"]
+    for name, more in (("same-vocoder", []), ("other-vocoder", other)):
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        subprocess.run(
+            [*command, *more, "--out", name], cwd=run_folder, env=environment, check=True, capture_output=True
+        )
+    kept, detector = run_folder / "same-vocoder", "detector.safetensors"
+    assert hub.read_config(kept).watermark == sizes
+    assert (kept / detector).read_bytes() == (base / detector).read_bytes()
+    assert hub.read_config(run_folder / "other-vocoder").watermark is None
+    assert not (run_folder / "other-vocoder" / detector).exists()
 
 
 def test_a_student_is_told_the_space_of_its_teacher_and_no_other(run_folder: Path) -> None:

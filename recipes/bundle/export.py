@@ -18,6 +18,7 @@ from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
+from voxclone.models.watermark import WatermarkDetector
 from voxclone.synthesis.reference import encoder_id
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.alignment import aligner_config
@@ -27,6 +28,7 @@ from voxclone.training.settings import read_settings
 RECIPES = Path(__file__).resolve().parent.parent
 PREFIXES = {"speaker_encoder": "encoder.", "acoustic": "model.", "vocoder": "vocoder.", "aligner": "aligner."}
 OPTIONAL = ("aligner",)
+DETECTOR = "detector"  # without a run of its own: recipes/watermark writes it into the model folder
 
 
 def sizes(config: Path) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def configuration(args: argparse.Namespace, base: ModelConfig | None) -> ModelCo
         vocoder=VocoderConfig.from_dict(sizes(args.vocoder_config) if args.vocoder_run else of_base["vocoder"]),
         speaker_encoder=speaker,
         aligner=aligner_config() if args.aligner_run else base.aligner if base else None,
+        watermark=None if base is None or args.vocoder_run else base.watermark,
     )
 
 
@@ -58,6 +61,9 @@ def trained(part: str, config: ModelConfig, run: Path | None, base: Path | None)
     network: nn.Module
     if part == "vocoder":
         network = build_vocoder(config.vocoder, weight_norm=run is not None)
+    elif part == DETECTOR:
+        assert config.watermark is not None
+        network = WatermarkDetector(config.watermark)
     else:
         kind: Any = {"speaker_encoder": SpeakerEncoder, "acoustic": AcousticModel, "aligner": Aligner}[part]
         network = kind(getattr(config, part))
@@ -115,6 +121,8 @@ def main() -> None:
     config = configuration(args, hub.read_config(args.base) if args.base else None)
     if args.aligner_run is None and config.aligner is None:
         del runs["aligner"]
+    if config.watermark is not None:
+        runs[DETECTOR] = None
     try:
         parts = {part: trained(part, config, run, args.base) for part, run in runs.items()}
     except RuntimeError as error:

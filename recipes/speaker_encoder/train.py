@@ -1,6 +1,7 @@
 """Train the speaker encoder on a feature store made by recipes/prepare."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,7 @@ def distilled(
     data, store = settings["data"], crops.store
     if data["speed_probability"]:
         raise SystemExit("--teacher says nothing of crops at other speeds: set speed_probability to 0 in the config")
-    teacher = SpeakerEncoder(model).eval()
-    load_encoder(teacher, args.teacher)
-    teacher.space = space_kept_by(args.teacher)
+    teacher = read_teacher(args.teacher, model)
     if model.space not in (None, encoder_id(teacher)):
         raise SystemExit(f"the config's space is {model.space}, and the teacher's encoder_id is {encoder_id(teacher)}")
     entries = [entry for recordings in crops.recordings for entry in recordings]
@@ -111,9 +110,13 @@ def begin(step: SpeakerStep, crops: SpeakerCrops, folder: Path) -> None:
         step.prototypes.copy_(prototypes.repeat_interleave(step.sub_centres, 0))
 
 
-def space_kept_by(folder: Path) -> str | None:
-    """Of which encoder a model folder's keeps the space; None for its own, and for a run's."""
-    return hub.read_config(folder).speaker_encoder.space if (folder / "config.json").exists() else None
+def read_teacher(folder: Path, student: SpeakerEncoderConfig) -> SpeakerEncoder:
+    """A model folder's encoder, or that of a run, which has the student's sizes and a space of its own."""
+    is_model = (folder / "config.json").exists()
+    config = hub.read_config(folder).speaker_encoder if is_model else dataclasses.replace(student, space=None)
+    teacher = SpeakerEncoder(config).eval()
+    load_encoder(teacher, folder)
+    return teacher
 
 
 def load_encoder(encoder: SpeakerEncoder, folder: Path) -> None:

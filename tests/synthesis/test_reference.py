@@ -176,6 +176,15 @@ def test_batches_give_what_single_recordings_give(tiny_model: VoxClone, recordin
     assert tiny_model.embed([]).shape == (0, 16)
 
 
+def test_one_recording_needs_no_list(tiny_model: VoxClone, recording: Recording, tmp_path: Path) -> None:
+    file = tmp_path / "ada.wav"
+    soundfile.write(file, *recording)
+    expected = tiny_model.embed([recording])
+    for source in (recording, file, str(file), file.read_bytes()):
+        np.testing.assert_allclose(tiny_model.embed(source), expected, atol=1e-2)
+    assert tiny_model.embed((str(file), file)).shape == (2, 16)
+
+
 @pytest.mark.parametrize(("batch_seconds", "batches"), [(6.0, [2, 1]), (100.0, [3]), (0.1, [1, 1, 1])])
 def test_batches_are_bounded(batch_seconds: float, batches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = ColourEncoder()

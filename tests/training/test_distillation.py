@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,21 @@ def step_of(store: FeatureStore, teacher: SpeakerEncoder, **loss: float) -> Dist
     clean = VerificationTrials(store, store.entries, 1.0, RATE)
     narrow = VerificationTrials(store, store.entries, 1.0, RATE, NARROW)
     return DistilledSpeakerStep(CONFIG, 3, clean, teacher, narrow, clean, **loss)
+
+
+def test_a_student_of_other_sizes_begins_as_it_is_and_counts_its_own_statistics(
+    store: FeatureStore, teacher: SpeakerEncoder
+) -> None:
+    clean = VerificationTrials(store, store.entries, 1.0, RATE)
+    other = dataclasses.replace(CONFIG, trunk="ecapa", channels=16)
+    copied = step_of(store, teacher).train()
+    student = DistilledSpeakerStep(other, 3, clean, teacher, clean, clean).train()
+    assert copied.is_copy and not student.is_copy
+    waveform = torch.randn(4, RATE)
+    for step, moves in ((copied, False), (student, True)):
+        before = step.encoder.embedding_norm.running_mean.clone()
+        step.encoder.embed(waveform)
+        assert torch.equal(step.encoder.embedding_norm.running_mean, before) is not moves
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

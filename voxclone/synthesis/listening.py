@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from voxclone.audio.io import AudioSource, read_audio
@@ -45,13 +47,15 @@ class Listening(Parts):
         embeddings = [embed_speaker(self._speaker_encoder, self.sample_rate, each) for each in (one, other)]
         return float(np.dot(*embeddings))
 
-    def embed(self, sources: Iterable[AudioSource]) -> NDArray[np.float32]:
+    def embed(self, sources: AudioSource | Iterable[AudioSource]) -> NDArray[np.float32]:
         """Speaker embeddings (N, D) of unit length, one for each recording, in batches on the model's device.
+
+        One recording by itself gives (1, D).
 
         Raises:
             AudioError: A recording is unreadable or unfit.
         """
-        prepared = (prepare_reference(source, self.sample_rate) for source in sources)
+        prepared = (prepare_reference(source, self.sample_rate) for source in _several(sources))
         rate = self._speaker_encoder.sample_rate
         waveforms = (resample(reference.waveform, self.sample_rate, rate) for reference in prepared)
         embeddings = list(embed_waveforms(self._speaker_encoder, waveforms))
@@ -184,3 +188,10 @@ def require_spoken_by(voice: Voice, label: Label | None, name: str) -> None:
             f"{name} says that voice {label.provenance.voice_id} spoke it, and not {voice.name!r} ({voice.voice_id}); "
             "give the voice that did"
         )
+
+
+def _several(sources: AudioSource | Iterable[AudioSource]) -> Iterable[AudioSource]:
+    """The recordings; one by itself is a path, a file's bytes, or (samples, sample_rate)."""
+    pair = isinstance(sources, tuple) and len(sources) == 2 and isinstance(sources[0], np.ndarray | torch.Tensor)
+    alone = pair or isinstance(sources, str | bytes | os.PathLike)
+    return cast("Iterable[AudioSource]", [sources] if alone else sources)

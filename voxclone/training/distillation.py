@@ -1,4 +1,4 @@
-"""A speaker encoder that hears through short, distorted crops, in the embedding space of the one that it began as."""
+"""A speaker encoder that hears through short, distorted crops, in the embedding space of another one."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class DistilledSpeakerStep(SpeakerStep):
     """Give a crop the embedding that a frozen teacher gives whole, clean recordings, and tell speakers apart.
 
     The loss is 1 - cosine to the teacher's embedding (after arXiv:1810.10884, section 3, without its second term, which
-    compares classes), beside the additive angular margin of `SpeakerStep`. Batch normalisation keeps the teacher's
-    statistics: those of distorted crops would move what clean recordings are embedded as.
+    compares classes), beside the additive angular margin of `SpeakerStep`. A student of the teacher's own sizes begins
+    as a copy of it, and its batch normalisation keeps the teacher's statistics: those of distorted crops would move
+    what clean recordings are embedded as. Any other begins as it is.
 
     Args:
         config: The encoder.
@@ -50,15 +51,17 @@ class DistilledSpeakerStep(SpeakerStep):
         **margins: Any,
     ) -> None:
         super().__init__(config, n_speakers, trials, **margins)
-        self.encoder.load_state_dict(teacher.state_dict())
+        self.is_copy = _shapes(self.encoder) == _shapes(teacher)
+        if self.is_copy:
+            self.encoder.load_state_dict(teacher.state_dict())
         self.distorted, self.whole, self.wanted = distorted, whole, whole.embed(teacher)
         self.distillation_weight = distillation_weight
 
     def train(self, mode: bool = True) -> DistilledSpeakerStep:
-        """As any module's, but batch normalisation stays as it is in evaluation."""
+        """As any module's, but batch normalisation of a copy stays as it is in evaluation."""
         super().train(mode)
         for module in self.encoder.modules():
-            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            if self.is_copy and isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.eval()
         return self
 
@@ -115,6 +118,10 @@ def speaker_prototypes(
         drawn = [embeddings[key] for key in rng.choice(keys[speaker], sub_centres - 1)]
         centres += [means[speaker], *drawn]
     return torch.from_numpy(np.stack(centres))
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in module.state_dict().items()}
 
 
 def _speaker_means(entries: Sequence[Entry], embeddings: Vectors) -> dict[str, NDArray[np.float32]]:
