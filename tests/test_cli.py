@@ -39,6 +39,14 @@ def test_say_writes_a_file_and_tells(model: list[str], capsys: pytest.CaptureFix
     assert err == ""
 
 
+def test_say_warns_of_ssml_that_does_nothing(model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["say", 'Hello <break time="1s"/> there.', *model]) == 0
+    assert capsys.readouterr().err == (
+        "voxclone: warning: <break> at position 6 is SSML, and does nothing here: SSML is a text that begins with "
+        "<speak> and ends with </speak>; inline markup, such as [pause 1s], needs neither\n"
+    )
+
+
 def test_say_passes_its_options_on(model: list[str], tiny_model: object) -> None:
     said = ["--voice", "bob", "--speed", "0.5", "--pitch", "2", "--energy", "2", "--seed", "7", "-o", "out.flac"]
     assert main(["say", "Hello there.", *model, *said]) == 0

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 import threading
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,20 @@ def test_between_its_passages_are_the_pauses_that_belong_there(model: VoxClone, 
         assert not spoken[end - len(alone) - silence : end - len(alone)].any()
         end -= len(alone) + silence
     assert spoken[:end].any()
+
+
+def test_ssml_that_does_nothing_is_told_once_where_it_is(model: VoxClone, ada: Voice) -> None:
+    pieces = ["I am here. Wait ", "<break time='1s'", "/> a bit. <prosody rate='slow'>It ends</prosody>", " soon."]
+    text = "".join(pieces)
+    for given, place in ((text, text.index("<")), (iter(pieces), text.index("<"))):
+        with pytest.warns(UserWarning, match=f"<break> at position {place} is SSML") as told:
+            stream = model.stream(given, ada)
+            list(stream)
+        assert len(told) == 1
+        assert [word.text for word in stream.words] == "I am here Wait a bit It ends soon".split()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(model.stream('<speak>Wait <break time="1s"/> a bit.</speak>', ada))
 
 
 def test_markup_that_arrives_is_followed(model: VoxClone, ada: Voice) -> None:

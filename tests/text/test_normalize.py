@@ -498,6 +498,10 @@ CASES = {
         "Tom &amp; Jerry&#39;s caf&eacute;&nbsp;&mdash; &lt;3": "Tom and Jerry's café, less than three",
         "&lt;b&gt;, AT&T; <ann@example.org>": "less than b greater than, A T and T; ann at example dot org",
         "x < y, y > z, a <b and c> d": "x less than y, y greater than z, a less than b and c greater than d",
+        'Hello <break time="1s"/> world, <prosody rate="slow">or <emphasis>not</emphasis></prosody>.': (
+            "Hello, world, or not."
+        ),
+        '<speak version="1.1">2 <say-as interpret-as="ordinal">3</say-as></speak>': "two three",
         "List<int> of <John Smith>": "List less than int greater than of less than John Smith greater than",
     },
     "news and offices": {

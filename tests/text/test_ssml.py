@@ -12,6 +12,7 @@ from voxclone.text.normalize import normalize
 from voxclone.text.say_as import KINDS, say_as
 from voxclone.text.script import EMPHASIS, PLAIN, Manner, Script
 from voxclone.text.ssml import parse_ssml
+from voxclone.text.tags import stray_ssml
 
 
 def speak(body: str) -> Script:
@@ -33,6 +34,24 @@ def test_a_document_begins_with_speak() -> None:
         parse(f"\n{head}<audio/></speak>")
     assert caught.value.position == 1 + len(head)
     assert parse("speak <speak>").text == "speak <speak>"
+
+
+def test_ssml_that_is_none_is_told_apart() -> None:
+    found = {
+        'Hello <break time="1s"/> world': "<break",
+        "a <PROSODY rate='slow'>b</PROSODY>": "<PROSODY",
+        "Say: <speak>Hi</speak>": "<speak",
+        'a <sub alias="b">c</sub>': "<sub",
+        "an <mark name='x'/> end": "<mark",
+    }
+    for text, element in found.items():
+        stray = stray_ssml(text)
+        assert stray is not None and (stray[0], stray.start()) == (element, text.index(element)), text
+    for text in ("H<sub>2</sub>O is <mark>good</mark>", "x < break, y > z", "List<voice of Ann>", "<b>speak</b>", ""):
+        assert stray_ssml(text) is None, text
+    with pytest.raises(TextError, match="begins with <speak>") as caught:
+        parse("Hello <break/> world", "ssml")
+    assert caught.value.position == 0
 
 
 def test_what_stands_where() -> None:
@@ -175,7 +194,7 @@ def test_what_is_wrong_is_named_with_its_place(body: str, message: str, fault: s
 
 @pytest.mark.parametrize("text", ["<speak>a", "<speak>a</p></speak>", "<speak>a & b</speak>", "a", "", "<p>a</p>"])
 def test_what_is_no_ssml(text: str) -> None:
-    with pytest.raises(TextError, match="line 1"):
+    with pytest.raises(TextError, match="line 1" if "<" in text else "begins with <speak>"):
         parse_ssml(text)
 
 

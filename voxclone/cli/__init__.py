@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from voxclone.cli import (
     commands,
@@ -48,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        status = int(options.run(options))
+        with _warnings_in_a_line():
+            status = int(options.run(options))
         outputs.flush()
         return status
     except BrokenPipeError:
@@ -65,6 +70,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print("voxclone: interrupted" + getattr(options, "resumes", ""), file=sys.stderr)
         return INTERRUPT_EXIT
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Tell voxclone's own warnings as errors are told; those of libraries keep Python's form."""
+    with warnings.catch_warnings():
+        show, package = warnings.showwarning, Path(__file__).parents[1]
+
+        def tell(message: Warning | str, category: type[Warning], filename: str, *where: Any) -> None:
+            if Path(filename).is_relative_to(package):
+                print(f"voxclone: warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, filename, *where)
+
+        warnings.showwarning = tell  # type: ignore[assignment]
+        yield
 
 
 def _told(error: Exception) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,26 +83,23 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.limit is not None and options.limit < 1:
         raise ConfigError(f"--limit is {options.limit}; it must be 1 or more")
     items = read_list(options.list, form=options.format, audio_root=options.audio_root)[: options.limit]
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = _tell
-        model = None if options.made else load(options)
-        if model is not None and options.voice:
-            voice = choose_voice(model, options.voice)
-            items = [replace(item, voice=voice) for item in items]
-        report = run(
-            model,
-            items,
-            options.output,
-            consent=options.consent,
-            recogniser=options.asr,
-            verifier=options.verifier,
-            naturalness=tuple(options.naturalness or PREDICTORS),
-            made=options.made,
-            recordings=not options.no_recordings,
-            progress=True,
-            options={"speed": options.speed},
-        )
+    model = None if options.made else load(options)
+    if model is not None and options.voice:
+        voice = choose_voice(model, options.voice)
+        items = [replace(item, voice=voice) for item in items]
+    report = run(
+        model,
+        items,
+        options.output,
+        consent=options.consent,
+        recogniser=options.asr,
+        verifier=options.verifier,
+        naturalness=tuple(options.naturalness or PREDICTORS),
+        made=options.made,
+        recordings=not options.no_recordings,
+        progress=True,
+        options={"speed": options.speed},
+    )
     for system, means in report.summary.items():
         for mean in means:
             by = f" ({mean.judge})" if mean.judge and mean.judge != "voxclone" else ""
@@ -114,7 +109,3 @@ def evaluate(options: argparse.Namespace) -> int:
         print(f"failed\t{utterance.system} {utterance.name}\t{' '.join((utterance.failure or '').split())}")
     print(Path(options.output) / "report.html")
     return 1 if failed else 0
-
-
-def _tell(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"voxclone: warning: {message}", file=sys.stderr)

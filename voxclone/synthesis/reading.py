@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
 from voxclone.errors import TextError
@@ -12,11 +13,12 @@ from voxclone.synthesis.directing import Director, pronounced_in
 from voxclone.text.arriving import Arrived, ArrivingText
 from voxclone.text.chunks import split_sentences
 from voxclone.text.markdown import says_something
-from voxclone.text.markup import Markup, parse
+from voxclone.text.markup import Markup, is_ssml, parse
 from voxclone.text.normalize import normalize as to_spoken_form
 from voxclone.text.phonemes import Phonemes, phonemize
 from voxclone.text.script import Script
 from voxclone.text.sentences import Passage, PassageEnd, passages
+from voxclone.text.tags import stray_ssml
 from voxclone.text.tracking import TrackedText, normalize_tracked
 
 MAX_CHUNK_CHARS = 200
@@ -45,6 +47,8 @@ def read_through(
 ) -> Iterator[Phonemes]:
     """As `read`, lazily, and not linked: a chunk is read when it is asked for."""
     script = parse(text, markup)
+    if markup != "ssml" and not (markup == "auto" and is_ssml(text)):
+        _warn_of_ssml(text, 0)
     director = Director(script)
     for passage in _passages(script):
         yield from _read(passage, script, director, language, lexicon, normalize)
@@ -61,6 +65,7 @@ class ArrivingReader:
         self._settings = language, lexicon, normalize
         self._arriving = ArrivingText(MAX_CHUNK_CHARS, to_spoken_form if normalize else str, markup)
         self._paused = False
+        self._warned = False
 
     def add(self, piece: str) -> Iterator[Phonemes]:
         """The chunks that are whole now that this piece has come."""
@@ -73,11 +78,27 @@ class ArrivingReader:
     def _chunks(self, found: Iterable[Arrived]) -> Iterator[Phonemes]:
         for arrived in found:
             script = self._arriving.script(arrived)
+            if arrived.end is not None and not self._warned:
+                self._warned = _warn_of_ssml(arrived.text, arrived.start)
             director = Director(script, paused=self._paused, followed=arrived.followed)
             whole = _passages(script) if arrived.end is None else [Passage(script.text, 0, arrived.end)]
             for passage in whole:
                 yield from _read(passage, script, director, *self._settings)
             self._paused = director.paused
+
+
+def _warn_of_ssml(text: str, start: int) -> bool:
+    """Tell of SSML in a text that is no such document, where it does nothing; `start` is the text's place in all."""
+    stray = stray_ssml(text)
+    if stray is None:
+        return False
+    warnings.warn(
+        f"{stray[0]}> at position {start + stray.start()} is SSML, and does nothing here: SSML is a text that begins "
+        "with <speak> and ends with </speak>; inline markup, such as [pause 1s], needs neither",
+        UserWarning,
+        stacklevel=2,
+    )
+    return True
 
 
 def _passages(script: Script) -> Iterator[Passage]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voxclone.text.rule import rule
-from voxclone.text.tags import HTML
+from voxclone.text.tags import MARKUP
 
 _LINE = r"^[ \t]{0,20}"
 _END = r"[ \t]*\r?$"
@@ -17,7 +17,7 @@ def says_something(text: str) -> bool:
     if "```" in text:
         text = re.sub(_FENCE, "", text, flags=re.MULTILINE)
     if "<" in text:
-        text = HTML.sub("", text)
+        text = MARKUP.sub("", text)
     return any(map(str.isalnum, text))
 
 

@@ -44,6 +44,7 @@ _ATTRIBUTES = {
 _REQUIRED = {"voice": "name", "say-as": "interpret-as", "phoneme": "ph", "sub": "alias", "mark": "name"}
 _TEXT_ONLY = ("say-as", "phoneme", "sub")
 _EMPTY = ("break", "mark")
+_START = re.compile(r"[\ufeff\s]*<")
 _LATE_DECLARATION = re.compile(r"[\ufeff\s]+<\?xml\s[^<>]*\?>|\ufeff")  # which XML takes at the very start alone
 
 
@@ -54,6 +55,8 @@ def parse_ssml(text: str) -> Script:
         TextError: It is not well-formed, has a document type, or an element or attribute that is not in the subset;
             the message names it with line and column, and `position` is its index in the text.
     """
+    if not _START.match(text):
+        raise TextError("SSML is a text that begins with <speak> and ends with </speak>; this one does not", 0)
     return _Reader(text).read()
 
 
