@@ -15,6 +15,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from voxclone.errors import AudioError
+
 pytest.importorskip("matplotlib", reason="the train extra is not installed")
 pytest.importorskip("sklearn", reason="the train extra is not installed")
 
@@ -88,5 +90,5 @@ def test_an_empty_folder_is_told(
     recipe: ModuleType, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["map.py", str(tmp_path), "--model", str(tiny_folder), "--device", "cpu"])
-    with pytest.raises(SystemExit, match="0 usable recordings"):
+    with pytest.raises(AudioError, match="0 usable recordings"):
         recipe.main()

@@ -8,8 +8,9 @@ import torch
 from accelerate import PartialState
 from torch.utils.data import DataLoader
 
+from voxclone.cli.ending import run_script
 from voxclone.training.alignment import AlignmentStep, aligner_config, set_scale, store_durations
-from voxclone.training.checkpoint import export_weights
+from voxclone.training.checkpoint import load_part
 from voxclone.training.features import FeatureStore
 from voxclone.training.speech_data import LengthBuckets, TranscribedSpeech, drop_stretched, pad_batch
 from voxclone.training.step import TrainerConfig
@@ -27,8 +28,8 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    store = FeatureStore(args.features)
-    first = FeatureStore(args.first_durations) if args.first_durations else None
+    store = FeatureStore.filled(args.features)
+    first = FeatureStore.filled(args.first_durations) if args.first_durations else None
     entries = [entry for entry in store.entries if entry.about["split"] == "train"]
     train = TranscribedSpeech(store, drop_stretched(entries, store, first) if first else entries, first)
     valid = TranscribedSpeech(store, [e for e in store.entries if e.about["split"] == "valid"])
@@ -43,9 +44,9 @@ def main() -> None:
     set_scale(step.aligner, islice(loader, 20))
     Trainer(step, loader, args.out, config).fit()
     if PartialState().is_main_process:
-        step.load_state_dict(export_weights(args.out))
+        load_part(step, args.out)
         store_durations(step.aligner.eval(), store, FeatureStore(args.durations))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -7,9 +7,10 @@ import torch
 
 from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
+from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig
 from voxclone.training.augmentation import Augmentation, simulate_rooms
-from voxclone.training.checkpoint import Checkpoint, export_weights, save_checkpoint
+from voxclone.training.checkpoint import Checkpoint, load_part, save_checkpoint
 from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import CountedSpeech, PaceStep, hear_speakers, set_doubt, split_speakers
@@ -36,7 +37,7 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
     trusted = trusted_speech(store, durations, read_settings(args.config)["data"], "train")
     usable = [entry for entry in trusted if entry.about["speaker"] not in args.without]
     noises = [read_audio(path) for path in audio_files(args.noise)] if args.noise else []
@@ -55,7 +56,7 @@ def main() -> None:
     if not held_out:
         print("too few speakers to tell how far to trust the reader: what it assumes stays")
         return
-    step.load_state_dict(export_weights(args.out))
+    load_part(step, args.out)
     rate = AUDIO.sample_rate / AUDIO.hop_length
     set_doubt(step.reader.eval(), hear_speakers(step.reader, store, durations, held_out, rate), rate)
     print(f"typical {step.reader.typical.tolist()}, doubt {step.reader.doubt.tolist()}")
@@ -63,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

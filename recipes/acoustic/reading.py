@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from voxclone import hub
+from voxclone.cli.ending import run_script
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.calibration import typical_habits
-from voxclone.training.checkpoint import Checkpoint, export_part, export_weights, save_checkpoint, start_from
+from voxclone.training.checkpoint import Checkpoint, load_part, save_checkpoint, start_from
 from voxclone.training.embeddings import embed_store
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.manner import measure_manners
@@ -50,7 +51,7 @@ def main() -> None:
     if model.rate_reader is None or any(name.split(".")[0] != "pauses" for name in fresh):
         parser.error(f"{args.model} is not told of pace, or its acoustic model lacks {', '.join(fresh)}")
 
-    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
     trusted = trusted_speech(store, durations, read_settings(args.config)["data"], "train")
     usable = [entry for entry in trusted if entry.about["speaker"] not in args.without]
     frame_rate = config.audio.sample_rate / config.audio.hop_length
@@ -67,13 +68,13 @@ def main() -> None:
         step = PauseStep(model)
         if not Trainer(step, PausedSpeech(model, voiced(taught)), args.out, TRAINER).fit():
             return  # it was stopped; the same command goes on
-        step.load_state_dict(export_weights(args.out))
+        load_part(step, args.out)
         if apart:
             print(f"pauses: {set_bar(step.pauses.eval(), PausedSpeech(model, voiced(apart)).in_order())}")
         else:
             print("pauses: too few speakers to hold some apart, so that the bar is even odds, not as many as are real")
         save_checkpoint(args.out, Checkpoint(DONE, 0.0, 0, 0, step.state_dict(), {}, {}))
-    model.pauses.load_state_dict(export_part(args.out, "pauses."))
+    load_part(model.pauses, args.out, "pauses.")
     chosen = np.random.default_rng(0).permutation(len(usable))[:HEARD].tolist()
     model.typical_habits.copy_(typical_habits(model, voiced([usable[place] for place in chosen])))
     print(f"typical habits {[round(each, 3) for each in model.typical_habits.tolist()]}")
@@ -81,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

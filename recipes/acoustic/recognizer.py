@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
+from voxclone.cli.ending import run_script
 from voxclone.training.features import FeatureStore
 from voxclone.training.recognition import PhonemeRecognizer, RecognitionStep
 from voxclone.training.settings import read_settings
@@ -36,7 +37,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     settings = read_settings(args.config)
     data = settings["data"]
-    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
     usable, weights = trusted_speech(store, durations, data), corpus_weights(store.entries, data["corpus_weights"])
     train, valid = (
         TranscribedSpeech(store, [e for e in usable if e.about["split"] == split], durations)
@@ -51,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

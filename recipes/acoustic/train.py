@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from voxclone import hub
+from voxclone.cli.ending import run_script
 from voxclone.config import AcousticConfig, AudioConfig, SpeakerEncoderConfig
 from voxclone.models.acoustic.pace import RateReader
 from voxclone.models.speaker_encoder import SpeakerEncoder
@@ -19,13 +20,13 @@ from voxclone.text.symbols import SYMBOLS
 from voxclone.training.acoustic import AcousticStep
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.calibration import ask_for_clean_speech, measure_calibration
-from voxclone.training.checkpoint import Checkpoint, export_part, part_of, save_checkpoint, start_from
+from voxclone.training.checkpoint import Checkpoint, export_part, load_part, part_of, save_checkpoint, start_from
 from voxclone.training.consistency import SpeakerConsistency, VoiceBank
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.features import FeatureStore
 from voxclone.training.manner import measure_manners
 from voxclone.training.recognition import ContentConsistency, PhonemeRecognizer
-from voxclone.training.settings import read_settings
+from voxclone.training.settings import Section, read_settings
 from voxclone.training.speech_data import LengthBuckets, corpus_weights, held_out_batches, trusted_speech
 from voxclone.training.step import TrainerConfig
 from voxclone.training.trainer import Trainer
@@ -143,7 +144,7 @@ def _speaker_encoder(args: argparse.Namespace) -> tuple[SpeakerEncoderConfig, Sp
     else:
         config = SpeakerEncoderConfig.from_dict(read_settings(args.speaker_config)["model"])
         encoder = SpeakerEncoder(config)
-        encoder.load_state_dict(export_part(args.speaker_run, "encoder."))
+        load_part(encoder, args.speaker_run, "encoder.")
     return config, encoder.eval()
 
 
@@ -159,10 +160,10 @@ class Speech:
 def _read_speech(
     args: argparse.Namespace, data: dict[str, Any], encoder: SpeakerEncoder, reader: RateReader | None
 ) -> Speech:
-    store, durations = FeatureStore(args.features), FeatureStore(args.durations)
+    store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
     spoken = {entry.key for entry in store.entries if "phoneme_ids" in entry.rows}
     if args.speaker_features:
-        heard, sample_rate = FeatureStore(args.speaker_features), encoder.sample_rate
+        heard, sample_rate = FeatureStore.filled(args.speaker_features), encoder.sample_rate
     else:
         heard, sample_rate = store, AUDIO.sample_rate
     embeddings = kept_embeddings(args.out / "embeddings.npz", encoder, heard, sample_rate, spoken)
@@ -182,21 +183,21 @@ def _read_speech(
 
 def _sharpening(
     args: argparse.Namespace,
-    adversarial: dict[str, Any],
+    adversarial: Section,
     config: AcousticConfig,
     encoder: SpeakerEncoder,
     held_out: list[dict[str, Tensor]],
 ) -> AdversarialAcousticStep:
     """The adversarial stage, with what is asked of speech in other voices, and judges that another run has trained."""
-    step = AdversarialAcousticStep(config, held_out, **adversarial)
+    step = AdversarialAcousticStep(config, held_out, **adversarial.arguments(AdversarialAcousticStep))
     if args.voices:
         step.consistency = SpeakerConsistency(encoder, AUDIO, _read_voices(args.voices))
     if args.recognizer:
         recognizer = PhonemeRecognizer()
-        recognizer.load_state_dict(export_part(args.recognizer, "recognizer."))
+        load_part(recognizer, args.recognizer, "recognizer.")
         step.content = ContentConsistency(recognizer)
     if args.judges_from:
-        step.judges.load_state_dict(export_part(args.judges_from, "judges."))
+        load_part(step.judges, args.judges_from, "judges.")
     return step
 
 
@@ -215,4 +216,4 @@ def _calibrate(step: AcousticStep, speech: Speech, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from voxclone import AudioError, hub
+from voxclone.cli.ending import run_script
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.acoustic.manner import manner
 from voxclone.models.speaker_encoder import SpeakerEncoder
@@ -36,7 +37,7 @@ def main() -> None:
     encoder = hub.build(lambda: SpeakerEncoder(config.speaker_encoder), weights).eval()
     acoustic = hub.build(lambda: AcousticModel(config.acoustic), args.model / "acoustic.safetensors").eval()
 
-    store = FeatureStore(args.features)
+    store = FeatureStore.filled(args.features)
     found: list[SpeakerMeasures] = []
     for entry in tqdm(list(choose(store, args.recordings, encoder.sample_rate)), desc="voices", disable=None):
         sound = read(store, entry, encoder.sample_rate), encoder.sample_rate
@@ -78,4 +79,4 @@ def read(store: FeatureStore, entry: Entry, sample_rate: int) -> NDArray[np.floa
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -11,8 +11,8 @@ from torch import nn
 
 import voxclone
 from voxclone import hub
+from voxclone.cli.ending import run_script
 from voxclone.config import AcousticConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
-from voxclone.errors import ConfigError
 from voxclone.layers.resblock import fold_weight_norm
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
@@ -22,7 +22,7 @@ from voxclone.models.watermark import WatermarkDetector
 from voxclone.synthesis.reference import encoder_id
 from voxclone.text.symbols import SYMBOLS
 from voxclone.training.alignment import aligner_config
-from voxclone.training.checkpoint import export_part
+from voxclone.training.checkpoint import load_part
 from voxclone.training.settings import read_settings
 
 RECIPES = Path(__file__).resolve().parent.parent
@@ -71,7 +71,7 @@ def trained(part: str, config: ModelConfig, run: Path | None, base: Path | None)
         assert base is not None
         hub.load_weights(network, base / f"{part}.safetensors")
     else:
-        network.load_state_dict(export_part(run, PREFIXES[part]))
+        load_part(network, run, PREFIXES[part])
         with torch.no_grad():
             fold_weight_norm(network)
     return network.eval()
@@ -123,10 +123,7 @@ def main() -> None:
         del runs["aligner"]
     if config.watermark is not None:
         runs[DETECTOR] = None
-    try:
-        parts = {part: trained(part, config, run, args.base) for part, run in runs.items()}
-    except RuntimeError as error:
-        raise ConfigError(f"a run was trained with other sizes than its config: {error}") from error
+    parts = {part: trained(part, config, run, args.base) for part, run in runs.items()}
     if args.acoustic_share < 1:
         go_part_of_the_way(parts["acoustic"], args.base / "acoustic.safetensors", args.acoustic_share)
     card = args.card.read_text(encoding="utf8")
@@ -151,4 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

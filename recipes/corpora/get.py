@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from voxclone.cli.ending import run_script
 from voxclone.training.corpora import LAYOUTS, write_manifest
 from voxclone.training.downloads import download, unpack
 
@@ -63,4 +64,4 @@ def fetch_dataset(name: str, revision: str | None, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import soundfile
 
+from voxclone.cli.ending import run_script
 from voxclone.training.extraction import Recording, read_manifest
 
 COLUMNS = ("name", "speaker", "reference", "text", "recording")
@@ -89,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

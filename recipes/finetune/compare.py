@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from voxclone import Consent
+from voxclone.cli.ending import run_script
 from voxclone.finetuning import finetune
 
 COLUMNS = ("depth", "loss before", "loss after", "likeness", "of the clone", "file, kB", "seconds")
@@ -43,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -11,6 +11,7 @@ import numpy as np
 
 import voxclone
 from voxclone import Speech, Voice, VoxClone
+from voxclone.cli.ending import run_script
 
 TEXT = "The ferry leaves the harbour at seven every morning, and by noon the whole market is awake."
 DELIVERIES: dict[str, dict[str, float]] = {
@@ -92,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

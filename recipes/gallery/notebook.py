@@ -5,6 +5,8 @@ from pathlib import Path
 
 import nbformat
 
+from voxclone.cli.ending import run_script
+
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "quickstart.ipynb"
 CELLS = (
     """# voxclone: quick start
@@ -85,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

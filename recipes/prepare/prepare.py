@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from voxclone import hub
+from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig, SpeakerEncoderConfig
 from voxclone.errors import ModelError
 from voxclone.models.aligner import Aligner
@@ -74,4 +75,4 @@ def load_aligner(folder: Path) -> Aligner:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import voxclone
-from voxclone import AudioError, Voice, VoxClone
+from voxclone import AudioError, Voice, VoxClone, VoxcloneError
 from voxclone.audio.reference import prepare_reference
+from voxclone.cli.ending import run_script
 from voxclone.synthesis.embedding import embed_waveforms
 
 TEMPLATE = Path(__file__).with_name("map.html")
@@ -52,7 +53,7 @@ def main() -> None:
     for line in skipped:
         print(f"left out: {line}")
     if len(points) < 2:
-        raise SystemExit(
+        raise AudioError(
             f"{args.folder} has {len(points)} usable recordings or voices; a map needs two. Put each speaker's "
             f"recordings ({', '.join(AUDIO_SUFFIXES)}) into a subfolder, or .voice files anywhere"
         )
@@ -113,7 +114,7 @@ def flatten(embeddings: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
         try:
             from sklearn.manifold import TSNE
         except ImportError as error:
-            raise SystemExit("the map needs scikit-learn: pip install 'voxclone[train]'") from error
+            raise VoxcloneError("the map needs scikit-learn: pip install 'voxclone[train]'") from error
         perplexity = min(30.0, (len(embeddings) - 1) / 3)
         tsne = TSNE(2, perplexity=perplexity, metric="cosine", init="pca", random_state=seed)
         places = tsne.fit_transform(embeddings)
@@ -181,4 +182,4 @@ def fill(template: str, values: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -3,24 +3,25 @@
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from voxclone import hub
 from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
+from voxclone.cli.ending import run_script
 from voxclone.config import SpeakerEncoderConfig
+from voxclone.errors import ConfigError
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.synthesis.reference import encoder_id
 from voxclone.training.augmentation import Augmentation, simulate_rooms
 from voxclone.training.backgrounds import babble, coloured_noise
-from voxclone.training.checkpoint import export_part, export_weights
+from voxclone.training.checkpoint import export_weights, load_part
 from voxclone.training.distillation import DistilledSpeakerStep, speaker_prototypes, speaker_targets
 from voxclone.training.embeddings import kept_embeddings
 from voxclone.training.extraction import audio_files
 from voxclone.training.features import Entry, FeatureStore
-from voxclone.training.settings import read_settings
+from voxclone.training.settings import Section, read_settings
 from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials
 from voxclone.training.step import TrainerConfig
 from voxclone.training.trainer import Trainer
@@ -42,7 +43,7 @@ def main() -> None:
     settings = read_settings(args.config)
     model = SpeakerEncoderConfig.from_dict(settings["model"])
     data = settings["data"]
-    store = FeatureStore(args.features)
+    store = FeatureStore.filled(args.features)
     train = [entry for entry in store.entries if entry.about["split"] == "train"]
     valid = [entry for entry in store.entries if entry.about["split"] == "valid"]
 
@@ -51,7 +52,7 @@ def main() -> None:
     backgrounds += babble(store, train, data.get("babbles", 0), model.sample_rate)
     backgrounds += coloured_noise(data.get("coloured_noises", 0), model.sample_rate)
     rooms = simulate_rooms(data["rooms"], model.sample_rate)
-    augmentation = Augmentation(backgrounds, rooms, model.sample_rate, **data["augmentation"])
+    augmentation = Augmentation(backgrounds, rooms, model.sample_rate, **data["augmentation"].arguments(Augmentation))
     crops = SpeakerCrops(
         store, train, augmentation, data["batch_size"], data["crop_seconds"], model.sample_rate,
         data["speed_probability"],
@@ -60,7 +61,7 @@ def main() -> None:
     step = (
         distilled(args, model, settings, crops, trials, valid)
         if args.teacher
-        else SpeakerStep(model, crops.n_classes, trials, **settings["loss"])
+        else SpeakerStep(model, crops.n_classes, trials, **settings["loss"].arguments(SpeakerStep))
     )
     if args.start_from:
         begin(step, crops, args.start_from)
@@ -71,7 +72,7 @@ def main() -> None:
 def distilled(
     args: argparse.Namespace,
     model: SpeakerEncoderConfig,
-    settings: dict[str, Any],
+    settings: Section,
     crops: SpeakerCrops,
     trials: VerificationTrials,
     valid: list[Entry],
@@ -79,10 +80,10 @@ def distilled(
     """The step that keeps the teacher's embedding space; the crops get their targets, once for the run."""
     data, store = settings["data"], crops.store
     if data["speed_probability"]:
-        raise SystemExit("--teacher says nothing of crops at other speeds: set speed_probability to 0 in the config")
+        raise ConfigError("--teacher says nothing of crops at other speeds: set speed_probability to 0 in the config")
     teacher = read_teacher(args.teacher, model)
     if model.space not in (None, encoder_id(teacher)):
-        raise SystemExit(f"the config's space is {model.space}, and the teacher's encoder_id is {encoder_id(teacher)}")
+        raise ConfigError(f"the config's space is {model.space}, and the teacher's encoder_id is {encoder_id(teacher)}")
     entries = [entry for recordings in crops.recordings for entry in recordings]
     keys = {entry.key for entry in entries}
     embeddings = kept_embeddings(
@@ -90,8 +91,9 @@ def distilled(
     )
     crops.targets = speaker_targets(entries, embeddings, data["speaker_share"])
     distorted = VerificationTrials(store, valid, data["trial_seconds"], model.sample_rate, crops.augmentation)
+    loss = settings["loss"].arguments(DistilledSpeakerStep)
     whole = VerificationTrials(store, valid, data["whole_seconds"], model.sample_rate)
-    step = DistilledSpeakerStep(model, crops.n_classes, trials, teacher, distorted, whole, **settings["loss"])
+    step = DistilledSpeakerStep(model, crops.n_classes, trials, teacher, distorted, whole, **loss)
     with torch.no_grad():
         step.prototypes.copy_(speaker_prototypes(entries, embeddings, crops.speakers, step.sub_centres))
     return step
@@ -125,8 +127,8 @@ def load_encoder(encoder: SpeakerEncoder, folder: Path) -> None:
     if weights.exists():
         hub.load_weights(encoder, weights)
     else:
-        encoder.load_state_dict(export_part(folder, "encoder."))
+        load_part(encoder, folder, "encoder.")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

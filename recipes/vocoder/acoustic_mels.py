@@ -8,6 +8,7 @@ import torch
 from tqdm import tqdm
 
 from voxclone import hub
+from voxclone.cli.ending import run_script
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.acoustic import teacher_forced
@@ -37,7 +38,8 @@ def main() -> None:
     acoustic, encoder = AcousticModel(config.acoustic).eval(), SpeakerEncoder(config.speaker_encoder).eval()
     hub.load_weights(acoustic, args.model / "acoustic.safetensors")
     hub.load_weights(encoder, args.model / "speaker_encoder.safetensors")
-    store, durations, mels = FeatureStore(args.features), FeatureStore(args.durations), FeatureStore(args.out)
+    store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
+    mels = FeatureStore(args.out)
     weights = corpus_weights(store.entries, read_settings(args.config)["data"]["corpus_weights"])
     known = [e for e in store.entries if e.key in weights and e.about["split"] == args.split]
     usable = drop_stretched([e for e in known if "phoneme_ids" in e.rows], store, durations)
@@ -62,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,13 +10,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from voxclone import hub
+from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig, VocoderConfig
 from voxclone.models.vocoder import build_vocoder
 from voxclone.training.adversarial import AdversarialStep
-from voxclone.training.checkpoint import export_part
+from voxclone.training.checkpoint import export_part, load_part
 from voxclone.training.features import FeatureStore
 from voxclone.training.marked import MarkedStep, MarkKeepingStep, collaborative_mark, kept_mark
-from voxclone.training.settings import read_settings
+from voxclone.training.settings import Section, read_settings
 from voxclone.training.speech_data import corpus_weights
 from voxclone.training.step import TrainerConfig
 from voxclone.training.trainer import Trainer
@@ -50,12 +52,12 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True  # all segments have one length
     settings = read_settings(args.config)
     data, audio = settings["data"], AudioConfig()
-    store = FeatureStore(args.features)
+    store = FeatureStore.filled(args.features)
     weights = corpus_weights(store.entries, data["corpus_weights"])
     train = [e for e in store.entries if e.about["split"] == "train" and e.key in weights]
     segments = VocoderSegments(
         store, train, [weights[e.key] for e in train], data["batch_size"], data["frames"], audio.hop_length,
-        acoustic_mels=FeatureStore(args.acoustic_mels) if args.acoustic_mels else None,
+        acoustic_mels=FeatureStore.filled(args.acoustic_mels) if args.acoustic_mels else None,
     )  # fmt: skip
     valid = [e for e in store.entries if e.about["split"] == "valid" and e.rows["f0"][1] >= VALIDATION_FRAMES]
     held_out = None
@@ -66,23 +68,23 @@ def main() -> None:
     model = VocoderConfig.from_dict(settings["model"])
     step: SpectralStep
     if settings.get("keep_mark"):
-        step = MarkKeepingStep(model, audio, held_out, kept_mark(audio), **settings["mark"], **settings["adversarial"])
+        step = MarkKeepingStep(model, audio, held_out, kept_mark(audio), **arguments(settings, MarkKeepingStep))
     elif "mark" in settings:
         start_from = args.start_from
         unmarked = [folder_vocoder(folder) for folder in args.unmarked]
         if start_from and not export_part(start_from, DETECTOR):  # the generator before its mark
             unmarked.append(build_vocoder(model, weight_norm=True))
-            unmarked[-1].load_state_dict(export_part(start_from, "vocoder."))
+            load_part(unmarked[-1], start_from, "vocoder.")
         step = MarkedStep(
             model, audio, held_out, collaborative_mark(audio, unmarked, threads=max(1, args.workers)),
-            **settings["mark"], **settings["adversarial"],
+            **arguments(settings, MarkedStep),
         )  # fmt: skip
     elif "adversarial" in settings:
-        step = AdversarialStep(model, audio, held_out, **settings["adversarial"])
+        step = AdversarialStep(model, audio, held_out, **settings["adversarial"].arguments(AdversarialStep))
     else:
         step = SpectralStep(model, audio, held_out)
     if args.start_from:
-        step.vocoder.load_state_dict(export_part(args.start_from, "vocoder."))
+        load_part(step.vocoder, args.start_from, "vocoder.")
         judges = export_part(args.start_from, "judges.")
         if isinstance(step, AdversarialStep):
             if shapes(judges) == shapes(step.judges.state_dict()):
@@ -98,6 +100,11 @@ def main() -> None:
     Trainer(step, loader, args.out, TrainerConfig.from_dict(trainer)).fit()
 
 
+def arguments(settings: Section, step: type[AdversarialStep]) -> dict[str, Any]:
+    """What the config asks of a step with a mark."""
+    return settings["mark"].arguments(step) | settings["adversarial"].arguments(step)
+
+
 def shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in state.items()}
 
@@ -110,4 +117,4 @@ def folder_vocoder(folder: Path) -> nn.Module:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxclone import Consent, Speech, Voice, VoxClone
+from voxclone.cli.ending import run_script
 from voxclone.evaluation.judges.naturalness import Naturalness, open_naturalness
 from voxclone.synthesis.reference import measure_speaker
 from voxclone.training.features import FeatureStore
@@ -113,7 +114,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, help="model folder that is saved again with these voices beside its own")
     args = parser.parse_args()
 
-    model = VoxClone.from_pretrained(args.model)
+    store, model = FeatureStore.filled(args.features), VoxClone.from_pretrained(args.model)
     audio, reader = model.config.audio, model._acoustic.rate_reader
     if reader is None:
         parser.error(
@@ -121,9 +122,7 @@ def main() -> None:
         )
     with np.load(args.embeddings) as file:
         embeddings = dict(zip(file["keys"].tolist(), file["embeddings"], strict=True))
-    speakers = Speakers.read(
-        FeatureStore(args.features), embeddings, reader, audio.sample_rate / audio.hop_length, args.corpora, args.clips
-    )
+    speakers = Speakers.read(store, embeddings, reader, audio.sample_rate / audio.hop_length, args.corpora, args.clips)
     fit = (speakers.measures.phoneme_seconds < args.slowest) & (speakers.measures.f0_spreads > args.flattest)
     bar = spoken_limit(model, speakers, 0)
     predictor = open_naturalness(args.naturalness)
@@ -198,4 +197,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 
 import voxclone
+from voxclone.cli.ending import run_script
 from voxclone.synthesis.reference import measure_speaker
 
 TEXT = "The ferry leaves the harbour at seven every morning, and by noon the whole market is awake."
@@ -71,4 +72,4 @@ def plot(rows: list[dict[str, float]], left: str, right: str, path: Path) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from voxclone import hub
 from voxclone.audio.resample import resample
+from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig
+from voxclone.errors import ModelError
 from voxclone.models.watermark import WatermarkDetector
 from voxclone.safety.detection import SHORTEST_SECONDS, WINDOW_SECONDS
 from voxclone.training.augmentation import simulate_rooms
@@ -60,7 +62,7 @@ def load_detector(folder: Path, tried: Sequence[float]) -> WatermarkDetector:
     """A model folder's detector, to listen at these speeds."""
     config = hub.read_config(folder).watermark
     if config is None:
-        raise SystemExit(f"{folder} has no detector: run recipes/watermark/train.py first")
+        raise ModelError(f"{folder} has no detector: run recipes/watermark/train.py first")
     detector = WatermarkDetector(dataclasses.replace(config, speeds=tuple(tried)))
     hub.load_weights(detector, folder / "detector.safetensors")
     return detector.eval()
@@ -131,7 +133,9 @@ def main() -> None:
 
     detector = load_detector(args.model, speeds(args.speed_step))
     stores = {name: args.natural / name for name in ("calibration", "channel", "sounds")}
-    entries = {name: [e for e in FeatureStore(path).entries if not for_training(e)] for name, path in stores.items()}
+    entries = {
+        name: [e for e in FeatureStore.filled(path).entries if not for_training(e)] for name, path in stores.items()
+    }
     entries["sounds"] = [e for e in entries["sounds"] if e.about["kind"] not in LIKE_THE_MARK]
     rng = np.random.default_rng(0)
     for name, all_entries in entries.items():
@@ -174,4 +178,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

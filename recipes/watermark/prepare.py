@@ -13,6 +13,7 @@ from tqdm import tqdm
 from voxclone.audio.io import read_audio
 from voxclone.audio.resample import resample
 from voxclone.audio.samples import as_pcm16
+from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig, WatermarkConfig
 from voxclone.errors import AudioError
 from voxclone.training.features import FeatureStore
@@ -102,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -10,14 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from voxclone import VoxClone, hub
+from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
+from voxclone.errors import VoxcloneError
 from voxclone.kernels.precision import inference_precision
 from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.models.watermark import WatermarkDetector
 from voxclone.training.augmentation import simulate_rooms
 from voxclone.training.channel import WEIGHTS, Channel
-from voxclone.training.checkpoint import export_part
+from voxclone.training.checkpoint import load_part
 from voxclone.training.detector import (
     DetectorSegments,
     DetectorStep,
@@ -55,7 +57,7 @@ def run_vocoder(run: Path, config: Path) -> nn.Module:
     """A training run's vocoder."""
     model = VocoderConfig.from_dict(read_settings(config)["model"])
     vocoder = build_vocoder(model, weight_norm=True)
-    vocoder.load_state_dict(export_part(run, "vocoder."))
+    load_part(vocoder, run, "vocoder.")
     return vocoder.eval()
 
 
@@ -85,7 +87,7 @@ def cut_sounds(store: FeatureStore, length: int) -> Segments:
             pcm = store.read(entry, "waveform")
             pieces.append(pcm[: len(pcm) // length * length].reshape(-1, length)[:LONGEST_SOUND])
     if not pieces:
-        raise SystemExit(f"{store.folder} has no sounds: run recipes/watermark/prepare.py with --sounds")
+        raise VoxcloneError(f"{store.folder} has no sounds: run recipes/watermark/prepare.py with --sounds")
     return np.concatenate(pieces)
 
 
@@ -109,7 +111,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     settings = read_settings(args.config)
     audio, length, count = AudioConfig(), settings["frames"] * HOP, settings["segments"]
-    store, rng = FeatureStore(args.features), np.random.default_rng(0)
+    store, rng = FeatureStore.filled(args.features), np.random.default_rng(0)
     train = [e for e in store.entries if e.about["split"] == "train" and e.rows["waveform"][1] >= length]
     texts = [e.about["text"] for e in train if 40 < len(e.about.get("text", "")) < 120 and e.about["language"] == "en"]
     texts = [texts[i] for i in rng.choice(len(texts), settings["texts"], replace=False)]
@@ -143,7 +145,7 @@ def main() -> None:
         said = partial(spoken, folder, half, length)
         unmarked.append(pool(f"unmarked-{folder.name}-spoken", said))
     if args.natural:
-        sounds = pool("sounds", lambda: cut_sounds(FeatureStore(args.natural / "sounds"), length))
+        sounds = pool("sounds", lambda: cut_sounds(FeatureStore.filled(args.natural / "sounds"), length))
         unmarked += [sounds] * SOUNDS_SHARE
     if args.twin_run:
         twin = CopySynthesis(run_vocoder(args.twin_run, args.twin_config), audio)
@@ -153,21 +155,21 @@ def main() -> None:
     channel = Channel(audio.sample_rate, rooms, EFFECTS, searched_speed=SEARCHED_SPEED)
     mark = CollaborativeMark(WatermarkConfig(), channel, [Drawn(segments) for segments in unmarked])
     if args.detector_run:
-        mark.detector.load_state_dict(export_part(args.detector_run, "mark.detector."))
+        load_part(mark.detector, args.detector_run, "mark.detector.")
     elif hub.read_config(args.model).watermark is not None:
         hub.load_weights(mark.detector, args.model / "detector.safetensors")
     sources = [NaturalSpeech(store, train, audio.sample_rate)]
     if args.natural:
-        wide = FeatureStore(args.natural / "calibration")
+        wide = FeatureStore.filled(args.natural / "calibration")
         sources.append(NaturalSpeech(wide, [e for e in wide.entries if for_training(e)], WatermarkConfig().sample_rate))
     segments = DetectorSegments(sources, marked, audio.sample_rate, settings["batch_size"])
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})
     Trainer(DetectorStep(mark), segments, args.out, TrainerConfig.from_dict(trainer)).fit()
     detector = WatermarkDetector(WatermarkConfig())
-    detector.load_state_dict(export_part(args.out, "mark.detector."))
+    load_part(detector, args.out, "mark.detector.")
     hub.save_detector(args.model, detector, detector.config)
     print(f"{args.model} has the new detector; its thresholds are to be calibrated")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -50,3 +50,23 @@ def test_all_stages_of_the_vocoder_are_of_one_model(stage) -> None:
     first, later = (read_settings(RECIPES / "vocoder" / f"{name}.json") for name in ("config", stage))
     assert later["model"] == first["model"] and "adversarial" in later
     assert ("mark" in later, later.get("keep_mark", False)) == (stage != "adversarial", stage == "gpu")
+
+
+def test_what_a_section_lacks_or_nobody_takes_is_told(tmp_path) -> None:
+    class Step:
+        def __init__(self, config, width: int = 1, **others) -> None: ...
+
+    class LongStep(Step):
+        def __init__(self, config, length: int = 1, **others) -> None: ...
+
+    path = write(tmp_path / "a.json", data={"batch_sizes": 2}, step={"width": 3, "length": 2}, wrong={"config": 1})
+    settings = read_settings(path)
+    assert settings["step"].arguments(LongStep) == {"width": 3, "length": 2}
+    with pytest.raises(ConfigError, match=r"a\.json, data: 'batch_size' is missing \(is 'batch_sizes' the one\?\)"):
+        settings["data"]["batch_size"]
+    with pytest.raises(ConfigError, match=r"a\.json: 'trainer' is missing$"):
+        settings["trainer"]
+    with pytest.raises(ConfigError, match=r"a\.json, step: unknown key 'length'"):
+        settings["step"].arguments(Step)
+    with pytest.raises(ConfigError, match=r"a\.json, wrong: unknown key 'config'"):  # which the recipe itself gives
+        settings["wrong"].arguments(LongStep)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from voxclone.cli import (
     commands,
@@ -22,15 +17,12 @@ from voxclone.cli import (
     finetune,
     inspect,
     narrate,
-    outputs,
     signing,
 )
-from voxclone.errors import TextError, VoxcloneError
+from voxclone.cli.ending import exit_status, message
+from voxclone.errors import TextError
 from voxclone.version import __version__
 
-ERROR_EXIT = 2  # as argparse's own
-INTERRUPT_EXIT = 130  # as a shell's for SIGINT, and for SIGPIPE
-PIPE_EXIT = 141
 OPTIONS = {
     "spoken_by": "--spoken-by",
     "pitch_range": "--pitch-range",
@@ -51,50 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         standard error; 130 where it was interrupted; 141 where whoever read its output has left.
     """
     options = _parser().parse_args(arguments)
-    try:
-        with _warnings_in_a_line():
-            status = int(options.run(options))
-        outputs.flush()
-        return status
-    except BrokenPipeError:
-        outputs.discard()
-        return PIPE_EXIT
-    except (VoxcloneError, OSError) as error:
-        if options.debug:
-            raise
-        outputs.discard_unwritable()  # the error may be of standard output, which would fail again at the end
-        print(f"voxclone: error: {' '.join(_told(error).split())}", file=sys.stderr)
-        return ERROR_EXIT
-    except KeyboardInterrupt:
-        if options.debug:
-            raise
-        print("voxclone: interrupted" + getattr(options, "resumes", ""), file=sys.stderr)
-        return INTERRUPT_EXIT
-
-
-@contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
-    """Tell voxclone's own warnings as errors are told; those of libraries keep Python's form."""
-    with warnings.catch_warnings():
-        show, package = warnings.showwarning, Path(__file__).parents[1]
-
-        def tell(message: Warning | str, category: type[Warning], filename: str, *where: Any) -> None:
-            if Path(filename).is_relative_to(package):
-                print(f"voxclone: warning: {message}", file=sys.stderr)
-            else:
-                show(message, category, filename, *where)
-
-        warnings.showwarning = tell  # type: ignore[assignment]
-        yield
+    return exit_status(
+        lambda: int(options.run(options)),
+        "voxclone",
+        debug=options.debug,
+        tell=_told,
+        resumes=getattr(options, "resumes", ""),
+    )
 
 
 def _told(error: Exception) -> str:
     """What an error says, with options in place of arguments; a text's own markup has names of its own."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-    if isinstance(error, TextError):
-        return str(error)
-    return re.sub(rf"(?<![\w./\\-])(?:{'|'.join(OPTIONS)})(?![\w./\\-])", lambda name: OPTIONS[name[0]], str(error))
+    told = message(error)
+    if isinstance(error, TextError) or told != str(error):  # the system's own
+        return told
+    return re.sub(rf"(?<![\w./\\-])(?:{'|'.join(OPTIONS)})(?![\w./\\-])", lambda name: OPTIONS[name[0]], told)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -104,6 +104,22 @@ def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
+def load_part(network: nn.Module, folder: Path, prefix: str = "") -> None:
+    """Give a network what `export_part` finds, all of it.
+
+    Raises:
+        VoxcloneError: The folder holds no readable checkpoint, or one of other networks or sizes.
+    """
+    found = export_part(folder, prefix)
+    try:
+        network.load_state_dict(found)
+    except RuntimeError as error:
+        raise VoxcloneError(
+            f"the run {folder} is not of this network: {_difference(network.state_dict(), found)}. Name another run, "
+            "or the config that it was trained with"
+        ) from error
+
+
 @torch.no_grad()
 def start_from(network: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
     """Copy what fits of another model's tensors into a network, in place.
@@ -125,6 +141,21 @@ def start_from(network: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
         else:
             fresh.append(name)
     return fresh
+
+
+def _difference(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """What a run lacks, has besides, or has in other sizes, and how much more of it."""
+    other = [name for name in own if name in found and own[name].shape != found[name].shape]
+    faults = {
+        "it lacks": own.keys() - found.keys(),
+        "it also has": found.keys() - own.keys(),
+        "of other size are": other,
+    }
+    return "; ".join(
+        f"{fault} {min(names)}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+        for fault, names in faults.items()
+        if names
+    )
 
 
 def _newest_first(folder: Path) -> Iterator[Path]:

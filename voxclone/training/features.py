@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,21 @@ class FeatureStore:
         self.entries: list[Entry] = list(_read_index(self.folder / "index.jsonl"))
         self.keys = {entry.key for entry in self.entries}
         self._maps: dict[str, NDArray[Any]] = {}
+
+    @classmethod
+    def filled(cls, folder: Path) -> Self:
+        """A store that is there to be read.
+
+        Raises:
+            VoxcloneError: It holds nothing.
+        """
+        store = cls(folder)
+        if not store.entries:
+            raise VoxcloneError(
+                f"{folder} is no store of features, or an empty one; recipes/prepare/prepare.py fills --out/speech and "
+                "--out/speaker, recipes/acoustic/align.py the durations"
+            )
+        return store
 
     def append(self, key: str, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Write one recording's arrays, then its index line.

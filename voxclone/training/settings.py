@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +14,47 @@ from voxclone.errors import ConfigError
 EXTENDS = "extends"
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+class Section(dict[str, Any]):
+    """A JSON object of a config, which says where it is when it is asked for what it lacks."""
+
+    def __init__(self, where: str, values: dict[str, Any]) -> None:
+        super().__init__(
+            {n: Section(f"{where}, {n}", each) if isinstance(each, dict) else each for n, each in values.items()}
+        )
+        self.where = where
+
+    def __missing__(self, key: str) -> Any:
+        raise ConfigError(f"{self.where}: {key!r} is missing{_meant(key, self)}")
+
+    def arguments(self, taker: type) -> dict[str, Any]:
+        """All of it, as keyword arguments of a class.
+
+        Raises:
+            ConfigError: A key is none of those that the class, or one that it extends, has a default for.
+        """
+        parameters = [each for kind in taker.__mro__ for each in inspect.signature(kind).parameters.values()]
+        known = [each.name for each in parameters if each.default is not inspect.Parameter.empty]
+        for key in self:
+            if key not in known:
+                raise ConfigError(f"{self.where}: unknown key {key!r}{_meant(key, known)}")
+        return dict(self)
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    return f" (is {near[0]!r} the one?)" if near else ""
+
+
+def read_settings(path: Path) -> Section:
     """The sections of a JSON file.
 
     With `"extends": "other.json"` they change those of that file beside it, entry by entry: objects are merged, all
     else is replaced, and null takes an entry away.
 
     Raises:
-        ConfigError: A file is missing, is no JSON object, or extends itself.
+        ConfigError: A file is missing, is no JSON object, or extends itself; later, what is asked for is missing.
     """
-    return _read(path, ())
+    return Section(str(path), _read(path, ()))
 
 
 def _read(path: Path, within: tuple[Path, ...]) -> dict[str, Any]:
