@@ -109,6 +109,15 @@ def test_push_sends_a_whole_folder(tiny_model: VoxClone, monkeypatch: pytest.Mon
     }  # fmt: skip
 
 
+def test_a_damaged_example_voice_is_the_models_fault(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "other")
+    voice = folder / "voices" / "bob.voice"
+    voice.write_bytes(voice.read_bytes()[:-8])
+    write_sums(folder)
+    with pytest.raises(ModelError, match=r"damaged voice: .*bob\.voice"):
+        VoxClone.from_pretrained(folder, device="cpu")
+
+
 def test_the_encoder_id_follows_the_weights(tiny_folder: Path, tmp_path: Path, tiny_model: VoxClone) -> None:
     folder = shutil.copytree(tiny_folder, tmp_path / "other")
     path = folder / "speaker_encoder.safetensors"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import torch
@@ -10,7 +9,7 @@ from torch import nn
 
 from voxclone import hub
 from voxclone.config import ModelConfig
-from voxclone.errors import ConfigError, ConsentError, ModelError
+from voxclone.errors import ConfigError, ConsentError, ModelError, VoiceError
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
 from voxclone.models.speaker_encoder import SpeakerEncoder
@@ -53,11 +52,19 @@ def build_parts(
 
 
 def example_voices(folder: Path) -> dict[str, Voice]:
-    """A model folder's voices by name, without those whose consent has expired or was revoked."""
+    """A model folder's voices by name, without those whose consent has expired or was revoked.
+
+    Raises:
+        ModelError: One is damaged.
+    """
     voices = {}
     for path in sorted((folder / "voices").glob("*.voice")):
-        with contextlib.suppress(ConsentError):
+        try:
             voices[path.stem] = Voice.load(path)
+        except ConsentError:
+            continue
+        except VoiceError as error:
+            raise ModelError(f"{folder} has a damaged voice: {error}") from error
     return voices
 
 
