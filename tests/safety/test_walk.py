@@ -55,7 +55,7 @@ def files(folder: Path) -> list[Heard]:
     """The audio files below a folder, whose tags and sidecar agree."""
     found = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix[1:] in SUFFIXES and not path.name.startswith("reference-"):
+        if path.suffix[1:] in SUFFIXES and path.parent.name != "references":  # what was recorded
             tags, sidecar = read_tagged(path), read_sidecar(path)
             assert tags is not None and sidecar is not None and tags.provenance == sidecar.provenance, path
             found.append(Heard(*read_audio(path), tags.provenance))
