@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from voxclone import Consent, ConsentError, Voice, VoxClone, VoxcloneError
 from voxclone.audio.reference import prepare_reference
 from voxclone.cli import main
 from voxclone.finetuning import finetune
+from voxclone.finetuning.adaptation import Depth
 from voxclone.safety.labels import read_tagged
 from voxclone.training.trainer import Trainer
 
@@ -170,6 +172,27 @@ def test_a_run_that_was_told_to_stop_leaves_no_voice(
     with pytest.raises(VoxcloneError, match="the same command goes on"):
         finetune(recordings, name="ada", consent=CONSENT, out=out, model=tiny_folder, depth="embedding")
     assert [path.name for path in out.iterdir()] == ["work"]
+
+
+@pytest.mark.parametrize("depth", ["lora", "full"])
+def test_the_same_command_begins_alike(
+    depth: Depth, done: Path, recordings: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[dict[str, torch.Tensor]] = []
+
+    def fit(self: Trainer) -> bool:
+        begun.append({name: value.clone() for name, value in self.networks.state_dict().items()})
+        return False
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        out = tmp_path / str(seed)
+        shutil.copytree(done / "work", out / "work")
+        with pytest.raises(VoxcloneError, match="the same command goes on"):
+            finetune(recordings, name="ada", consent=CONSENT, out=out, model=tiny_folder, depth=depth)
+    one, other = begun
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_killed_run_goes_on(recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:

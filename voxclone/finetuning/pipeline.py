@@ -231,7 +231,11 @@ def train(
         batches = [frames_batch([aside[at]]) for at in range(len(aside))]
         bank = VoiceBank(**{part: value[None] for part, value in voice.items()})
         consistency = SpeakerConsistency(base.speaker_encoder, base.config.audio, bank)
-        step = DecoderStep(config, weights, depth, voice, batches, consistency, plan.discriminator_rate, plan.patience)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # what begins anew begins alike: the same command gives the same voice
+            step = DecoderStep(
+                config, weights, depth, voice, batches, consistency, plan.discriminator_rate, plan.patience
+            )
         draws = WeightedRandomSampler(told.lengths, BATCH_SPANS * plan.validate_every)
         loader = DataLoader(told, BATCH_SPANS, sampler=draws, collate_fn=frames_batch)
     trainer = Trainer(step, loader, folder, plan.trainer(minutes))
