@@ -78,11 +78,11 @@ def _warnings_in_a_line(program: str) -> Iterator[None]:
     with warnings.catch_warnings():
         show, package = warnings.showwarning, Path(__file__).parents[1]
 
-        def tell(message: Warning | str, category: type[Warning], filename: str, *where: Any) -> None:
+        def tell(warning: Warning | str, category: type[Warning], filename: str, *where: Any) -> None:
             if Path(filename).is_relative_to(package):
-                print(f"{program}: warning: {message}", file=sys.stderr)
+                print(f"{program}: warning: {' '.join(str(warning).split())}", file=sys.stderr)
             else:
-                show(message, category, filename, *where)
+                show(warning, category, filename, *where)
 
         warnings.showwarning = tell  # type: ignore[assignment]
         yield
