@@ -2,7 +2,8 @@
 
 Encoders come from model folders (--model), from training runs with their configs (--run, --config), or both; they are
 scored side by side on the very same waveforms. Only the encoder is asked: what it hears is trimmed, cut and levelled
-here, so that a trial has the length that it says. Intervals are of 95 %, from drawing the speakers anew.
+here, so that a trial has the length that it says. A model with a cohort is scored by what `VoxClone.match_speakers`
+decides by, and by the cosine as well. Intervals are of 95 %, from drawing the speakers anew.
 
     python benchmarks/speaker.py --model pretrained/en-small --run runs/speaker_encoder --config recipes/speaker_encoder/config.json
 """  # noqa: E501
@@ -27,6 +28,7 @@ from speaker_trials import SAMPLE_RATE, SNRS, WHOLE_SECONDS, Pair, Renderer, Sid
 from voxclone import hub
 from voxclone.audio.resample import resample
 from voxclone.config import SpeakerEncoderConfig
+from voxclone.models.cohort import Cohort
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.checkpoint import export_part
 from voxclone.training.metrics import ErrorCurve, error_curve
@@ -35,6 +37,7 @@ from voxclone.training.settings import read_settings
 LENGTHS = (1, 2, 3, 5, 10)  # seconds
 NOISES = 8
 BATCH = 16
+BY_COSINE = ", by cosine"
 
 
 def main() -> None:
@@ -74,18 +77,18 @@ def main() -> None:
         "encoders": {},
     }
     curves: dict[str, dict[str, ErrorCurve]] = {}
+    speakers = {segment: speaker for segment, (speaker, _) in about.items()}
     for source in sources:
-        told: dict[str, Any] = {"parameters": sum(p.numel() for p in encoders[source[0]].parameters())}
-        told["conditions"], curves[source[0]] = {}, {}
-        for name, condition in chosen.items():
-            scores = [scored(part, embeddings[source[0]]) for part in condition]
-            told["conditions"][name] = judged(condition, scores, {s: speaker for s, (speaker, _) in about.items()})
-            curves[source[0]][name] = error_curve(scores[0], scores[1])
-        if "enrolled" in told["conditions"]:
-            told["same_speaker_threshold"] = told["conditions"]["enrolled"]["threshold_at_1_percent"]
+        name, cohort = source[0], load_cohort(Path(source[0]))
+        told: dict[str, Any] = {"parameters": sum(p.numel() for p in encoders[name].parameters())}
         if not args.no_speed:
             told["speed"] = in_a_process_of_its_own(source)
-        result["encoders"][source[0]] = told
+        for label, norm in {name: cohort, **({} if cohort is None else {f"{name}{BY_COSINE}": None})}.items():
+            curves[label], result["encoders"][label] = {}, {**told, "conditions": {}}
+            for condition, trials in chosen.items():
+                scores = [scored(part, embeddings[name], norm) for part in trials]
+                result["encoders"][label]["conditions"][condition] = judged(trials, scores, speakers)
+                curves[label][condition] = error_curve(scores[0], scores[1])
     show(result)
     if args.name != "-":
         print(write_result(args.name, result))
@@ -101,6 +104,13 @@ def load_encoder(source: Path, config: Path | None = None) -> SpeakerEncoder:
     encoder = SpeakerEncoder(SpeakerEncoderConfig.from_dict(settings["model"]))
     encoder.load_state_dict(export_part(source, "encoder."))
     return encoder.eval()
+
+
+def load_cohort(source: Path) -> Cohort | None:
+    """Of a model folder that has one."""
+    if not (source / "config.json").exists() or (told := (config := hub.read_config(source)).verification) is None:
+        return None
+    return hub.build(lambda: Cohort(told, config.speaker_encoder.embedding_dim), source / "cohort.safetensors")
 
 
 def conditions(renderer: Renderer) -> dict[str, Condition]:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from speaker_trials import Side
+from voxclone.models.cohort import Cohort
 from voxclone.training.metrics import ErrorCurve, crossing, detection_cost, error_curve
 
 FALSE_ACCEPTANCE = 0.01  # that the threshold of a model lets pass
@@ -42,14 +44,18 @@ class Condition(NamedTuple):
     different: list[Trial]
 
 
-def scored(trials: Sequence[Trial], embeddings: dict[Side, Vector]) -> Vector:
-    """The cosine of each trial."""
+def scored(trials: Sequence[Trial], embeddings: dict[Side, Vector], cohort: Cohort | None) -> Vector:
+    """The score of each trial, which is the cosine where there is no cohort."""
 
     def whole(side: Side) -> Vector:
         total = np.sum([embeddings[Side((one,), *side[1:])] for one in side.segments], axis=0)
         return np.asarray(total / np.linalg.norm(total))
 
-    return np.array([whole(left) @ whole(right) for left, right in trials])
+    sides = np.array([[whole(left), whole(right)] for left, right in trials]).swapaxes(0, 1)
+    if cohort is None:
+        return np.asarray((sides[0] * sides[1]).sum(1))
+    scores: Vector = cohort.double()(*torch.from_numpy(sides)).numpy()
+    return scores
 
 
 def judged(condition: Condition, scores: Sequence[Vector], speakers: dict[str, str]) -> dict[str, Any]:
@@ -77,7 +83,7 @@ def judged(condition: Condition, scores: Sequence[Vector], speakers: dict[str, s
         "min_dcf": spread(rates[1], low[1], high[1], 3),
         "threshold_at_1_percent": round(threshold, 3),
         "false_rejection_at_1_percent": round(float((scores[0] < threshold).mean()), 4),
-        "mean_cosine": {
+        "mean_score": {
             "same": round(float(scores[0].mean()), 4),
             "different": round(float(scores[1].mean()), 4),
         },

@@ -37,6 +37,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "augmentation": {"codec_probability": 0.2},
         },
         "loss": {"margin": 0.2, "scale": 30.0, "margin_updates": 2, "top_k": 1},
+        "verification": {"people": 1, "seconds": 2.0, "nearest": 2, "threshold": 1.25},
         "trainer": TRAINER,
     },
     "robust": {
@@ -119,6 +120,7 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--aligner-run aligner_run --speaker-config speaker_encoder.json --acoustic-config acoustic.json "
         "--vocoder-config vocoder.json "
         f"--card card.md --voices voices.json --clips {corpus} --name tiny --out model",
+        f"speaker_encoder/cohort.py --model model --features {speaker} --config speaker_encoder.json",
         f"vocoder/acoustic_mels.py --model model --features {speech} --durations {durations} --config vocoder.json "
         "--out features/acoustic_mels",
         f"vocoder/train.py --features {speech} --acoustic-mels features/acoustic_mels --start-from vocoder_run "
@@ -243,6 +245,30 @@ def test_the_exported_model_clones_and_speaks(run_folder: Path, corpus: Path) ->
     assert speech.duration_seconds > 0.3 and np.isfinite(speech.samples).all() and np.abs(speech.samples).max() > 0
 
 
+def test_a_cohort_is_of_the_training_speakers_and_goes_along_with_its_encoder(run_folder: Path, corpus: Path) -> None:
+    from voxclone import VoxClone, hub
+    from voxclone.config import VerificationConfig
+    from voxclone.models.cohort import Cohort
+    from voxclone.training.distillation import speaker_means
+    from voxclone.training.embeddings import embed_store
+    from voxclone.training.features import FeatureStore
+
+    told = VerificationConfig(len(SPEAKERS) - 1, nearest=2, threshold=1.25)
+    for name in ("model", "halfway"):
+        assert hub.read_config(run_folder / name).verification == told
+    file = "cohort.safetensors"
+    assert (run_folder / "halfway" / file).read_bytes() == (run_folder / "model" / file).read_bytes()
+    with pytest.warns(RuntimeWarning, match="unmarked_for_research"):
+        model = VoxClone.from_pretrained(run_folder / "model", device="cpu", unmarked_for_research=True)
+    found = hub.build(lambda: Cohort(told, 16), run_folder / "model" / file).embeddings.numpy()
+    store = FeatureStore(run_folder / "features/speaker")
+    keys = [entry.key for entry in store.entries if entry.about["speaker"] != HELD_OUT]
+    embeddings = embed_store(model._speaker_encoder, store, 16000, keys, 2.0)
+    means = speaker_means([entry for entry in store.entries if entry.key in keys], embeddings)
+    np.testing.assert_allclose(sorted(found.tolist()), sorted(each.tolist() for each in means.values()), atol=2e-3)
+    assert model.match_speakers(corpus / "eve-0.wav", corpus / "eve-1.wav").threshold == 1.25
+
+
 @pytest.mark.parametrize("keeps_space", [True, False])
 def test_voices_go_along_with_an_encoder_that_keeps_their_space(run_folder: Path, keeps_space: bool) -> None:
     from voxclone import hub
@@ -258,6 +284,7 @@ def test_voices_go_along_with_an_encoder_that_keeps_their_space(run_folder: Path
     subprocess.run(command, cwd=run_folder, env=environment, check=True, capture_output=True)
     assert hub.read_config(out).speaker_encoder.space == (space if keeps_space else None)
     assert [path.name for path in out.glob("voices/*")] == (["ada.voice"] if keeps_space else [])
+    assert hub.read_config(out).verification is None and not (out / "cohort.safetensors").exists()
 
 
 def test_a_detector_goes_along_with_its_vocoder(run_folder: Path) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from voxclone.prosody import Prosody
     from voxclone.safety import Consent, Provenance, Signer
     from voxclone.safety.detection import Detection
+    from voxclone.safety.verification import SpeakerMatch
     from voxclone.speech import Segment, Speech
     from voxclone.synthesis import VoxClone
     from voxclone.synthesis.alignment import Alignment
@@ -59,6 +60,7 @@ __all__ = [
     "RecordingQuality",
     "Segment",
     "Signer",
+    "SpeakerMatch",
     "Speech",
     "SpeechStream",
     "TextError",
@@ -82,6 +84,7 @@ _HOMES = {
     "RecordingQuality": "audio.quality",
     "Segment": "speech",
     "Signer": "safety",
+    "SpeakerMatch": "safety.verification",
     "Speech": "speech",
     "SpeechStream": "synthesis.stream",
     "Voice": "voice",

@@ -9,6 +9,13 @@ MAX_STEPS = 64
 TOLERANCE = 1e-9  # radians, of the last step towards a mean
 
 
+def unit(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Points (..., D), none of them zero, brought to unit length."""
+    points = np.asarray(points, np.float64)
+    brought: NDArray[np.float64] = points / np.linalg.norm(points, axis=-1, keepdims=True)
+    return brought
+
+
 def log_map(base: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Points (..., D) as tangent vectors at a base (D,): their direction from it, as long as their angle to it."""
     base, points = np.asarray(base, np.float64), np.asarray(points, np.float64)
@@ -26,8 +33,7 @@ def exp_map(base: NDArray[np.floating], tangents: NDArray[np.floating]) -> NDArr
     base, tangents = np.asarray(base, np.float64), np.asarray(tangents, np.float64)
     angle = np.linalg.norm(tangents, axis=-1, keepdims=True)
     points = np.cos(angle) * base + np.sinc(angle / np.pi) * tangents
-    unit: NDArray[np.float64] = points / np.linalg.norm(points, axis=-1, keepdims=True)
-    return unit
+    return unit(points)
 
 
 def spherical_mean(points: NDArray[np.floating], weights: NDArray[np.floating]) -> NDArray[np.float64]:

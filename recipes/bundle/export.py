@@ -16,6 +16,7 @@ from voxclone.config import AcousticConfig, ModelConfig, SpeakerEncoderConfig, V
 from voxclone.layers.resblock import fold_weight_norm
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
+from voxclone.models.cohort import Cohort
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.models.watermark import WatermarkDetector
@@ -28,7 +29,8 @@ from voxclone.training.settings import read_settings
 RECIPES = Path(__file__).resolve().parent.parent
 PREFIXES = {"speaker_encoder": "encoder.", "acoustic": "model.", "vocoder": "vocoder.", "aligner": "aligner."}
 OPTIONAL = ("aligner",)
-DETECTOR = "detector"  # without a run of its own: recipes/watermark writes it into the model folder
+# Parts without a run of their own, that recipes/watermark and recipes/speaker_encoder/cohort.py write into the folder.
+DETECTOR, COHORT = "detector", "cohort"
 
 
 def sizes(config: Path) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def configuration(args: argparse.Namespace, base: ModelConfig | None) -> ModelCo
         speaker_encoder=speaker,
         aligner=aligner_config() if args.aligner_run else base.aligner if base else None,
         watermark=None if base is None or args.vocoder_run else base.watermark,
+        verification=None if base is None or args.speaker_run else base.verification,
     )
 
 
@@ -64,6 +67,9 @@ def trained(part: str, config: ModelConfig, run: Path | None, base: Path | None)
     elif part == DETECTOR:
         assert config.watermark is not None
         network = WatermarkDetector(config.watermark)
+    elif part == COHORT:
+        assert config.verification is not None
+        network = Cohort(config.verification, config.speaker_encoder.embedding_dim)
     else:
         kind: Any = {"speaker_encoder": SpeakerEncoder, "acoustic": AcousticModel, "aligner": Aligner}[part]
         network = kind(getattr(config, part))
@@ -123,6 +129,8 @@ def main() -> None:
         del runs["aligner"]
     if config.watermark is not None:
         runs[DETECTOR] = None
+    if config.verification is not None:
+        runs[COHORT] = None
     parts = {part: trained(part, config, run, args.base) for part, run in runs.items()}
     if args.acoustic_share < 1:
         go_part_of_the_way(parts["acoustic"], args.base / "acoustic.safetensors", args.acoustic_share)

@@ -15,7 +15,7 @@ from voxclone import Consent, ConsentError, ModelError, VoxcloneError
 from voxclone.finetuning.clips import Clip
 from voxclone.finetuning.selection import strangers, unfit, verified_speaker
 from voxclone.safety.evidence import Evidence
-from voxclone.safety.verification import digests
+from voxclone.safety.verification import SpeakerMatch, digests
 from voxclone.training.features import Entry
 
 SAME_SPEAKER = 0.7  # threshold of an encoder
@@ -84,7 +84,15 @@ def test_of_a_few_none_is_an_outlier() -> None:
 class Encoder:
     """A model that knows three speakers by their files' names."""
 
-    same_speaker_threshold = 0.7
+    def __init__(self) -> None:
+        self.is_calibrated = True
+
+    def require_calibrated(self) -> None:
+        if not self.is_calibrated:
+            raise ModelError("not calibrated")
+
+    def match_embeddings(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> SpeakerMatch:
+        return SpeakerMatch(float(one @ other), float(one @ other), 0.7)
 
     def embed(self, sources: list[Path]) -> NDArray[np.float32]:
         return np.array([np.eye(3, dtype=np.float32)["abc".index(path.stem[0])] for path in sources])
@@ -105,7 +113,7 @@ def test_a_verified_consent_is_of_the_speaker_that_it_was_verified_with(tmp_path
     model: Any = Encoder()
     assert verified_speaker(word, clips, model) is None
     speaker = verified_speaker(consent, clips, model)
-    assert speaker is not None and speaker.threshold == 0.7
+    assert speaker is not None
     np.testing.assert_array_equal(speaker.embedding, [1, 0, 0])
     embeddings = {key: np.float32([cosine, 0, 0]) for key, cosine in {"a": 0.71, "b": 0.69, "n": np.nan}.items()}
     gone = strangers(embeddings, speaker)
@@ -113,6 +121,6 @@ def test_a_verified_consent_is_of_the_speaker_that_it_was_verified_with(tmp_path
     assert strangers(embeddings, None) == {}
     with pytest.raises(ConsentError, match="verified with other recordings"):
         verified_speaker(consent, clips[4:], model)
-    model.same_speaker_threshold = None
+    model.is_calibrated = False
     with pytest.raises(ModelError, match="not calibrated"):
         verified_speaker(consent, clips, model)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,14 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from voxclone import AudioError, Consent, ConsentError, ModelError, VoxClone
+from voxclone import AudioError, Consent, ConsentError, ModelError, VoxClone, hub
 from voxclone.cli import main
+from voxclone.config import VerificationConfig
+from voxclone.models.cohort import Cohort
 from voxclone.safety import verification
 from voxclone.safety.challenge import Challenge, vocabulary
 from voxclone.safety.recogniser import transcribe
-from voxclone.safety.verification import MIN_PHRASE_MARGIN, phrase_margin, require_verified
+from voxclone.safety.verification import MIN_PHRASE_MARGIN, SpeakerMatch, phrase_margin, require_verified
 
 Recording = tuple[NDArray[np.float32], int]
 
@@ -28,10 +33,14 @@ class Listener:
 
     def __init__(self, spoken: str, similarity: float = 0.9, mark: str | None = "not_detected") -> None:
         self.spoken, self.alike, self.mark = spoken, similarity, mark
-        self.same_speaker_threshold: float | None = 0.5
+        self.is_calibrated = True
 
-    def similarity(self, one: object, other: object) -> float:
-        return self.alike
+    def require_calibrated(self) -> None:
+        if not self.is_calibrated:
+            raise ModelError("not calibrated")
+
+    def match_speakers(self, one: object, other: object) -> SpeakerMatch:
+        return SpeakerMatch(self.alike, 10 * self.alike, 5.0)
 
     def match_texts(self, source: object, texts: Sequence[str]) -> list[float]:
         spoken = self.spoken.split()
@@ -62,7 +71,7 @@ def test_the_right_phrase_by_the_right_speaker_is_verified(recording: Recording)
     assert (consent.level, consent.speaker, consent.scope) == ("verified", "Ada", ("cloning", "sharing"))
     assert consent.evidence is not None
     assert consent.evidence.phrase_sha256 == challenge.sha256
-    assert consent.evidence.similarity == 0.9
+    assert (consent.evidence.similarity, consent.evidence.speaker_score) == (0.9, 9.0)
     assert consent.evidence.phrase_margin > MIN_PHRASE_MARGIN
     assert consent.evidence.words_heard is None
     assert consent.evidence.mark_checked
@@ -81,7 +90,7 @@ def test_a_verified_record_clones_what_it_was_verified_with(tiny_model: VoxClone
     for record in (consent, without_references(consent)):
         with pytest.raises(ConsentError, match="verified with other recordings"):
             tiny_model.clone(other, name="Ada", consent=record)
-    with pytest.raises(ConsentError, match=r"does not sound like the speaker .*0\.40, 0\.50 is needed"):
+    with pytest.raises(ConsentError, match=r"does not sound like the speaker .*4\.00, 5\.00 is needed"):
         require_verified(consent, [reference, other], Listener("", similarity=0.4))  # type: ignore[arg-type]
     require_verified(consent, [reference, other], Listener("", similarity=0.6))  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="not calibrated"):
@@ -219,6 +228,50 @@ def test_a_speaker_is_similar_to_itself(tiny_model: VoxClone, recording: Recordi
     assert -1.0 <= tiny_model.similarity(recording, (noise, 16000)) < 0.9999
     with pytest.raises(AudioError):
         tiny_model.similarity(recording, [])
+
+
+def calibrated(folder: Path, source: Path, verification: VerificationConfig | None, **encoder: float) -> VoxClone:
+    """The model of another folder with thresholds, and with a cohort where one is asked for."""
+    shutil.copytree(source, folder)
+    config = hub.read_config(folder)
+    config = dataclasses.replace(config, speaker_encoder=dataclasses.replace(config.speaker_encoder, **encoder))
+    model = VoxClone.from_pretrained(source, device="cpu")
+    hub.save_part(folder, "speaker_encoder", model._speaker_encoder, config)
+    if verification is not None:
+        cohort = Cohort(verification, 16)
+        vectors = torch.randn(verification.cohort_size, 16, generator=torch.Generator().manual_seed(0))
+        cohort.embeddings.copy_(torch.nn.functional.normalize(vectors, dim=1))
+        hub.save_part(folder, "cohort", cohort, dataclasses.replace(config, verification=verification))
+    return VoxClone.from_pretrained(folder, device="cpu")
+
+
+def test_speakers_are_matched_by_the_cosine_or_against_a_cohort(
+    tiny_folder: Path, tiny_model: VoxClone, recording: Recording, tmp_path: Path
+) -> None:
+    noise = ((np.random.default_rng(0).normal(size=48000) * recording[0]).astype(np.float32), 16000)
+    with pytest.raises(ModelError, match="not calibrated"):
+        tiny_model.match_speakers(recording, noise)
+    plain = calibrated(tmp_path / "plain", tiny_folder, None, same_speaker_threshold=0.9999)
+    match = plain.match_speakers(recording, noise)
+    assert match == (pytest.approx(plain.similarity(recording, noise)), match.similarity, 0.9999)
+    assert not match.same_speaker
+    assert plain.match_speakers(recording, [recording, recording]).same_speaker
+
+    verification = VerificationConfig(20, nearest=5, threshold=1.5)
+    model = calibrated(tmp_path / "cohort", tiny_folder, verification, same_speaker_threshold=0.9999)
+    match = model.match_speakers(recording, noise)
+    assert match.threshold == 1.5 and match.similarity == pytest.approx(plain.similarity(recording, noise))
+    one, other = (torch.from_numpy(model.embed(each)[0]) for each in (recording, noise))
+    assert model._cohort is not None
+    assert match.score == pytest.approx(float(model._cohort(one, other)), abs=1e-3)
+    assert match.same_speaker == (match.score >= 1.5)
+    assert model.match_embeddings(one.numpy(), other.numpy()).score == pytest.approx(match.score, abs=1e-3)
+
+    uncalibrated = dataclasses.replace(verification, threshold=None)
+    with pytest.raises(ModelError, match=r"verification\.threshold"):
+        calibrated(tmp_path / "none", tiny_folder, uncalibrated, same_speaker_threshold=0.5).require_calibrated()
+    model.save_pretrained(tmp_path / "again")
+    assert VoxClone.from_pretrained(tmp_path / "again", device="cpu").match_speakers(recording, noise) == match
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="the asr extra is not installed")

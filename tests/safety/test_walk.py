@@ -154,12 +154,13 @@ THE_SAME = {
 }  # what gives that of the others: a Speech's samples, a stream's chunks, a model; finetune's page is in its own test
 SILENT = {
     "Alignment.*", "Consent.*", "Detection.*", "Narration.*", "Prosody.*", "Provenance.*", "RecordingQuality.*",
-    "Report.*", "Segment.*", "Signer.*", "Voice.*", "Item.*", "FineTuned.*", "ExportedModel.*", "detect",
-    "export_onnx", "read_list", "Speech.duration_seconds", "Speech.export", "Speech.plot", "SpeechStream.close",
-    "VoxClone.acoustic_id", "VoxClone.align", "VoxClone.clone", "VoxClone.embed", "VoxClone.find_mark",
-    "VoxClone.for_voice", "VoxClone.from_pretrained", "VoxClone.match_texts", "VoxClone.measure_prosody",
-    "VoxClone.push_to_hub", "VoxClone.require_natural", "VoxClone.require_speaker",
-    "VoxClone.same_speaker_threshold", "VoxClone.save_pretrained", "VoxClone.similarity",
+    "Report.*", "Segment.*", "Signer.*", "SpeakerMatch.*", "Voice.*", "Item.*", "FineTuned.*", "ExportedModel.*",
+    "detect", "export_onnx", "read_list", "Speech.duration_seconds", "Speech.export", "Speech.plot",
+    "SpeechStream.close", "VoxClone.acoustic_id", "VoxClone.align", "VoxClone.clone", "VoxClone.embed",
+    "VoxClone.find_mark", "VoxClone.for_voice", "VoxClone.from_pretrained", "VoxClone.match_embeddings",
+    "VoxClone.match_speakers", "VoxClone.match_texts", "VoxClone.measure_prosody", "VoxClone.require_calibrated",
+    "VoxClone.push_to_hub", "VoxClone.require_natural", "VoxClone.require_speaker", "VoxClone.same_speaker_threshold",
+    "VoxClone.save_pretrained", "VoxClone.similarity",
 }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def verify_recording(options: argparse.Namespace) -> int:
     evidence = record.evidence
     assert evidence is not None
     print(
-        f"{options.output}: verified, similarity {evidence.similarity:.2f}, "
+        f"{options.output}: verified, speaker score {evidence.speaker_score:.2f}, "
         f"phrase margin {evidence.phrase_margin:.1f}, {record.digest}"
     )
     return 0

@@ -8,6 +8,7 @@ from voxclone.config.parts import (
     AudioConfig,
     SpeakerEncoderConfig,
     TextConfig,
+    VerificationConfig,
     VocoderConfig,
 )
 from voxclone.config.reading import Config
@@ -24,6 +25,7 @@ __all__ = [
     "ModelConfig",
     "SpeakerEncoderConfig",
     "TextConfig",
+    "VerificationConfig",
     "VocoderConfig",
     "WatermarkConfig",
 ]

@@ -12,6 +12,7 @@ from voxclone.config.parts import (
     AudioConfig,
     SpeakerEncoderConfig,
     TextConfig,
+    VerificationConfig,
     VocoderConfig,
 )
 from voxclone.config.reading import Config
@@ -36,6 +37,7 @@ class ModelConfig(Config):
     vocoder: VocoderConfig = field(default_factory=VocoderConfig)
     aligner: AlignerConfig | None = None  # None: the model cannot align recordings with text
     watermark: WatermarkConfig | None = None  # None: the model has no detector
+    verification: VerificationConfig | None = None  # None: speakers are compared by the cosine alone
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

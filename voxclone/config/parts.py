@@ -94,6 +94,22 @@ class SpeakerEncoderConfig(Config):
 
 
 @dataclass(frozen=True)
+class VerificationConfig(Config):
+    """How two recordings are held against a cohort of voices, see `voxclone.models.cohort`."""
+
+    cohort_size: int  # voices
+    nearest: int = 50  # of them, that count
+    threshold: float | None = None  # score that 1 % of pairs of different speakers reach, measured
+
+    def __post_init__(self) -> None:
+        at_least(self, 2, "nearest")
+        if self.nearest > self.cohort_size:
+            raise ConfigError(
+                f"VerificationConfig.nearest is {self.nearest}; the cohort has only {self.cohort_size} voices"
+            )
+
+
+@dataclass(frozen=True)
 class AcousticConfig(Config):
     """Sizes of the FastSpeech-style acoustic model."""
 

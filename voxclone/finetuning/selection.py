@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from voxclone.errors import VoxcloneError
 from voxclone.finetuning.clips import Clip
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.safety.consent import Consent
-from voxclone.safety.verification import require_threshold, verified_among
+from voxclone.safety.verification import SpeakerMatch, verified_among
 from voxclone.synthesis import VoxClone
 from voxclone.synthesis.agreement import find_strangers
 from voxclone.training.features import Entry, FeatureStore
@@ -121,10 +121,10 @@ def _other_speakers(
 
 
 class VerifiedSpeaker(NamedTuple):
-    """Whose consent was verified: an embedding (D,) of unit length, and the cosine that the same speaker has to it."""
+    """Whose consent was verified: an embedding (D,) of unit length, and what it is compared with another by."""
 
     embedding: NDArray[np.float32]
-    threshold: float
+    match: Callable[[NDArray[np.float32], NDArray[np.float32]], SpeakerMatch]
 
 
 def verified_speaker(consent: Consent, clips: Sequence[Clip], model: VoxClone) -> VerifiedSpeaker | None:
@@ -137,9 +137,9 @@ def verified_speaker(consent: Consent, clips: Sequence[Clip], model: VoxClone) -
     """
     if consent.level != "verified":
         return None
-    threshold = require_threshold(model)
+    model.require_calibrated()
     total = model.embed(verified_among(consent, list(dict.fromkeys(clip.audio for clip in clips)))).sum(axis=0)
-    return VerifiedSpeaker(total / np.linalg.norm(total), threshold)
+    return VerifiedSpeaker(total / np.linalg.norm(total), model.match_embeddings)
 
 
 def strangers(
@@ -148,11 +148,11 @@ def strangers(
     """Keys of the utterances of somebody else than the verified speaker, as `unfit` gives them."""
     if verified is None:
         return {}
-    cosines = {key: float(embedding @ verified.embedding) for key, embedding in embeddings.items()}
+    matches = {key: verified.match(embedding, verified.embedding) for key, embedding in embeddings.items()}
     return {
-        key: ("not the verified speaker", f"cosine {cosine:.2f} to what consent was verified with")
-        for key, cosine in cosines.items()
-        if not cosine >= verified.threshold
+        key: ("not the verified speaker", f"score {match.score:.2f} to what consent was verified with")
+        for key, match in matches.items()
+        if not match.same_speaker
     }
 
 

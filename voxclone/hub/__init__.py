@@ -1,8 +1,9 @@
 """Models on disk and on the Hugging Face Hub: find, check, load, save, push.
 
 A model folder holds config.json, speaker_encoder.safetensors, acoustic.safetensors, vocoder.safetensors,
-aligner.safetensors where config.json has an aligner, detector.safetensors where it has a watermark, card.md,
-voices/<name>.voice, and sha256.txt with a "<sha256>  <relative path>" line for each of the others.
+aligner.safetensors where config.json has an aligner, cohort.safetensors where it has a verification,
+detector.safetensors where it has a watermark, card.md, voices/<name>.voice, and sha256.txt with a
+"<sha256>  <relative path>" line for each of the others.
 """
 
 from voxclone.hub.card import Card, Measured, Source, model_card, voice_card

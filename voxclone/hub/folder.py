@@ -23,7 +23,7 @@ from voxclone.json_limits import read_json
 
 PARTS = ("speaker_encoder", "acoustic", "vocoder")
 # part -> the key of the configuration with which it is there
-OPTIONAL_PARTS = {"aligner": "aligner", "detector": "watermark"}
+OPTIONAL_PARTS = {"aligner": "aligner", "cohort": "verification", "detector": "watermark"}
 CONFIG_FILE = "config.json"
 CARD_FILE = "card.md"
 SUMS_FILE = "sha256.txt"

@@ -30,7 +30,7 @@ SPOKEN = "spoken consent to a fresh phrase"  # the ground of a verified record, 
 MAX_TEXT = 1000  # characters of one field
 MAX_USES = 20
 _OPTIONAL = ("expires", "evidence")  # fields that records before 0.2 lack; left out of JSON where they are None
-_OPTIONAL_EVIDENCE = ("reference_sha256",)  # likewise, where there are none
+_OPTIONAL_EVIDENCE = ("reference_sha256", "speaker_score")  # likewise, where there are none
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,9 @@ class Consent:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `from_dict` reads back to an equal record."""
         values = dataclasses.asdict(self) | {"scope": list(self.scope)}
-        if self.evidence is not None and (references := values["evidence"].pop("reference_sha256")):
-            values["evidence"]["reference_sha256"] = list(references)
+        if (evidence := values["evidence"]) is not None:
+            told = {**evidence, "reference_sha256": list(evidence["reference_sha256"]) or None}
+            values["evidence"] = {k: v for k, v in told.items() if k not in _OPTIONAL_EVIDENCE or v is not None}
         return {name: value for name, value in values.items() if name not in _OPTIONAL or value is not None}
 
     @classmethod

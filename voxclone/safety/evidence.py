@@ -23,6 +23,7 @@ class Evidence:
         mark_checked: Whether the recording was searched for the model's own mark.
         reference_sha256: Of each reference's samples, as of the recording's: what the record clones. Records made
             before this was noted have none, and clone nothing.
+        speaker_score: `SpeakerMatch.score`, by which the speaker was told; older records have none.
     """
 
     phrase_sha256: str
@@ -32,6 +33,7 @@ class Evidence:
     words_heard: float | None
     mark_checked: bool
     reference_sha256: tuple[str, ...] = ()
+    speaker_score: float | None = None
 
     def __post_init__(self) -> None:
         references = self.reference_sha256
@@ -41,9 +43,9 @@ class Evidence:
         for name, value in (*digests, *(("reference_sha256", each) for each in references)):
             if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
                 raise ConsentError(f"consent evidence {name} is {value!r:.80}; it must be a SHA-256, 64 hex digits")
-        for name in ("similarity", "phrase_margin", "words_heard"):
+        for name in ("similarity", "phrase_margin", "words_heard", "speaker_score"):
             number = getattr(self, name)
-            if number is None and name == "words_heard":
+            if number is None and name in ("words_heard", "speaker_score"):
                 continue
             if (
                 isinstance(number, bool)

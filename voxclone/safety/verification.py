@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.reference import name_of
-from voxclone.errors import AudioError, ConsentError, ModelError
+from voxclone.errors import AudioError, ConsentError
 from voxclone.safety.challenge import Challenge, heard_words, phrase_of, vocabulary
 from voxclone.safety.evidence import Evidence
 from voxclone.safety.fingerprint import pcm_sha256
@@ -26,15 +26,36 @@ MIN_WORDS_HEARD = 0.5
 DECOYS = 56  # words that the recogniser may hear besides those drawn
 
 
+class SpeakerMatch(NamedTuple):
+    """How much two speakers' recordings are alike, and whether they count as of one speaker.
+
+    Attributes:
+        similarity: Cosine of their speaker embeddings, -1 to 1.
+        score: What is decided by: by how many standard deviations the cosine lies above those to the voices that are
+            most like either (`voxclone.models.cohort`); the cosine itself where the model has no such voices.
+        threshold: Score that 1 % of pairs of different speakers reach, as measured for the model.
+    """
+
+    similarity: float
+    score: float
+    threshold: float
+
+    @property
+    def same_speaker(self) -> bool:
+        """Whether the score reaches the threshold."""
+        return self.score >= self.threshold
+
+
 class Model(Protocol):
     """What verification asks of a `VoxClone`."""
 
-    @property
-    def same_speaker_threshold(self) -> float | None:
-        """Similarity from which two recordings count as of one speaker; None where it was not measured."""
+    def require_calibrated(self) -> None:
+        """Refuse where it was not measured from which score on two recordings are of one speaker."""
 
-    def similarity(self, one: AudioSource | list[AudioSource], other: AudioSource | list[AudioSource]) -> float:
-        """Cosine of the speaker embeddings of two speakers' recordings."""
+    def match_speakers(
+        self, one: AudioSource | list[AudioSource], other: AudioSource | list[AudioSource]
+    ) -> SpeakerMatch:
+        """How much two speakers' recordings are alike."""
 
     def match_texts(self, source: AudioSource, texts: Sequence[str]) -> list[float]:
         """How well each text fits a recording, in nats per frame; -inf where the recording is too short for it."""
@@ -53,7 +74,7 @@ def examine(
         ModelError: The model cannot tell speakers or texts apart.
         AudioError: Recording or reference cannot be used.
     """
-    threshold = require_threshold(model)
+    model.require_calibrated()
     samples, sample_rate = read_audio(recording)
     references = tuple(digests(reference if isinstance(reference, list) else [reference]))
     challenge.use()
@@ -72,35 +93,23 @@ def examine(
             f"a speech recogniser heard {heard:.0%} of the drawn words in the recording, {MIN_WORDS_HEARD:.0%} are "
             "needed. Draw a new phrase and read it word by word"
         )
-    similarity = model.similarity((samples, sample_rate), reference)
-    if not similarity >= threshold:
+    match = model.match_speakers((samples, sample_rate), reference)
+    if not match.same_speaker:
         raise ConsentError(
-            f"the phrase was said by another speaker than the reference's, as far as can be told: similarity "
-            f"{similarity:.2f}, {threshold:.2f} is needed. Record it with the reference's microphone, in its room"
+            f"the phrase was said by another speaker than the reference's, as far as can be told: its score is "
+            f"{match.score:.2f}, {match.threshold:.2f} is needed. Record it with the reference's microphone, in its "
+            "room"
         )
     return Evidence(
         challenge.sha256,
         pcm_sha256(samples),
-        round(similarity, 4),
+        round(match.similarity, 4),
         round(margin, 2),
         heard,
         mark is not None,
         references,
+        round(match.score, 4),
     )
-
-
-def require_threshold(model: Model) -> float:
-    """The similarity from which two recordings count as of one speaker.
-
-    Raises:
-        ModelError: It was not measured for this model.
-    """
-    if model.same_speaker_threshold is None:
-        raise ModelError(
-            "the model's speaker encoder was not calibrated (same_speaker_threshold in its configuration): it cannot "
-            "verify who speaks"
-        )
-    return model.same_speaker_threshold
 
 
 def digests(recordings: Iterable[AudioSource]) -> list[str]:
@@ -143,11 +152,11 @@ def require_verified(consent: Consent, recordings: Sequence[AudioSource], model:
     for each in recordings:
         if any(each is one for one in known):
             continue
-        similarity, threshold = model.similarity(each, known), require_threshold(model)
-        if not similarity >= threshold:
+        match = model.match_speakers(each, known)
+        if not match.same_speaker:
             raise ConsentError(
                 f"{name_of(each) or 'a recording'} does not sound like the speaker whose consent was verified "
-                f"(similarity {similarity:.2f}, {threshold:.2f} is needed): leave it out, or verify with it as well"
+                f"(score {match.score:.2f}, {match.threshold:.2f} is needed): leave it out, or verify with it as well"
             )
 
 

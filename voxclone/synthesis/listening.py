@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from voxclone.audio.io import AudioSource, read_audio
 from voxclone.audio.reference import name_of, prepare_reference
 from voxclone.audio.resample import resample
-from voxclone.errors import ConsentError
+from voxclone.errors import ConsentError, ModelError
 from voxclone.prosody import Prosody
 from voxclone.safety.consent import Consent
 from voxclone.safety.labels import Label, read_label
 from voxclone.safety.validity import require_valid
-from voxclone.safety.verification import require_verified
+from voxclone.safety.verification import SpeakerMatch, require_verified
 from voxclone.synthesis.alignment import Alignment, align, match_texts
 from voxclone.synthesis.embedding import embed_waveforms
 from voxclone.synthesis.parts import Parts
@@ -33,19 +33,62 @@ from voxclone.voice import Voice
 class Listening(Parts):
     """The part of `VoxClone` that hears recordings; `Consent.verify` asks some of it."""
 
-    @property
-    def same_speaker_threshold(self) -> float | None:
-        """`similarity` from which two recordings count as of one speaker; None where it was not measured."""
-        return self.config.speaker_encoder.same_speaker_threshold
-
     def similarity(self, one: AudioSource | list[AudioSource], other: AudioSource | list[AudioSource]) -> float:
-        """Cosine of the speaker embeddings of two speakers' recordings, -1 to 1; see `same_speaker_threshold`.
+        """Cosine of the speaker embeddings of two speakers' recordings, -1 to 1; `match_speakers` says what it means.
 
         Raises:
             AudioError: A recording is unreadable or unfit.
         """
         embeddings = [embed_speaker(self._speaker_encoder, self.sample_rate, each) for each in (one, other)]
         return float(np.dot(*embeddings))
+
+    def match_speakers(
+        self, one: AudioSource | list[AudioSource], other: AudioSource | list[AudioSource]
+    ) -> SpeakerMatch:
+        """Tell whether two recordings, or lists of one speaker's recordings, are of one speaker.
+
+        Of pairs of different speakers 1 % pass as one, and more where their voices are alike.
+
+        Raises:
+            ModelError: The model's speaker encoder was not calibrated.
+            AudioError: A recording is unreadable or unfit.
+        """
+        self.require_calibrated()
+        return self.match_embeddings(*(embed_speaker(self._speaker_encoder, self.sample_rate, s) for s in (one, other)))
+
+    def match_embeddings(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> SpeakerMatch:
+        """As `match_speakers`, by embeddings (D,) of unit length, as `embed` gives them and voices have them.
+
+        Raises:
+            ModelError: The model's speaker encoder was not calibrated.
+        """
+        self.require_calibrated()
+        similarity, verification = float(np.dot(one, other)), self.config.verification
+        if self._cohort is None or verification is None:
+            assert self.same_speaker_threshold is not None
+            return SpeakerMatch(similarity, similarity, self.same_speaker_threshold)
+        assert verification.threshold is not None
+        score = self._cohort(*torch.tensor(np.stack([one, other]), device=self.device))
+        return SpeakerMatch(similarity, float(score), verification.threshold)
+
+    def require_calibrated(self) -> None:
+        """Refuse to tell speakers apart where no threshold was measured.
+
+        Raises:
+            ModelError: The configuration has no `verification.threshold`, or no `same_speaker_threshold` where it has
+                no verification.
+        """
+        told = self.config.verification
+        if (self.same_speaker_threshold if told is None else told.threshold) is None:
+            raise ModelError(
+                "the model's speaker encoder was not calibrated (verification.threshold or "
+                "speaker_encoder.same_speaker_threshold in its configuration): it cannot verify who speaks"
+            )
+
+    @property
+    def same_speaker_threshold(self) -> float | None:
+        """`similarity` that 1 % of pairs of different speakers reach; None where it was not measured."""
+        return self.config.speaker_encoder.same_speaker_threshold
 
     def embed(self, sources: AudioSource | Iterable[AudioSource]) -> NDArray[np.float32]:
         """Speaker embeddings (N, D) of unit length, one for each recording, in batches on the model's device.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -12,10 +13,21 @@ from voxclone.config import ModelConfig
 from voxclone.errors import ConfigError, ConsentError, ModelError, VoiceError
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
+from voxclone.models.cohort import Cohort
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
 from voxclone.voice import Voice
+
+
+class Modules(NamedTuple):
+    """What a model computes with; None for what it has not."""
+
+    speaker_encoder: SpeakerEncoder
+    acoustic: AcousticModel
+    vocoder: nn.Module
+    aligner: Aligner | None
+    cohort: Cohort | None
 
 
 def read_fitting_config(folder: Path) -> ModelConfig:
@@ -34,10 +46,8 @@ def read_fitting_config(folder: Path) -> ModelConfig:
     return config
 
 
-def build_parts(
-    folder: Path, config: ModelConfig, device: torch.device
-) -> tuple[SpeakerEncoder, AcousticModel, nn.Module, Aligner | None]:
-    """A model folder's modules on a device; the aligner where it has one.
+def build_parts(folder: Path, config: ModelConfig, device: torch.device) -> Modules:
+    """A model folder's modules on a device.
 
     Raises:
         ModelError: A file is missing, damaged, or does not fit the configuration.
@@ -48,7 +58,11 @@ def build_parts(
     aligner = None
     if (sizes := config.aligner) is not None:
         aligner = hub.build(lambda: Aligner(sizes), folder / "aligner.safetensors").to(device)
-    return speaker_encoder.to(device), acoustic.to(device), vocoder.to(device), aligner
+    cohort = None
+    if (verification := config.verification) is not None:
+        width = config.speaker_encoder.embedding_dim
+        cohort = hub.build(lambda: Cohort(verification, width), folder / "cohort.safetensors").to(device)
+    return Modules(speaker_encoder.to(device), acoustic.to(device), vocoder.to(device), aligner, cohort)
 
 
 def example_voices(folder: Path) -> dict[str, Voice]:

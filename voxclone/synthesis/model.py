@@ -103,19 +103,16 @@ class VoxClone(LongForm, Listening, Publishing):
         )
         hub.check_integrity(folder)
         config = read_fitting_config(folder)
-        speaker_encoder, acoustic, vocoder, aligner = build_parts(folder, config, target)
+        modules = build_parts(folder, config, target)
         if dtype is None:
             precision = inference_precision(target, multiply_adds(config.vocoder))
-            vocoder.precision = precision  # type: ignore[assignment]  # a plain attribute
+            modules.vocoder.precision = precision  # type: ignore[assignment]  # a plain attribute
         if unmarked_for_research:
             warnings.warn(UNMARKED_WARNING, RuntimeWarning, stacklevel=2)
         card = folder / "card.md"
         model = cls(
             config,
-            speaker_encoder,
-            acoustic,
-            vocoder,
-            aligner,
+            *modules,
             dtype=dtype or torch.float32,
             voices=example_voices(folder),
             card=card.read_text(encoding="utf-8") if card.exists() else "",

@@ -13,6 +13,7 @@ from voxclone.config import ModelConfig
 from voxclone.errors import ModelError, VoiceError
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
+from voxclone.models.cohort import Cohort
 from voxclone.models.identity import model_sha256
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.safety.detection import MarkFinder
@@ -34,6 +35,7 @@ class Parts:
         acoustic: AcousticModel,
         vocoder: nn.Module,
         aligner: Aligner | None = None,
+        cohort: Cohort | None = None,
         *,
         dtype: torch.dtype,
         voices: Mapping[str, Voice],
@@ -55,6 +57,7 @@ class Parts:
         self._acoustic_models = AcousticModels(self._acoustic, config.name)
         self._vocoder = vocoder.eval()
         self._aligner = None if aligner is None else aligner.eval()
+        self._cohort = None if cohort is None else cohort.eval()
         self._dtype = dtype
         self._process = os.getpid()
         self._mark = mark
@@ -112,6 +115,8 @@ class Parts:
         }
         if self._aligner is not None:
             parts["aligner"] = self._aligner
+        if self._cohort is not None:
+            parts["cohort"] = self._cohort
         if self._mark is not None:
             parts["detector"] = self._mark.detector
         return parts

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from voxclone.config import SpeakerEncoderConfig
 from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.sphere import unit
 from voxclone.training.features import Entry
 from voxclone.training.report import Report
 from voxclone.training.speaker import SpeakerStep, VerificationTrials
@@ -95,11 +96,11 @@ def speaker_targets(
     Returns:
         (D,) of unit length for each entry's key.
     """
-    means = _speaker_means(entries, embeddings)
+    means = speaker_means(entries, embeddings)
     targets = {}
     for entry in entries:
         own, mean = embeddings[entry.key], means[entry.about["speaker"]]
-        targets[entry.key] = _unit((1 - speaker_share) * own + speaker_share * mean)
+        targets[entry.key] = unit((1 - speaker_share) * own + speaker_share * mean).astype(np.float32)
     return targets
 
 
@@ -110,7 +111,7 @@ def speaker_prototypes(
 
     The first of a speaker's centres is the mean of the teacher's embeddings; each further one is of a recording.
     """
-    means, keys = _speaker_means(entries, embeddings), defaultdict(list)
+    means, keys = speaker_means(entries, embeddings), defaultdict(list)
     for entry in entries:
         keys[entry.about["speaker"]].append(entry.key)
     rng, centres = np.random.default_rng(0), []
@@ -120,17 +121,14 @@ def speaker_prototypes(
     return torch.from_numpy(np.stack(centres))
 
 
-def _shapes(module: nn.Module) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in module.state_dict().items()}
-
-
-def _speaker_means(entries: Sequence[Entry], embeddings: Vectors) -> dict[str, NDArray[np.float32]]:
+def speaker_means(entries: Sequence[Entry], embeddings: Vectors) -> dict[str, NDArray[np.float32]]:
+    """(D,) of unit length for each speaker: the mean of the entries' embeddings."""
     sums: dict[str, NDArray[np.float32]] = {}
     for entry in entries:
         speaker = entry.about["speaker"]
         sums[speaker] = sums.get(speaker, 0) + embeddings[entry.key]
-    return {speaker: _unit(total) for speaker, total in sums.items()}
+    return {speaker: unit(total).astype(np.float32) for speaker, total in sums.items()}
 
 
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in module.state_dict().items()}
