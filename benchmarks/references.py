@@ -84,7 +84,9 @@ def main() -> None:
     }
     for name, folder in (("noise", args.noise), ("music", args.music)):
         if folder:
-            files = draw.sample(sorted(audio_files(folder)), min(60, len(list(audio_files(folder)))))
+            if not (found := sorted(audio_files(folder))):
+                parser.error(f"--{name} {folder} holds no recordings")
+            files = draw.sample(found, min(60, len(found)))
             sounds[name] = heard(model, windows(files))
     result = {
         "model": model.config.name,

@@ -36,6 +36,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     vocoder["data"]["corpus_weights"] = {"*": 1.0}
     faults = {
         "misspelt": vocoder | {"data": {"batch": 2, "corpus_weights": {"*": 1.0}}},
+        "lacking": vocoder | {"data": {"corpus_weights": {"*": 1.0}}},
+        "section": vocoder | {"trainers": {}},
         "unknown": vocoder | {"adversarial": {"period_channel": 4}},
         "vocoder": vocoder,
     }
@@ -60,7 +62,22 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             "vocoder/train.py --features store --out o --config misspelt.json",
-            "misspelt.json, data: 'batch_size' is missing",
+            "misspelt.json, data: unknown key 'batch' (is 'batch_size' the one?)",
+        ),
+        (
+            "vocoder/train.py --features store --out o --config lacking.json",
+            "lacking.json, data: 'batch_size' is missing",
+        ),
+        *(
+            (
+                f"{recipe} --features store {more} --out o --config section.json",
+                "section.json: unknown key 'trainers' (is 'trainer' the one?)",
+            )
+            for recipe, more in {
+                "vocoder/train.py": "",
+                "speaker_encoder/train.py": "",
+                "acoustic/train.py": "--durations store --speaker-features store --speaker-model m",
+            }.items()
         ),
         (
             "vocoder/train.py --features store --out o --config unknown.json",

@@ -11,6 +11,7 @@ from voxclone.training.features import FeatureStore
 from voxclone.training.recognition import PhonemeRecognizer, RecognitionStep
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import (
+    SPEECH_DATA,
     LengthBuckets,
     TranscribedSpeech,
     corpus_weights,
@@ -36,7 +37,7 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     settings = read_settings(args.config)
-    data = settings["data"]
+    data = settings["data"].of(*SPEECH_DATA)
     store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
     usable, weights = trusted_speech(store, durations, data), corpus_weights(store.entries, data["corpus_weights"])
     train, valid = (

@@ -27,7 +27,7 @@ from voxclone.training.features import FeatureStore
 from voxclone.training.manner import measure_manners
 from voxclone.training.recognition import ContentConsistency, PhonemeRecognizer
 from voxclone.training.settings import Section, read_settings
-from voxclone.training.speech_data import LengthBuckets, corpus_weights, held_out_batches, trusted_speech
+from voxclone.training.speech_data import SPEECH_DATA, LengthBuckets, corpus_weights, held_out_batches, trusted_speech
 from voxclone.training.step import TrainerConfig
 from voxclone.training.trainer import Trainer
 from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
@@ -40,7 +40,7 @@ def main() -> None:
     parser = _parser()
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    settings = read_settings(args.config)
+    settings = read_settings(args.config).of("model", "data", "adversarial", "frozen", "trainer")
     if fault := _fault(args, settings):
         parser.error(fault)
     started = _acoustic_weights(args.start_from) if args.start_from else {}
@@ -48,7 +48,7 @@ def main() -> None:
     if reader is None and settings["model"].get("manner"):
         parser.error("this model is told how fast a speaker speaks: name a --pace-run of pace.py")
     speaker, encoder = _speaker_encoder(args)
-    speech = _read_speech(args, settings["data"], encoder, reader)
+    speech = _read_speech(args, settings["data"].of(*SPEECH_DATA), encoder, reader)
     sizes = {"n_symbols": len(SYMBOLS), "speaker_embedding_dim": speaker.embedding_dim} | settings["model"]
     config = AcousticConfig.from_dict(sizes)
     if "adversarial" in settings:

@@ -28,7 +28,7 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    told = read_settings(args.config)["verification"]
+    told = read_settings(args.config)["verification"].of("people", "seconds", "nearest", "threshold")
     config = hub.read_config(args.model)
     weights = args.model / "speaker_encoder.safetensors"
     encoder = hub.build(lambda: SpeakerEncoder(config.speaker_encoder), weights).eval()

@@ -26,6 +26,12 @@ from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTri
 from voxclone.training.step import TrainerConfig
 from voxclone.training.trainer import Trainer
 
+DATA = (
+    "batch_size", "crop_seconds", "trial_seconds", "rooms", "speed_probability", "babbles", "coloured_noises",
+    "augmentation",
+    "whole_seconds", "teacher_seconds", "speaker_share",  # for --teacher
+)  # fmt: skip
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -40,9 +46,9 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    settings = read_settings(args.config)
+    settings = read_settings(args.config).of("model", "data", "loss", "verification", "trainer")
     model = SpeakerEncoderConfig.from_dict(settings["model"])
-    data = settings["data"]
+    data = settings["data"].of(*DATA)
     store = FeatureStore.filled(args.features)
     train = [entry for entry in store.entries if entry.about["split"] == "train"]
     valid = [entry for entry in store.entries if entry.about["split"] == "valid"]

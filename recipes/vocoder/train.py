@@ -50,8 +50,8 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True  # all segments have one length
-    settings = read_settings(args.config)
-    data, audio = settings["data"], AudioConfig()
+    settings = read_settings(args.config).of("model", "data", "adversarial", "mark", "keep_mark", "trainer")
+    data, audio = settings["data"].of("batch_size", "frames", "corpus_weights"), AudioConfig()
     store = FeatureStore.filled(args.features)
     weights = corpus_weights(store.entries, data["corpus_weights"])
     train = [e for e in store.entries if e.about["split"] == "train" and e.key in weights]

@@ -109,7 +109,7 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    settings = read_settings(args.config)
+    settings = read_settings(args.config).of("frames", "segments", "texts", "rooms", "batch_size", "trainer")
     audio, length, count = AudioConfig(), settings["frames"] * HOP, settings["segments"]
     store, rng = FeatureStore.filled(args.features), np.random.default_rng(0)
     train = [e for e in store.entries if e.about["split"] == "train" and e.rows["waveform"][1] >= length]

@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from voxclone.errors import ConfigError
 
@@ -26,6 +26,17 @@ class Section(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         raise ConfigError(f"{self.where}: {key!r} is missing{_meant(key, self)}")
 
+    def of(self, *known: str) -> Self:
+        """The section itself, in which no other keys may be.
+
+        Raises:
+            ConfigError: There is another.
+        """
+        for key in self:
+            if key not in known:
+                raise ConfigError(f"{self.where}: unknown key {key!r}{_meant(key, known)}")
+        return self
+
     def arguments(self, taker: type) -> dict[str, Any]:
         """All of it, as keyword arguments of a class.
 
@@ -34,10 +45,7 @@ class Section(dict[str, Any]):
         """
         parameters = [each for kind in taker.__mro__ for each in inspect.signature(kind).parameters.values()]
         known = [each.name for each in parameters if each.default is not inspect.Parameter.empty]
-        for key in self:
-            if key not in known:
-                raise ConfigError(f"{self.where}: unknown key {key!r}{_meant(key, known)}")
-        return dict(self)
+        return dict(self.of(*known))
 
 
 def _meant(key: str, known: Iterable[str]) -> str:

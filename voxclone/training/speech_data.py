@@ -17,6 +17,7 @@ from voxclone.models.acoustic.units import MEL_FLOOR
 from voxclone.text.symbols import SILENCES, symbol_ids
 from voxclone.training.features import Entry, FeatureStore
 
+SPEECH_DATA = ("batch_frames", "corpus_weights", "drop_least_confident", "validation_items")  # of a recipe's config
 LONGEST_SOUND = 50  # frames: 0.6 s
 
 
