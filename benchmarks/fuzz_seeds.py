@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -18,11 +19,13 @@ import torch
 import voxclone
 from fuzz_readers import BOOK, READING
 from voxclone import hub
-from voxclone.config import ModelConfig
+from voxclone.config import ModelConfig, VerificationConfig
 from voxclone.hub.voices import FORMAT_VERSION, KIND
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.adapter import Adapter
 from voxclone.models.aligner import Aligner
+from voxclone.models.cohort import Cohort
+from voxclone.models.identity import weights_id
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.convert import read_public_checkpoint, read_public_config
@@ -66,13 +69,17 @@ def _write_model(seeds: Path) -> voxclone.VoxClone:
     config = ModelConfig.from_dict(json.loads(TINY.read_text(encoding="utf-8")))
     assert config.aligner is not None and config.watermark is not None
     encoder = SpeakerEncoder(config.speaker_encoder)
-    parts = {
+    parts: dict[str, Any] = {
         "speaker_encoder": encoder,
         "acoustic": AcousticModel(config.acoustic),
         "vocoder": build_vocoder(config.vocoder),
         "aligner": Aligner(config.aligner),
         "detector": WatermarkDetector(config.watermark),
     }
+    verification = VerificationConfig(8, weights_id(encoder), nearest=4, threshold=1.0)
+    config = dataclasses.replace(config, verification=verification)
+    parts["cohort"] = Cohort(verification, config.speaker_encoder.embedding_dim)
+    parts["cohort"].embeddings.copy_(torch.eye(config.speaker_encoder.embedding_dim)[:8])
     embedding = np.eye(config.acoustic.speaker_embedding_dim)[0]
     consents = (voxclone.Consent.attest("Ada", basis="random numbers", scope=("cloning", "sharing", "commercial")),)
     voice = voxclone.Voice("Ada", embedding, np.full(80, -5.0), 200.0, consents, encoder_id(encoder))

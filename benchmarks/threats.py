@@ -71,7 +71,7 @@ def consent_rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
 
     return [
         (
-            f"verified consent: who speaks (at {speaker['threshold_of_the_model']:.3f})",
+            f"verified consent: who speaks (at a score of {speaker['threshold_of_the_model']:.3f})",
             f"another speaker, {speaker['impostor_trials']:,} times, of {speaker['speakers']} people",
             f"{percent(rates['false_acceptance'])} pass",
         ),

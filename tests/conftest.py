@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import gc
 import importlib.util
 import json
@@ -90,14 +91,16 @@ def _no_network() -> Iterator[None]:
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole model folder of a few hundred kB with random weights and the example voices ada and bob.
 
-    Its thresholds let everything out, and call no recording marked.
+    Its thresholds let everything out, and call no recording marked; it has none for who speaks.
     """
     import torch
 
     from voxclone import Consent, Voice, hub
-    from voxclone.config import ModelConfig
+    from voxclone.config import ModelConfig, VerificationConfig
     from voxclone.models.acoustic import AcousticModel
     from voxclone.models.aligner import Aligner
+    from voxclone.models.cohort import Cohort
+    from voxclone.models.identity import weights_id
     from voxclone.models.speaker_encoder import SpeakerEncoder
     from voxclone.models.vocoder import build_vocoder
     from voxclone.models.watermark import WatermarkDetector
@@ -108,13 +111,17 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        parts = {
+        parts: dict[str, Any] = {
             "speaker_encoder": SpeakerEncoder(config.speaker_encoder),
             "acoustic": AcousticModel(config.acoustic),
             "vocoder": build_vocoder(config.vocoder),
             "aligner": Aligner(config.aligner),
             "detector": WatermarkDetector(config.watermark),
         }
+        verification = VerificationConfig(8, weights_id(parts["speaker_encoder"]), nearest=4)
+        config = dataclasses.replace(config, verification=verification)
+        parts["cohort"] = Cohort(verification, 16)
+        parts["cohort"].embeddings.copy_(torch.eye(16)[:8])
     paths = {}
     for index, (name, f0_median) in enumerate({"ada": 200.0, "bob": 110.0}.items()):
         embedding = np.random.default_rng(index).normal(size=16)

@@ -97,6 +97,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("finetune/compare.py gone --name n --consent c --out o", "gone"),
         ("corpora/get.py ljspeech --out o --archive gone.tar", "gone.tar"),
         ("speaker_encoder/map.py gone", "gone"),
+        ("speaker_encoder/cohort.py --model gone --features store", "gone"),
     ],
 )
 def test_a_users_mistake_is_one_line(

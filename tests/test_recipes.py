@@ -37,7 +37,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "augmentation": {"codec_probability": 0.2},
         },
         "loss": {"margin": 0.2, "scale": 30.0, "margin_updates": 2, "top_k": 1},
-        "verification": {"people": 1, "seconds": 2.0, "nearest": 2, "threshold": 1.25},
+        "verification": {"people": 2, "seconds": 2.0, "nearest": 2},
         "trainer": TRAINER,
     },
     "robust": {
@@ -120,7 +120,6 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--aligner-run aligner_run --speaker-config speaker_encoder.json --acoustic-config acoustic.json "
         "--vocoder-config vocoder.json "
         f"--card card.md --voices voices.json --clips {corpus} --name tiny --out model",
-        f"speaker_encoder/cohort.py --model model --features {speaker} --config speaker_encoder.json",
         f"vocoder/acoustic_mels.py --model model --features {speech} --durations {durations} --config vocoder.json "
         "--out features/acoustic_mels",
         f"vocoder/train.py --features {speech} --acoustic-mels features/acoustic_mels --start-from vocoder_run "
@@ -245,28 +244,56 @@ def test_the_exported_model_clones_and_speaks(run_folder: Path, corpus: Path) ->
     assert speech.duration_seconds > 0.3 and np.isfinite(speech.samples).all() and np.abs(speech.samples).max() > 0
 
 
-def test_a_cohort_is_of_the_training_speakers_and_goes_along_with_its_encoder(run_folder: Path, corpus: Path) -> None:
+def recipe(folder: Path, command: str) -> str:
+    """What a recipe prints, run in a folder as a user does it."""
+    script, *arguments = command.split()
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    whole = [sys.executable, str(REPOSITORY / "recipes" / script), *arguments]
+    return subprocess.run(whole, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_cohort_is_of_pairs_of_training_speakers_and_goes_along_with_its_encoder(run_folder: Path) -> None:
     from voxclone import VoxClone, hub
-    from voxclone.config import VerificationConfig
-    from voxclone.models.cohort import Cohort
+    from voxclone.sphere import unit
     from voxclone.training.distillation import speaker_means
     from voxclone.training.embeddings import embed_store
     from voxclone.training.features import FeatureStore
 
-    told = VerificationConfig(len(SPEAKERS) - 1, nearest=2, threshold=1.25)
-    for name in ("model", "halfway"):
-        assert hub.read_config(run_folder / name).verification == told
-    file = "cohort.safetensors"
-    assert (run_folder / "halfway" / file).read_bytes() == (run_folder / "model" / file).read_bytes()
+    store, time = FeatureStore(run_folder / "features/tones"), np.arange(16000) / 16000
+    for speaker, pitch in {"a": 110, "b": 112, "c": 220, "d": 225, "held out": 330}.items():
+        tone = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 15))
+        about = {"speaker": speaker, "corpus": "tones", "split": "valid" if speaker == "held out" else "train"}
+        store.append(speaker, about, {"waveform": (4000 * tone).astype(np.int16)})
+    shutil.copytree(run_folder / "model", run_folder / "verifying")
+    told = recipe(
+        run_folder,
+        "speaker_encoder/cohort.py --model verifying --features features/tones --config speaker_encoder.json",
+    )
+    assert "until then it verifies no one" in told
+    assert "until" not in recipe(run_folder, "speaker_encoder/cohort.py --model verifying --threshold 1.25")
     with pytest.warns(RuntimeWarning, match="unmarked_for_research"):
-        model = VoxClone.from_pretrained(run_folder / "model", device="cpu", unmarked_for_research=True)
-    found = hub.build(lambda: Cohort(told, 16), run_folder / "model" / file).embeddings.numpy()
-    store = FeatureStore(run_folder / "features/speaker")
-    keys = [entry.key for entry in store.entries if entry.about["speaker"] != HELD_OUT]
-    embeddings = embed_store(model._speaker_encoder, store, 16000, keys, 2.0)
-    means = speaker_means([entry for entry in store.entries if entry.key in keys], embeddings)
-    np.testing.assert_allclose(sorted(found.tolist()), sorted(each.tolist() for each in means.values()), atol=2e-3)
-    assert model.match_speakers(corpus / "eve-0.wav", corpus / "eve-1.wav").threshold == 1.25
+        model = VoxClone.from_pretrained(run_folder / "verifying", device="cpu", unmarked_for_research=True)
+    assert model.require_calibrated() == 1.25 and model._cohort is not None
+    embeddings = embed_store(model._speaker_encoder, store, 16000, "abcd", 2.0)
+    means = speaker_means([entry for entry in store.entries if entry.key in embeddings], embeddings)
+    pairs = [unit(means[one] + means[other]) for one, other in ("ab", "cd")]
+    np.testing.assert_allclose(sorted(model._cohort.embeddings.tolist()), sorted(map(list, pairs)), atol=2e-3)
+
+    card = "--card card.md --name kept"
+    recipe(
+        run_folder,
+        "bundle/export.py --base verifying --acoustic-run sharpened_run --acoustic-config acoustic.json "
+        f"{card} --out keeping",
+    )
+    assert hub.read_config(run_folder / "keeping").verification == model.config.verification
+    file = "cohort.safetensors"
+    assert (run_folder / "keeping" / file).read_bytes() == (run_folder / "verifying" / file).read_bytes()
+    recipe(
+        run_folder,
+        "bundle/export.py --base verifying --speaker-run speaker_run --speaker-config speaker_encoder.json "
+        f"{card} --out other-encoder",
+    )
+    assert hub.read_config(run_folder / "other-encoder").verification is None
 
 
 @pytest.mark.parametrize("keeps_space", [True, False])
@@ -284,7 +311,6 @@ def test_voices_go_along_with_an_encoder_that_keeps_their_space(run_folder: Path
     subprocess.run(command, cwd=run_folder, env=environment, check=True, capture_output=True)
     assert hub.read_config(out).speaker_encoder.space == (space if keeps_space else None)
     assert [path.name for path in out.glob("voices/*")] == (["ada.voice"] if keeps_space else [])
-    assert hub.read_config(out).verification is None and not (out / "cohort.safetensors").exists()
 
 
 def test_a_detector_goes_along_with_its_vocoder(run_folder: Path) -> None:

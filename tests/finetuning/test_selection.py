@@ -87,9 +87,10 @@ class Encoder:
     def __init__(self) -> None:
         self.is_calibrated = True
 
-    def require_calibrated(self) -> None:
+    def require_calibrated(self) -> float:
         if not self.is_calibrated:
             raise ModelError("not calibrated")
+        return 0.7
 
     def match_embeddings(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> SpeakerMatch:
         return SpeakerMatch(float(one @ other), float(one @ other), 0.7)

@@ -11,6 +11,8 @@ from voxclone.config import VerificationConfig
 from voxclone.errors import ConfigError
 from voxclone.models.cohort import Cohort
 
+ENCODER = "0" * 16
+
 
 def unit(*shape: int, seed: int = 0) -> Tensor:
     vectors = torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -18,7 +20,7 @@ def unit(*shape: int, seed: int = 0) -> Tensor:
 
 
 def cohort_of(embeddings: Tensor, nearest: int) -> Cohort:
-    cohort = Cohort(VerificationConfig(len(embeddings), nearest), embeddings.shape[1]).double()
+    cohort = Cohort(VerificationConfig(len(embeddings), ENCODER, nearest), embeddings.shape[1]).double()
     cohort.embeddings.copy_(embeddings)
     return cohort
 
@@ -55,6 +57,8 @@ def test_an_empty_cohort_gives_no_infinite_score() -> None:
 
 def test_a_cohort_smaller_than_its_nearest_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"nearest is 50; the cohort has only 49"):
-        VerificationConfig(49)
+        VerificationConfig(49, ENCODER)
     with pytest.raises(ConfigError, match="nearest"):
-        VerificationConfig(49, nearest=1)
+        VerificationConfig(49, ENCODER, nearest=1)
+    with pytest.raises(ConfigError, match="16 hex digits"):
+        VerificationConfig(50, "me")

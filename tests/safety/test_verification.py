@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from voxclone import AudioError, Consent, ConsentError, ModelError, VoxClone, hub
 from voxclone.cli import main
-from voxclone.config import VerificationConfig
 from voxclone.models.cohort import Cohort
+from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.safety import verification
 from voxclone.safety.challenge import Challenge, vocabulary
+from voxclone.safety.evidence import Evidence
 from voxclone.safety.recogniser import transcribe
 from voxclone.safety.verification import MIN_PHRASE_MARGIN, SpeakerMatch, phrase_margin, require_verified
 
@@ -35,9 +36,10 @@ class Listener:
         self.spoken, self.alike, self.mark = spoken, similarity, mark
         self.is_calibrated = True
 
-    def require_calibrated(self) -> None:
+    def require_calibrated(self) -> float:
         if not self.is_calibrated:
             raise ModelError("not calibrated")
+        return 5.0
 
     def match_speakers(self, one: object, other: object) -> SpeakerMatch:
         return SpeakerMatch(self.alike, 10 * self.alike, 5.0)
@@ -230,48 +232,102 @@ def test_a_speaker_is_similar_to_itself(tiny_model: VoxClone, recording: Recordi
         tiny_model.similarity(recording, [])
 
 
-def calibrated(folder: Path, source: Path, verification: VerificationConfig | None, **encoder: float) -> VoxClone:
-    """The model of another folder with thresholds, and with a cohort where one is asked for."""
-    shutil.copytree(source, folder)
-    config = hub.read_config(folder)
-    config = dataclasses.replace(config, speaker_encoder=dataclasses.replace(config.speaker_encoder, **encoder))
-    model = VoxClone.from_pretrained(source, device="cpu")
-    hub.save_part(folder, "speaker_encoder", model._speaker_encoder, config)
-    if verification is not None:
-        cohort = Cohort(verification, 16)
-        vectors = torch.randn(verification.cohort_size, 16, generator=torch.Generator().manual_seed(0))
-        cohort.embeddings.copy_(torch.nn.functional.normalize(vectors, dim=1))
-        hub.save_part(folder, "cohort", cohort, dataclasses.replace(config, verification=verification))
-    return VoxClone.from_pretrained(folder, device="cpu")
+@pytest.fixture
+def cosine_folder(tiny_folder: Path, tiny_model: VoxClone, tmp_path: Path) -> Path:
+    """The tiny model without a cohort, calibrated."""
+    folder = tmp_path / "cosine"
+    encoder = dataclasses.replace(tiny_model.config.speaker_encoder, same_speaker_threshold=0.9999)
+    config = dataclasses.replace(tiny_model.config, speaker_encoder=encoder, verification=None)
+    parts = {name: part for name, part in tiny_model._parts().items() if name != "cohort"}
+    hub.save_folder(folder, config, parts, card="")
+    return folder
 
 
-def test_speakers_are_matched_by_the_cosine_or_against_a_cohort(
-    tiny_folder: Path, tiny_model: VoxClone, recording: Recording, tmp_path: Path
+@pytest.fixture
+def cohort_folder(tiny_folder: Path, tiny_model: VoxClone, tmp_path: Path) -> Path:
+    """The tiny model with a cohort of random directions, calibrated."""
+    folder = tmp_path / "cohort"
+    shutil.copytree(tiny_folder, folder)
+    config = tiny_model.config
+    assert config.verification is not None
+    verification = dataclasses.replace(config.verification, cohort_size=20, nearest=5, threshold=1.5)
+    cohort = Cohort(verification, 16)
+    vectors = torch.randn(20, 16, generator=torch.Generator().manual_seed(0))
+    cohort.embeddings.copy_(torch.nn.functional.normalize(vectors, dim=1))
+    hub.save_part(folder, "cohort", cohort, dataclasses.replace(config, verification=verification))
+    return folder
+
+
+@pytest.fixture
+def noise(recording: Recording) -> Recording:
+    return (np.random.default_rng(0).normal(size=48000) * recording[0]).astype(np.float32), 16000
+
+
+def test_without_a_cohort_speakers_are_matched_by_the_cosine(
+    cosine_folder: Path, recording: Recording, noise: Recording
 ) -> None:
-    noise = ((np.random.default_rng(0).normal(size=48000) * recording[0]).astype(np.float32), 16000)
-    with pytest.raises(ModelError, match="not calibrated"):
-        tiny_model.match_speakers(recording, noise)
-    plain = calibrated(tmp_path / "plain", tiny_folder, None, same_speaker_threshold=0.9999)
-    match = plain.match_speakers(recording, noise)
-    assert match == (pytest.approx(plain.similarity(recording, noise)), match.similarity, 0.9999)
-    assert not match.same_speaker
-    assert plain.match_speakers(recording, [recording, recording]).same_speaker
-
-    verification = VerificationConfig(20, nearest=5, threshold=1.5)
-    model = calibrated(tmp_path / "cohort", tiny_folder, verification, same_speaker_threshold=0.9999)
+    model = VoxClone.from_pretrained(cosine_folder, device="cpu")
     match = model.match_speakers(recording, noise)
-    assert match.threshold == 1.5 and match.similarity == pytest.approx(plain.similarity(recording, noise))
-    one, other = (torch.from_numpy(model.embed(each)[0]) for each in (recording, noise))
-    assert model._cohort is not None
-    assert match.score == pytest.approx(float(model._cohort(one, other)), abs=1e-3)
-    assert match.same_speaker == (match.score >= 1.5)
-    assert model.match_embeddings(one.numpy(), other.numpy()).score == pytest.approx(match.score, abs=1e-3)
+    assert (match.score, match.threshold) == (match.similarity, 0.9999)
+    assert match.similarity == pytest.approx(model.similarity(recording, noise))
+    assert not match and not match.same_speaker
+    assert model.match_speakers(recording, [recording, recording])
 
-    uncalibrated = dataclasses.replace(verification, threshold=None)
-    with pytest.raises(ModelError, match=r"verification\.threshold"):
-        calibrated(tmp_path / "none", tiny_folder, uncalibrated, same_speaker_threshold=0.5).require_calibrated()
-    model.save_pretrained(tmp_path / "again")
-    assert VoxClone.from_pretrained(tmp_path / "again", device="cpu").match_speakers(recording, noise) == match
+
+def test_with_a_cohort_speakers_are_matched_against_it(
+    cohort_folder: Path, tiny_model: VoxClone, recording: Recording, noise: Recording, tmp_path: Path
+) -> None:
+    model = VoxClone.from_pretrained(cohort_folder, device="cpu")
+    match = model.match_speakers(recording, noise)
+    assert match.threshold == 1.5 and match.similarity == pytest.approx(tiny_model.similarity(recording, noise))
+    one, other = (model.embed(each)[0] for each in (recording, noise))
+    assert model._cohort is not None
+    assert match.score == pytest.approx(float(model._cohort(*torch.from_numpy(np.stack([one, other])))), abs=1e-3)
+    assert bool(match) == match.same_speaker == (match.score >= 1.5)
+    assert model.match_embeddings(one.astype(np.float64), other).score == pytest.approx(match.score, abs=1e-3)
+    for unfit in (np.zeros(16, np.float32), np.full(16, np.nan, np.float32)):
+        assert not model.match_embeddings(unfit, one) and not model.match_embeddings(unfit, unfit)
+    model.save_pretrained(tmp_path / "again", card=hub.Card())
+    again = VoxClone.from_pretrained(tmp_path / "again", device="cpu")
+    assert again.match_speakers(recording, noise) == match and "cohort" not in again.card
+    with pytest.raises(ModelError, match=r"not calibrated \(verification\.threshold"):
+        tiny_model.match_speakers(recording, noise)
+
+
+def test_a_cohort_that_does_not_fit_is_refused(cohort_folder: Path, tiny_model: VoxClone) -> None:
+    """Against another encoder's voices, or against none, every stranger would pass."""
+    config = hub.read_config(cohort_folder)
+    assert config.verification is not None
+    cohort = Cohort(config.verification, 16)
+    hub.save_part(cohort_folder, "cohort", cohort, config)
+    with pytest.raises(ModelError, match="not of unit length: make it anew"):
+        VoxClone.from_pretrained(cohort_folder, device="cpu")
+    cohort.embeddings.copy_(torch.eye(20, 16) + 1e-3)
+    cohort.embeddings[16:] = torch.eye(16)[:4]
+    hub.save_part(cohort_folder, "cohort", cohort, config)
+    assert VoxClone.from_pretrained(cohort_folder, device="cpu").require_calibrated() == 1.5
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        hub.save_part(cohort_folder, "speaker_encoder", SpeakerEncoder(config.speaker_encoder), config)
+    with pytest.raises(ModelError, match=r"was made with speaker encoder .*, and the model's is .*: make it anew"):
+        VoxClone.from_pretrained(cohort_folder, device="cpu")
+    with pytest.raises(ModelError, match="a cohort where its configuration has a verification"):
+        parts = {name: part for name, part in tiny_model._parts().items() if name in hub.folder.PARTS}
+        VoxClone(tiny_model.config, **parts, dtype=torch.float32, voices={}, card="")
+
+
+def test_a_verified_record_without_a_score_keeps_its_digest() -> None:
+    evidence = Evidence("0" * 64, "1" * 64, 0.9, 5.0, 1.0, True, ("2" * 64,))
+    record = dataclasses.replace(
+        Consent.attest("Ada", "her word"), created="2026-11-01T12:00:00+00:00", level="verified", evidence=evidence
+    )
+    assert record.digest == "db1852dd90b4f958cb9b5c709a5e5358fb07516403e44971ce060269004e122e"
+    assert Consent.from_dict(record.to_dict()) == record
+    scored = dataclasses.replace(record, evidence=dataclasses.replace(evidence, speaker_score=0.0))
+    assert Consent.from_dict(json.loads(json.dumps(scored.to_dict()))) == scored and scored.digest != record.digest
+    for unfit in ("5", True, float("nan"), 1e7):
+        with pytest.raises(ConsentError, match="speaker_score"):
+            dataclasses.replace(evidence, speaker_score=unfit)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="the asr extra is not installed")

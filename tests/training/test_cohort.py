@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from voxclone.errors import VoxcloneError
 from voxclone.sphere import unit
 from voxclone.training.cohort import means_of_neighbours
 
@@ -29,5 +30,10 @@ def test_each_speaker_is_in_one_at_most_and_none_stands_alone() -> None:
 
 
 def test_too_few_speakers_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 speakers are too few for a group of 3"):
+    with pytest.raises(VoxcloneError, match="2 speakers are too few for a group of 3"):
         means_of_neighbours(np.eye(2), 3)
+
+
+def test_nobodys_own_voice_is_taken() -> None:
+    with pytest.raises(VoxcloneError, match="a group of 1 is a person"):
+        means_of_neighbours(np.eye(2), 1)

@@ -139,8 +139,9 @@ def verify_recording(options: argparse.Namespace) -> int:
     Path(options.challenge).unlink(missing_ok=True)
     evidence = record.evidence
     assert evidence is not None
+    score = "" if evidence.speaker_score is None else f"speaker score {evidence.speaker_score:.2f}, "
     print(
-        f"{options.output}: verified, speaker score {evidence.speaker_score:.2f}, "
+        f"{options.output}: verified, {score}similarity {evidence.similarity:.2f}, "
         f"phrase margin {evidence.phrase_margin:.1f}, {record.digest}"
     )
     return 0

@@ -98,11 +98,14 @@ class VerificationConfig(Config):
     """How two recordings are held against a cohort of voices, see `voxclone.models.cohort`."""
 
     cohort_size: int  # voices
+    encoder: str  # weights_id of the speaker encoder that they were made with
     nearest: int = 50  # of them, that count
     threshold: float | None = None  # score that 1 % of pairs of different speakers reach, measured
 
     def __post_init__(self) -> None:
         at_least(self, 2, "nearest")
+        if not re.fullmatch("[0-9a-f]{16}", self.encoder):
+            raise ConfigError(f"VerificationConfig.encoder is {self.encoder!r}; it is a weights_id, 16 hex digits")
         if self.nearest > self.cohort_size:
             raise ConfigError(
                 f"VerificationConfig.nearest is {self.nearest}; the cohort has only {self.cohort_size} voices"

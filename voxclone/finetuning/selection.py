@@ -152,7 +152,7 @@ def strangers(
     return {
         key: ("not the verified speaker", f"score {match.score:.2f} to what consent was verified with")
         for key, match in matches.items()
-        if not match.same_speaker
+        if not match
     }
 
 

@@ -64,7 +64,8 @@ def check_integrity(folder: Path) -> None:
         if not (folder / name).is_file():
             raise ModelError(f"{folder} lacks {name}: {how_to_mend(folder)}")
     sums = _read_sums(folder / SUMS_FILE)
-    if unlisted := [name for name in REQUIRED_FILES if name not in sums]:
+    there = (*REQUIRED_FILES, *(name for name in OPTIONAL_FILES if (folder / name).exists()))
+    if unlisted := [name for name in there if name not in sums]:
         raise ModelError(f"{folder / SUMS_FILE} does not list {', '.join(unlisted)}: {how_to_mend(folder)}")
     for name, expected in sums.items():
         path = folder / name

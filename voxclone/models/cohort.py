@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from voxclone.config import VerificationConfig
 
-LEAST_DEVIATION = 1e-3  # of cosines to the nearest of a cohort, so that no score is infinite
+LEAST_DEVIATION = 0.01  # of cosines to the nearest of a cohort; real voices have 0.035 and more
 
 
 class Cohort(nn.Module):
@@ -18,7 +18,7 @@ class Cohort(nn.Module):
     to everybody; they count for less.
 
     Attributes:
-        embeddings: (K, D), each of about unit length.
+        embeddings: (K, D), each of unit length.
     """
 
     embeddings: Tensor

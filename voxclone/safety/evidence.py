@@ -23,7 +23,7 @@ class Evidence:
         mark_checked: Whether the recording was searched for the model's own mark.
         reference_sha256: Of each reference's samples, as of the recording's: what the record clones. Records made
             before this was noted have none, and clone nothing.
-        speaker_score: `SpeakerMatch.score`, by which the speaker was told; older records have none.
+        speaker_score: `SpeakerMatch.score`, by which the speaker was told; None where that was the similarity.
     """
 
     phrase_sha256: str

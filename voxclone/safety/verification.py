@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -26,13 +27,14 @@ MIN_WORDS_HEARD = 0.5
 DECOYS = 56  # words that the recogniser may hear besides those drawn
 
 
-class SpeakerMatch(NamedTuple):
-    """How much two speakers' recordings are alike, and whether they count as of one speaker.
+@dataclass(frozen=True)
+class SpeakerMatch:
+    """How much two speakers' recordings are alike. It is true where they count as of one speaker.
 
     Attributes:
         similarity: Cosine of their speaker embeddings, -1 to 1.
         score: What is decided by: by how many standard deviations the cosine lies above those to the voices that are
-            most like either (`voxclone.models.cohort`); the cosine itself where the model has no such voices.
+            most like either (`voxclone.models.cohort`); the similarity where the model has no such voices.
         threshold: Score that 1 % of pairs of different speakers reach, as measured for the model.
     """
 
@@ -45,12 +47,15 @@ class SpeakerMatch(NamedTuple):
         """Whether the score reaches the threshold."""
         return self.score >= self.threshold
 
+    def __bool__(self) -> bool:
+        return self.same_speaker
+
 
 class Model(Protocol):
     """What verification asks of a `VoxClone`."""
 
-    def require_calibrated(self) -> None:
-        """Refuse where it was not measured from which score on two recordings are of one speaker."""
+    def require_calibrated(self) -> float:
+        """The score from which two recordings are of one speaker; an error where it was not measured."""
 
     def match_speakers(
         self, one: AudioSource | list[AudioSource], other: AudioSource | list[AudioSource]
@@ -94,7 +99,7 @@ def examine(
             "needed. Draw a new phrase and read it word by word"
         )
     match = model.match_speakers((samples, sample_rate), reference)
-    if not match.same_speaker:
+    if not match:
         raise ConsentError(
             f"the phrase was said by another speaker than the reference's, as far as can be told: its score is "
             f"{match.score:.2f}, {match.threshold:.2f} is needed. Record it with the reference's microphone, in its "
@@ -108,7 +113,7 @@ def examine(
         heard,
         mark is not None,
         references,
-        round(match.score, 4),
+        None if match.score == match.similarity else round(match.score, 4),
     )
 
 
@@ -153,7 +158,7 @@ def require_verified(consent: Consent, recordings: Sequence[AudioSource], model:
         if any(each is one for one in known):
             continue
         match = model.match_speakers(each, known)
-        if not match.same_speaker:
+        if not match:
             raise ConsentError(
                 f"{name_of(each) or 'a recording'} does not sound like the speaker whose consent was verified "
                 f"(score {match.score:.2f}, {match.threshold:.2f} is needed): leave it out, or verify with it as well"

@@ -56,34 +56,33 @@ class Listening(Parts):
         self.require_calibrated()
         return self.match_embeddings(*(embed_speaker(self._speaker_encoder, self.sample_rate, s) for s in (one, other)))
 
-    def match_embeddings(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> SpeakerMatch:
+    def match_embeddings(self, one: NDArray[np.floating], other: NDArray[np.floating]) -> SpeakerMatch:
         """As `match_speakers`, by embeddings (D,) of unit length, as `embed` gives them and voices have them.
 
         Raises:
             ModelError: The model's speaker encoder was not calibrated.
         """
-        self.require_calibrated()
-        similarity, verification = float(np.dot(one, other)), self.config.verification
-        if self._cohort is None or verification is None:
-            assert self.same_speaker_threshold is not None
-            return SpeakerMatch(similarity, similarity, self.same_speaker_threshold)
-        assert verification.threshold is not None
-        score = self._cohort(*torch.tensor(np.stack([one, other]), device=self.device))
-        return SpeakerMatch(similarity, float(score), verification.threshold)
+        threshold, similarity = self.require_calibrated(), float(np.dot(one, other))
+        if self._cohort is None:
+            return SpeakerMatch(similarity, similarity, threshold)
+        sides = torch.from_numpy(np.stack([one, other]).astype(np.float32)).to(self.device)
+        return SpeakerMatch(similarity, float(self._cohort(*sides)), threshold)
 
-    def require_calibrated(self) -> None:
-        """Refuse to tell speakers apart where no threshold was measured.
+    def require_calibrated(self) -> float:
+        """The score from which two recordings are of one speaker, see `SpeakerMatch`.
 
         Raises:
-            ModelError: The configuration has no `verification.threshold`, or no `same_speaker_threshold` where it has
-                no verification.
+            ModelError: It was not measured for this model.
         """
         told = self.config.verification
-        if (self.same_speaker_threshold if told is None else told.threshold) is None:
+        key = "speaker_encoder.same_speaker_threshold" if told is None else "verification.threshold"
+        threshold = self.same_speaker_threshold if told is None else told.threshold
+        if threshold is None:
             raise ModelError(
-                "the model's speaker encoder was not calibrated (verification.threshold or "
-                "speaker_encoder.same_speaker_threshold in its configuration): it cannot verify who speaks"
+                f"the model's speaker encoder was not calibrated ({key} in its configuration): it cannot verify who "
+                "speaks"
             )
+        return threshold
 
     @property
     def same_speaker_threshold(self) -> float | None:

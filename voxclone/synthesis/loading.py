@@ -14,10 +14,13 @@ from voxclone.errors import ConfigError, ConsentError, ModelError, VoiceError
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
 from voxclone.models.cohort import Cohort
+from voxclone.models.identity import weights_id
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.models.vocoder import build_vocoder
 from voxclone.text.symbols import SYMBOLS, SYMBOLS_VERSION
 from voxclone.voice import Voice
+
+UNIT_LENGTH_ERROR = 0.01  # of a cohort's embeddings, which are stored as fp16
 
 
 class Modules(NamedTuple):
@@ -58,11 +61,30 @@ def build_parts(folder: Path, config: ModelConfig, device: torch.device) -> Modu
     aligner = None
     if (sizes := config.aligner) is not None:
         aligner = hub.build(lambda: Aligner(sizes), folder / "aligner.safetensors").to(device)
-    cohort = None
-    if (verification := config.verification) is not None:
-        width = config.speaker_encoder.embedding_dim
-        cohort = hub.build(lambda: Cohort(verification, width), folder / "cohort.safetensors").to(device)
-    return Modules(speaker_encoder.to(device), acoustic.to(device), vocoder.to(device), aligner, cohort)
+    cohort = _build_cohort(folder, config, speaker_encoder)
+    return Modules(
+        speaker_encoder.to(device),
+        acoustic.to(device),
+        vocoder.to(device),
+        aligner,
+        None if cohort is None else cohort.to(device),
+    )
+
+
+def _build_cohort(folder: Path, config: ModelConfig, speaker_encoder: SpeakerEncoder) -> Cohort | None:
+    """The cohort of a model folder that has one: against another encoder's, strangers would pass for one speaker."""
+    if (verification := config.verification) is None:
+        return None
+    path, width = folder / "cohort.safetensors", config.speaker_encoder.embedding_dim
+    cohort = hub.build(lambda: Cohort(verification, width), path)
+    remedy = "make it anew with recipes/speaker_encoder/cohort.py"
+    if (own := weights_id(speaker_encoder)) != verification.encoder:
+        raise ModelError(
+            f"{path} was made with speaker encoder {verification.encoder}, and the model's is {own}: {remedy}"
+        )
+    if not ((cohort.embeddings.norm(dim=1) - 1).abs() < UNIT_LENGTH_ERROR).all():
+        raise ModelError(f"{path} holds embeddings that are not of unit length: {remedy}")
+    return cohort
 
 
 def example_voices(folder: Path) -> dict[str, Voice]:

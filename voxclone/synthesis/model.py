@@ -112,7 +112,7 @@ class VoxClone(LongForm, Listening, Publishing):
         card = folder / "card.md"
         model = cls(
             config,
-            *modules,
+            **modules._asdict(),
             dtype=dtype or torch.float32,
             voices=example_voices(folder),
             card=card.read_text(encoding="utf-8") if card.exists() else "",

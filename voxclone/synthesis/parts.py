@@ -45,6 +45,8 @@ class Parts:
         commercial: bool = False,
         unmarked_for_research: bool = False,
     ) -> None:
+        if (cohort is None) != (config.verification is None):
+            raise ModelError("a model has a cohort where its configuration has a verification, and only there")
         self.config = config
         self.device = next(acoustic.parameters()).device
         self.sample_rate = config.audio.sample_rate

@@ -91,7 +91,8 @@ def _describe(
         source: What the card says that the model is loaded from.
     """
     grounds = {name: "; ".join(consent.basis for consent in voice.consents) for name, voice in voices.items()}
-    sizes = {name: sum(weight.numel() for weight in part.parameters()) for name, part in parts.items()}
+    counts = {name: sum(weight.numel() for weight in part.parameters()) for name, part in parts.items()}
+    sizes = {name: count for name, count in counts.items() if count}  # a cohort has none
     return hub.model_card(card, config, grounds, sizes, source)
 
 

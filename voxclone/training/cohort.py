@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from voxclone.errors import VoxcloneError
 from voxclone.sphere import unit
 
 
@@ -22,10 +23,12 @@ def means_of_neighbours(speakers: NDArray[np.floating], people: int, seed: int =
         (K // people, D) of unit length.
 
     Raises:
-        ValueError: There are fewer speakers than go into one group.
+        VoxcloneError: There are fewer speakers than go into one group, or a group is one person.
     """
+    if people < 2:
+        raise VoxcloneError(f"a group of {people} is a person, whose voice goes into no model: take 2 or more")
     if len(speakers) < people:
-        raise ValueError(f"{len(speakers)} speakers are too few for a group of {people}")
+        raise VoxcloneError(f"{len(speakers)} speakers are too few for a group of {people}")
     speakers = np.asarray(speakers, np.float64)
     left, means = np.ones(len(speakers), bool), []
     for first in np.random.default_rng(seed).permutation(len(speakers)):
