@@ -33,21 +33,29 @@ def voices(count: int) -> dict[str, NDArray[np.float32]]:
 
 def test_a_low_confidence_is_a_wrong_text() -> None:
     confidence = {str(n): -0.5 - 0.01 * n for n in range(12)} | {"7": -3.9}
-    gone = unfit(entries(12), confidence, voices(12), SAME_SPEAKER)
+    gone = unfit(entries(12), confidence, {}, voices(12), SAME_SPEAKER)
     assert {key: reason for key, (reason, _) in gone.items()} == {"7": "text does not fit"}
     assert "-3.90 nats/frame" in gone["7"][1]
+
+
+def test_a_text_that_fits_no_better_than_others_is_wrong_however_few_there_are() -> None:
+    margins = {"0": 2.0, "1": -0.5, "2": 4.0, "3": 3.0}
+    gone = unfit(entries(4), dict.fromkeys(margins, -0.5), margins, voices(4), SAME_SPEAKER)
+    assert gone == {"1": ("text does not fit", "other texts fit as well: margin -0.50")}
+    with pytest.raises(VoxcloneError, match=r"texts of 3 of 4 recordings fit no better .* such as that of 0"):
+        unfit(entries(4), dict.fromkeys(margins, -0.5), margins | {"0": 0.1, "2": 0.0}, voices(4), SAME_SPEAKER)
 
 
 def test_ordinary_scatter_goes_nowhere() -> None:
     rng = np.random.default_rng(1)
     confidence = {str(n): -0.5 + 0.1 * value for n, value in enumerate(rng.normal(size=40))}
-    assert unfit(entries(40), confidence, voices(40), SAME_SPEAKER) == {}
+    assert unfit(entries(40), confidence, {}, voices(40), SAME_SPEAKER) == {}
 
 
 def test_another_speaker() -> None:
     embeddings = voices(12)
     embeddings["3"] = -embeddings["3"]
-    gone = unfit(entries(12), dict.fromkeys(embeddings, -0.5), embeddings, SAME_SPEAKER)
+    gone = unfit(entries(12), dict.fromkeys(embeddings, -0.5), {}, embeddings, SAME_SPEAKER)
     assert {key: reason for key, (reason, _) in gone.items()} == {"3": "another speaker"}
 
 
@@ -59,26 +67,28 @@ def of_speakers(*counts: int) -> dict[str, NDArray[np.float32]]:
 
 def test_all_of_two_others_go() -> None:
     embeddings = of_speakers(9, 3, 3)
-    gone = unfit(entries(15), dict.fromkeys(embeddings, -0.5), embeddings, SAME_SPEAKER)
+    gone = unfit(entries(15), dict.fromkeys(embeddings, -0.5), {}, embeddings, SAME_SPEAKER)
     assert {key: reason for key, (reason, _) in gone.items()} == {str(n): "another speaker" for n in range(9, 15)}
-    assert unfit(entries(15), dict.fromkeys(embeddings, -0.5), embeddings, None) == {}  # of an encoder not calibrated
+    assert (
+        unfit(entries(15), dict.fromkeys(embeddings, -0.5), {}, embeddings, None) == {}
+    )  # of an encoder not calibrated
 
 
 @pytest.mark.parametrize("counts", [(6, 6), (5, 5, 5), (4, 4, 3, 3), (5, 4, 4)])
 def test_of_speakers_none_of_whom_has_most_nothing_is_learned(counts: tuple[int, ...]) -> None:
     embeddings = of_speakers(*counts)
     with pytest.raises(VoxcloneError, match=r"recordings are of several speakers: .* does not sound like"):
-        unfit(entries(sum(counts)), dict.fromkeys(embeddings, -0.5), embeddings, SAME_SPEAKER)
+        unfit(entries(sum(counts)), dict.fromkeys(embeddings, -0.5), {}, embeddings, SAME_SPEAKER)
 
 
 def test_too_many_phonemes_and_no_alignment() -> None:
     candidates = [*entries(2), Entry("fast", {}, {"mel": (0, 30), "phoneme_ids": (0, 29)})]
-    gone = unfit(candidates, {"0": -0.5, "fast": -0.5}, voices(2), SAME_SPEAKER)
+    gone = unfit(candidates, {"0": -0.5, "fast": -0.5}, {}, voices(2), SAME_SPEAKER)
     assert set(gone) == {"1", "fast"}
 
 
 def test_of_a_few_none_is_an_outlier() -> None:
-    assert unfit(entries(4), {"0": -0.1, "1": -5.0, "2": -0.1, "3": -0.1}, voices(4), SAME_SPEAKER) == {}
+    assert unfit(entries(4), {"0": -0.1, "1": -5.0, "2": -0.1, "3": -0.1}, {}, voices(4), SAME_SPEAKER) == {}
 
 
 class Encoder:

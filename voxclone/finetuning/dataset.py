@@ -20,6 +20,7 @@ from voxclone.audio.pitch import f0_spread
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError, TextError, VoxcloneError
 from voxclone.finetuning.base import BaseModel
+from voxclone.finetuning.decoys import text_margins
 from voxclone.finetuning.material import Material, Utterance
 from voxclone.finetuning.selection import VerifiedSpeaker, embed_utterances, strangers, unfit
 from voxclone.training.alignment import store_durations
@@ -125,7 +126,8 @@ def prepare(
     confidence = {entry.key: float(entry.about["confidence"]) for entry in durations.entries}
     dropped |= strangers(embeddings, verified)
     candidates = [entry for entry in entries if entry.key not in dropped]
-    dropped |= unfit(candidates, confidence, embeddings, base.config.speaker_encoder.same_speaker_threshold)
+    margins = text_margins(base.aligner, store, candidates)
+    dropped |= unfit(candidates, confidence, margins, embeddings, base.config.speaker_encoder.same_speaker_threshold)
     utterances = [
         dataclasses.replace(each, dropped=dropped[each.key][0], detail=dropped[each.key][1])
         if each.key in dropped

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from voxclone.audio.resample import resample
 from voxclone.errors import VoxcloneError
 from voxclone.finetuning.clips import Clip
+from voxclone.finetuning.decoys import LEAST_MARGIN
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.safety.consent import Consent
 from voxclone.safety.verification import SpeakerMatch, verified_among
@@ -20,6 +21,8 @@ from voxclone.synthesis.agreement import find_strangers
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.speech_data import fits_monotonic
 
+WRONG_TEXT = "text does not fit"
+MOST_WRONG = 0.5  # of the texts, before all are doubted
 MIN_FOR_OUTLIERS = 5  # utterances below which nothing can be told from the others
 MIN_CONFIDENCE_DROP = 1.5  # nats per frame below the median, at the least, that tell a wrong text
 EMBEDDED_SECONDS = 12.0  # of an utterance, the most that its embedding is made of
@@ -55,6 +58,7 @@ def embed(encoder: SpeakerEncoder, samples: NDArray[np.floating], sample_rate: i
 def unfit(
     entries: Sequence[Entry],
     confidence: Mapping[str, float],
+    margins: Mapping[str, float],
     embeddings: Mapping[str, NDArray[np.float32]],
     same_speaker_threshold: float | None,
 ) -> dict[str, tuple[str, str]]:
@@ -63,17 +67,28 @@ def unfit(
     Args:
         entries: Candidates.
         confidence: Of the alignment, nats per frame; an utterance that has none could not be aligned.
+        margins: See `voxclone.finetuning.decoys.text_margins`; of as many utterances as have one.
         embeddings: Speaker embedding of each.
         same_speaker_threshold: The encoder's, see `find_strangers`; None takes all for one speaker's.
 
     Raises:
-        VoxcloneError: So many are of other speakers that it cannot be told whose voice is wanted.
+        VoxcloneError: So many are of other speakers that it cannot be told whose voice is wanted; or most texts are
+            not those of their recordings.
     """
-    gone: dict[str, tuple[str, str]] = {}
+    gone = {
+        key: (WRONG_TEXT, f"other texts fit as well: margin {value:.2f}")
+        for key, value in margins.items()
+        if value < LEAST_MARGIN
+    }
+    if len(gone) > MOST_WRONG * len(margins):
+        raise VoxcloneError(
+            f"the texts of {len(gone)} of {len(margins)} recordings fit no better than other texts do, such as that of "
+            f"{next(iter(gone))}: has each recording its own text, in the model's language?"
+        )
     for entry in entries:
         if not fits_monotonic(entry) or entry.key not in confidence:
             frames, phonemes = entry.rows["mel"][1], entry.rows["phoneme_ids"][1]
-            gone[entry.key] = ("text does not fit", f"{phonemes} phonemes in {frames} frames")
+            gone[entry.key] = (WRONG_TEXT, f"{phonemes} phonemes in {frames} frames")
     rest = [entry.key for entry in entries if entry.key not in gone]
     if len(rest) < MIN_FOR_OUTLIERS:
         return gone
@@ -82,7 +97,7 @@ def unfit(
     for key, value in zip(rest, values, strict=True):
         if value < limit:
             gone[key] = (
-                "text does not fit",
+                WRONG_TEXT,
                 f"confidence {value:.2f} nats/frame; the others have {np.median(values):.2f}",
             )
     rest = [key for key in rest if key not in gone]
