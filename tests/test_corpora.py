@@ -12,6 +12,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,11 +85,25 @@ def common_voice(root: Path, recordings: Recordings) -> None:
 
 
 CORPORA: dict[str, tuple[Callable[[Path, Recordings], None], str, int]] = {
-    "libritts": (libritts, "dev-clean.tar.gz", 2),
-    "vctk": (vctk, "VCTK-Corpus-0.92.zip", 2),
-    "ljspeech": (ljspeech, "LJSpeech-1.1.tar.bz2", 1),
-    "common_voice": (common_voice, "cv-corpus-21.0-en.tar.gz", 2),
+    "libritts": (libritts, "few.tar.gz", 2),
+    "vctk": (vctk, "few.zip", 2),
+    "ljspeech": (ljspeech, "few.tar.bz2", 1),
+    "common_voice": (common_voice, "few-en.tar.gz", 2),
 }
+
+
+def packed(inside: Path, archive: Path) -> Path:
+    """A folder's files as an archive of the kind that its name says."""
+    members = [path for path in sorted(inside.rglob("*")) if path.is_file()]
+    if archive.suffix == ".zip":
+        with zipfile.ZipFile(archive, "w") as file:
+            for path in members:
+                file.write(path, path.relative_to(inside))
+    else:
+        with tarfile.open(archive, f"w:{archive.suffix[1:]}") as tar:
+            for path in members:
+                tar.add(path, path.relative_to(inside))
+    return archive
 
 
 def run(monkeypatch: pytest.MonkeyPatch, script: str, *arguments: str, status: int = 0) -> None:
@@ -131,15 +146,7 @@ def test_from_the_archive_to_features(
     build, name, speakers = CORPORA[corpus]
     inside, archive, folder = tmp_path / "inside", tmp_path / name, tmp_path / "corpus"
     build(inside, recordings)
-    members = [path for path in sorted(inside.rglob("*")) if path.is_file()]
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(archive, "w") as packed:
-            for path in members:
-                packed.write(path, path.relative_to(inside))
-    else:
-        with tarfile.open(archive, f"w:{name.rpartition('.')[2]}") as tar:
-            for path in members:
-                tar.add(path, path.relative_to(inside))
+    packed(inside, archive)
     run(monkeypatch, "corpora/get.py", corpus, "--out", str(folder), "--archive", str(archive))
     check(folder, tmp_path / "features", speakers, monkeypatch)
 
@@ -163,6 +170,24 @@ def test_what_is_unpacked_gets_its_manifest(
     ("arguments", "words"),
     [
         (["lj"], "no corpus 'lj': known are libritts, ljspeech, vctk, common_voice, and org/name for a dataset"),
+        (["./folder"], "no corpus './folder': known are libritts"),
+        (["/abs/path", "--unpacked"], "a folder that you have is named by --out, with --unpacked"),
+        (["org/name/x"], "no corpus 'org/name/x'"),
+        (["org/na..me"], "org/na..me: HFValidationError: "),
+        (["ljspeech", "--archive"], "argument --archive: expected at least one argument"),
+        (["ljspeech", "--archive", "nope.zip"], "there is no archive nope.zip\n"),
+        (["ljspeech", "--archive", "."], "there is no archive .; that is a folder, which --out takes, with --unpacked"),
+        (["ljspeech", "--archive", "a.tar", "--unpacked"], "--unpacked and --archive do not go together"),
+        (["libritts", "--archive", "a.tar", "--parts", "dev-clean"], "--archive and --parts do not go together"),
+        (["libritts", "--unpacked", "--parts", "dev-clean"], "--unpacked and --parts do not go together"),
+        (["org/name", "--unpacked", "--revision", "abc"], "--unpacked and --revision do not go together"),
+        (["org/name", "--archive", "a.tar"], "--archive will not do with org/name: a dataset on the Hub comes whole"),
+        (["org/name", "--parts", "a"], "--parts will not do with org/name"),
+        (
+            ["vctk", "--revision", "a", "--language", "de"],
+            "--revision and --language will not do with vctk: only a dataset on the Hub",
+        ),
+        (["common_voice", "--unpacked"], "--unpacked needs what --out holds already"),
         (["libritts", "--parts", "train"], "libritts has no part train; it has dev-clean"),
         (["common_voice"], "only; name its archive with --archive"),
     ],
@@ -174,8 +199,66 @@ def test_what_cannot_be_had_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run(monkeypatch, "corpora/get.py", *arguments, "--out", str(tmp_path), status=2)
-    assert words in capsys.readouterr().err
+    run(monkeypatch, "corpora/get.py", *arguments, "--out", str(tmp_path / "new" / "folder"), status=2)
+    told = capsys.readouterr().err
+    assert words in told and "Traceback" not in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_out_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    for out in ("file", "file/below"):
+        run(monkeypatch, "corpora/get.py", "ljspeech", "--out", str(tmp_path / out), status=2)
+        assert f"{tmp_path / 'file'} is a file; a folder is needed there" in capsys.readouterr().err
+
+
+def test_recordings_that_are_not_there_are_told(
+    recordings: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for corpus, (build, _, speakers) in CORPORA.items():
+        folder = tmp_path / corpus
+        build(folder, recordings)
+        there = sorted(path for path in folder.rglob("*") if path.suffix in {".wav", ".mp3", ".flac"})
+        there = [path for path in there if "mic2" not in path.name and "p315" not in path.name]
+        there[0].unlink()
+        (folder / "._extra.normalized.txt").write_text("What a Mac puts beside files is no text.")
+        run(monkeypatch, "corpora/get.py", corpus, "--unpacked", "--out", str(folder))
+        told, lost = capsys.readouterr().err, f"such as {there[0]}; they are left out of the manifest\n"
+        assert told == f"get.py: warning: 1 of {2 * speakers} recordings are not there, {lost}"
+        assert {row["path"] for row in manifest_of(folder)} == {
+            path.relative_to(folder).as_posix() for path in there[1:]
+        }
+        for path in there[1:]:
+            path.unlink()
+        run(monkeypatch, "corpora/get.py", corpus, "--unpacked", "--out", str(folder), status=2)
+        told = capsys.readouterr().err
+        assert told.startswith(f"get.py: error: {2 * speakers} of {2 * speakers} recordings are not there, such as ")
+
+
+def test_what_a_kill_left_half_unpacked_is_not_taken_for_the_corpus(
+    recordings: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    libritts(tmp_path / "inside", recordings)
+    archive, folder = packed(tmp_path / "inside", tmp_path / "few.tar.gz"), tmp_path / "corpus"
+    (folder / ".few.tar.gz.unpacking").mkdir(parents=True)
+    run(monkeypatch, "corpora/get.py", "libritts", "--unpacked", "--out", str(folder), status=2)
+    assert "few.tar.gz was not unpacked to its end into" in capsys.readouterr().err
+    run(monkeypatch, "corpora/get.py", "libritts", "--archive", str(archive), "--out", str(folder))
+    run(monkeypatch, "corpora/get.py", "libritts", "--unpacked", "--out", str(folder))
+    assert len(manifest_of(folder)) == 4
+
+
+def test_an_archive_under_a_published_name_is_the_published_one(
+    recordings: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ljspeech(tmp_path / "inside", recordings)
+    archive, folder = packed(tmp_path / "inside", tmp_path / "LJSpeech-1.1.tar.bz2"), tmp_path / "corpus"
+    run(monkeypatch, "corpora/get.py", "ljspeech", "--archive", str(archive), "--out", str(folder), status=2)
+    told = capsys.readouterr().err
+    assert (
+        "is not the file that the corpus's owner gives out under this name" in told and "expected is be1a3045" in told
+    )
+    assert not folder.exists()
 
 
 def test_a_choice_that_leaves_nothing_says_what_there_is(
@@ -217,12 +300,62 @@ def test_a_dataset_of_the_hub_by_name(recordings: Recordings, tmp_path: Path, mo
         for (speaker, number), source in recordings.items()
     ]
 
-    def snapshot_download(repo_id: str, *, repo_type: str, revision: str, local_dir: Path, allow_patterns: Any) -> None:
-        assert (repo_id, repo_type, revision) == ("org/speech", "dataset", "abc") and "*.parquet" in allow_patterns
-        (local_dir / "data").mkdir()
+    def repo_info(self: Any, repo_id: str, *, revision: str, repo_type: str) -> SimpleNamespace:
+        assert (repo_id, revision, repo_type) == ("org/speech", "v1", "dataset")
+        return SimpleNamespace(sha="abc")
+
+    def snapshot_download(repo_id: str, *, local_dir: Path, **about: Any) -> None:
+        wanted = {"repo_type": "dataset", "revision": "abc", "library_name": "voxclone"}
+        assert repo_id == "org/speech" and about == wanted | {"allow_patterns": ["*.parquet", "README.md"]}
+        (local_dir / "data").mkdir(parents=True)
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), local_dir / "data/train-00000.parquet")
 
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", repo_info)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     folder = tmp_path / "corpus"
-    run(monkeypatch, "corpora/get.py", "org/speech", "--out", str(folder), "--revision", "abc")
+    run(monkeypatch, "corpora/get.py", "org/speech", "--out", str(folder), "--revision", "v1")
     check(folder, tmp_path / "features", 2, monkeypatch)
+
+    # Another revision, of the same sizes.
+    told = {path: path.read_bytes() for path in sorted((folder / "audio").iterdir())}
+    for row in rows:
+        row["audio"]["bytes"] = row["audio"]["bytes"][:-1] + b"\1"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "data/train-00000.parquet")
+    run(monkeypatch, "corpora/get.py", "org/speech", "--unpacked", "--out", str(folder))
+    assert all(path.read_bytes() == content[:-1] + b"\1" for path, content in told.items())
+
+
+def test_a_dataset_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    def told() -> str:
+        run(monkeypatch, "corpora/get.py", "org/speech", "--unpacked", "--out", str(tmp_path), status=2)
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    assert told().startswith(f"get.py: error: {tmp_path} holds no *.parquet; ")
+    assert not (tmp_path / "audio").exists()
+    table = tmp_path / "train.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"text": "a"}]), table)
+    assert "has no column 'audio'; it has text" in told()
+    rows = [{"audio": {"bytes": bytes(1000), "path": "a.wav"}, "text": str(number)} for number in range(200)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), table)
+    whole = table.read_bytes()
+    for fault in (b"no Parquet", whole[:-9], whole[:20] + b"\xff" * 40 + whole[60:]):
+        table.write_bytes(fault)
+        assert f"{table} cannot be read as Parquet: " in told()
+
+
+def test_a_hub_that_cannot_be_reached_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    (tmp_path / "half.parquet").touch()  # which the Hub's client would take for the whole
+    run(monkeypatch, "corpora/get.py", "org/speech", "--out", str(tmp_path), status=2)
+    told = f"HF_HUB_OFFLINE is set; unset it to reach the Hub; if {tmp_path} holds the dataset already, --unpacked asks"
+    assert told in capsys.readouterr().err

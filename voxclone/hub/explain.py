@@ -23,16 +23,17 @@ def explain(
         repo_id: What was asked for.
         revision: At which revision; None for main.
         local_files_only: Whether the cache alone was asked.
-        kind: "model" or "voice".
+        kind: "model", "voice" or "dataset".
     """
     from huggingface_hub import constants, errors
 
     told = " ".join(str(error).split())
-    page = f"{constants.ENDPOINT}/{repo_id}"
+    repository = "dataset" if kind == "dataset" else "model"  # a voice lies in a model's
+    page = f"{constants.ENDPOINT}/{'datasets/' * (repository == 'dataset')}{repo_id}"
     if isinstance(error, errors.GatedRepoError):
         return f"{repo_id} is gated: ask for access at {page}, then {_LOG_IN}"
     if isinstance(error, errors.RepositoryNotFoundError):
-        return f"the Hub shows no model {repo_id!r}: check the name; if the {kind} is private, {_LOG_IN}"
+        return f"the Hub shows no {repository} {repo_id!r}: check the name; if the {kind} is private, {_LOG_IN}"
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{repo_id} has no revision {revision!r}; those that it has are listed at {page}/commits/main"
     if isinstance(error, errors.LocalEntryNotFoundError):

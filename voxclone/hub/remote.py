@@ -67,6 +67,32 @@ def download(
         raise ModelError(explain(error, repo_id, revision, local_files_only, kind)) from error
 
 
+def download_dataset(repo_id: str, folder: Path, *, revision: str | None = None, patterns: Sequence[str]) -> None:
+    """Bring those files of a dataset that fit the patterns into a folder; after a break the next call goes on.
+
+    Raises:
+        ModelError: The dataset or revision does not exist or may not be read, or the Hub cannot be reached, whatever
+            the folder holds already.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
+
+    try:
+        # Asked for a name, snapshot_download takes a folder that is half full for the whole where the Hub is away.
+        api = huggingface_hub.HfApi(library_name="voxclone")
+        commit = api.repo_info(repo_id, revision=revision, repo_type="dataset").sha
+        huggingface_hub.snapshot_download(
+            repo_id,
+            repo_type="dataset",
+            revision=commit,
+            local_dir=folder,
+            allow_patterns=list(patterns),
+            library_name="voxclone",
+        )
+    except (HTTPError, HFValidationError, OSError, RuntimeError) as error:  # RuntimeError: hf-xet
+        raise ModelError(explain(error, repo_id, revision, kind="dataset")) from error
+
+
 def commit_of(repo_id: str, revision: str | None, token: str | bool | None) -> str:
     """The commit that a branch or tag points to now, 40 hex digits.
 

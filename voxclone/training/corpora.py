@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,21 @@ def write_manifest(rows: Iterable[Row], corpus: str, folder: Path, language: str
         folder: Where the manifest goes.
         language: Of all that has no `language` itself.
 
+    Recordings that are not there are left out, with a warning.
+
     Raises:
         VoxcloneError: There is no recording.
     """
-    found = [{"corpus": corpus, "language": language, **row} for row in rows]
-    if not found:
+    named = [{"corpus": corpus, "language": language, **row} for row in rows]
+    if not named:
         raise VoxcloneError(f"{folder} holds no recording of the layout of {corpus}")
+    found = [row for row in named if (folder / row["path"]).is_file()]
+    if len(found) < len(named):
+        lost = next(row["path"] for row in named if not (folder / row["path"]).is_file())
+        told = f"{len(named) - len(found)} of {len(named)} recordings are not there, such as {folder / lost}"
+        if not found:
+            raise VoxcloneError(f"{told}; unpack the whole archive of {corpus} into {folder}")
+        warnings.warn(f"{told}; they are left out of the manifest", stacklevel=1)
     speakers = sorted({row["speaker"] for row in found}, key=lambda name: hashlib.sha256(name.encode()).digest())
     count = max(1, round(VALID_SHARE * len(speakers))) if len(speakers) > 1 else 0
     valid = set(speakers[:count])
@@ -57,19 +67,19 @@ def write_manifest(rows: Iterable[Row], corpus: str, folder: Path, language: str
 
 def libritts(folder: Path) -> Iterator[Row]:
     """`<part>/<speaker>/<chapter>/<id>.wav` with `<id>.normalized.txt` beside it (arXiv:1904.02882)."""
-    for path in sorted(folder.rglob("*.wav")):
-        text = path.with_suffix(".normalized.txt")
-        if text.is_file():
-            yield _row(folder, path, path.parent.parent.name, read_text(text, VoxcloneError))
+    ending = ".normalized.txt"
+    for text in _below(folder, f"*{ending}"):
+        path = text.with_name(text.name.removesuffix(ending) + ".wav")
+        yield _row(folder, path, path.parent.parent.name, read_text(text, VoxcloneError))
 
 
 def vctk(folder: Path) -> Iterator[Row]:
     """`wav48_silence_trimmed/<speaker>/<id>_mic1.flac` and `txt/<speaker>/<id>.txt`, version 0.92."""
     root = _folder_with(folder, "wav48_silence_trimmed")
-    for path in sorted((root / "wav48_silence_trimmed").glob("*/*_mic1.flac")):
-        text = root / "txt" / path.parent.name / f"{path.stem.removesuffix('_mic1')}.txt"
-        if text.is_file():  # speaker p315 has none
-            yield _row(folder, path, path.parent.name, read_text(text, VoxcloneError))
+    for text in _below(root / "txt", "*/*.txt"):  # speaker p315 has none
+        speaker = text.parent.name
+        path = root / "wav48_silence_trimmed" / speaker / f"{text.stem}_mic1.flac"
+        yield _row(folder, path, speaker, read_text(text, VoxcloneError))
 
 
 def ljspeech(folder: Path) -> Iterator[Row]:
@@ -103,21 +113,34 @@ def dataset(folder: Path) -> Iterator[Row]:
     """A Hugging Face dataset's Parquet files, whose recordings are written to `audio/`.
 
     Raises:
-        VoxcloneError: A file has no column of audio, or a row no bytes in it.
+        VoxcloneError: There is no such file, one is damaged or has no column of audio, or a row has no bytes in it.
     """
+    number = 0
+    paths = _below(folder, "*.parquet")
+    if not paths:
+        raise VoxcloneError(
+            f"{folder} holds no *.parquet; a dataset that keeps its recordings in another form cannot be read"
+        )
+    for path in paths:
+        for row in _table(path):
+            yield _stored(folder, number, row, path)
+            number += 1
+
+
+def _table(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file that has a column of audio."""
+    import pyarrow
     import pyarrow.parquet
 
-    (folder / "audio").mkdir(exist_ok=True)
-    number = 0
-    for path in sorted(folder.rglob("*.parquet")):
+    try:
         table = pyarrow.parquet.ParquetFile(path)
         names = table.schema_arrow.names
         if "audio" not in names:
             raise VoxcloneError(f"{path} has no column 'audio'; it has {', '.join(names)}")
         for batch in table.iter_batches(64):
-            for row in batch.to_pylist():
-                yield _stored(folder, number, row, path)
-                number += 1
+            yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise VoxcloneError(f"{path} cannot be read as Parquet: {error}; if it is damaged, fetch it again") from error
 
 
 def _stored(folder: Path, number: int, row: dict[str, Any], source: Path) -> Row:
@@ -128,8 +151,8 @@ def _stored(folder: Path, number: int, row: dict[str, Any], source: Path) -> Row
         )
     suffix = Path(audio.get("path") or "").suffix or ".wav"
     path = folder / "audio" / f"{number:08d}{suffix}"
-    if not path.exists() or path.stat().st_size != len(audio["bytes"]):
-        path.write_bytes(audio["bytes"])
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(audio["bytes"])
     text = next((str(row[name]) for name in TEXT_COLUMNS if row.get(name)), "")
     speaker = next((row[name] for name in SPEAKER_COLUMNS if row.get(name) not in (None, "")), "one")
     return _row(folder, path, str(speaker), text)
@@ -144,9 +167,15 @@ def _row(folder: Path, path: Path, speaker: str, text: str) -> Row:
     return {"path": path.relative_to(folder).as_posix(), "speaker": speaker, "text": text}
 
 
+def _below(folder: Path, pattern: str) -> list[Path]:
+    """What a pattern fits at any depth, sorted, without what is hidden: half-unpacked archives, a Mac's "._" files."""
+    found = (path for path in folder.rglob(pattern))
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
 def _folder_with(folder: Path, name: str) -> Path:
     """The folder itself or one below it that holds `name`: archives differ in how deep they begin."""
-    found = next(iter(sorted(folder.rglob(name), key=lambda path: len(path.parts))), None)
+    found = min(_below(folder, name), key=lambda path: len(path.parts), default=None)
     if found is None:
         raise VoxcloneError(f"{folder} holds no {name}: give the folder that the archive was unpacked into")
     return found.parent
