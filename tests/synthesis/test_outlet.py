@@ -56,6 +56,7 @@ def test_the_model_hash_is_of_every_part(tiny_folder: Path) -> None:
         changed._speaker_encoder,
         changed._acoustic,
         changed._vocoder,
+        cohort=changed._cohort,
         dtype=changed._dtype,
         voices=changed.voices,
         card="",
