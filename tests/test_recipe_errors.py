@@ -44,6 +44,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, values in faults.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(values))
     (tmp_path / "not-json.json").write_text("{")
+    (tmp_path / "few.tsv").write_text("path\tspeaker\tsplit\ttext\ngone.wav\tada\tvalid\tA text.\n")
     return tmp_path
 
 
@@ -92,6 +93,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "the run run is not of this network: it lacks conv_post.bias and ",
         ),
         ("bundle/export.py --base gone --name n --out o", "gone"),
+        ("evaluate/list.py --manifest few.tsv --out o", "gone.wav"),
+        ("evaluate/list.py --manifest few.tsv --speakers -1 --out o", "'-1' will not do; a whole number of 1 or more"),
+        ("evaluate/list.py --manifest few.tsv --per-speaker 0 --out o", "'0' will not do; a whole number of 1 or more"),
         ("evaluate/list.py --manifest gone.tsv --out o", "gone.tsv cannot be read: No such file"),
         ("prepare/prepare.py gone.tsv --out o", "gone.tsv cannot be read: No such file"),
         ("finetune/compare.py gone --name n --consent c --out o", "gone"),

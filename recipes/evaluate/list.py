@@ -4,8 +4,8 @@ import argparse
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import soundfile
-
+from voxclone.audio.io import read_audio
+from voxclone.cli.arguments import at_least_one
 from voxclone.cli.ending import run_script
 from voxclone.training.extraction import Recording, read_manifest
 
@@ -14,7 +14,10 @@ COLUMNS = ("name", "speaker", "reference", "text", "recording")
 
 def seconds_of(recording: Recording) -> float:
     """As the manifest says, or as the file is."""
-    return float(recording.about.get("seconds") or soundfile.info(recording.path).duration)
+    if told := recording.about.get("seconds"):
+        return float(told)
+    samples, rate = read_audio(recording.path)
+    return len(samples) / rate
 
 
 def references(recordings: list[Recording], seconds: tuple[float, float]) -> dict[str, list[Recording]]:
@@ -40,8 +43,8 @@ def main() -> None:
     parser.add_argument(
         "--sentences", type=Path, help="lines of text, or name|text; left out: each speaker's own others"
     )
-    parser.add_argument("--per-speaker", type=int, default=10)
-    parser.add_argument("--speakers", type=int, help="at most so many")
+    parser.add_argument("--per-speaker", type=at_least_one, default=10)
+    parser.add_argument("--speakers", type=at_least_one, help="at most so many")
     parser.add_argument("--seconds", type=float, nargs=2, default=(4.0, 12.0), help="of a reference")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
