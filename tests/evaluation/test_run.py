@@ -233,6 +233,24 @@ def test_a_damaged_reference_fails_alone(tiny_model: VoxClone, items: list[Item]
         assert found.mean("word error rate").interval == (0.5, None, None, 1)
 
 
+def test_a_given_voice_fails_where_its_reference_is_damaged(
+    tiny_model: VoxClone, items: list[Item], tmp_path: Path
+) -> None:
+    (tmp_path / "damaged.wav").write_bytes(b"RIFF....")
+    ada = tiny_model.voices["ada"]
+    listed = [Item("lost", tmp_path / "damaged.wav", "Another one.", "eve", voice=ada), replace(items[1], voice=ada)]
+    found = evaluate(tiny_model, listed, tmp_path / "out", recogniser="none", **JUDGES)
+    assert [(each.name, each.failure is None) for each in found.utterances] == [("lost", False), ("two", True)]
+    assert "no reference to compare it with" in str(found.utterances[0].failure) and found.about["failed"] == 1
+    assert (tmp_path / "out/report.html").is_file()
+
+
+def test_what_was_made_elsewhere_needs_no_consent(items: list[Item], tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "two.wav", soundfile.read(items[1].reference)[0], 16000)
+    found = evaluate(None, items[1:2], tmp_path / "out", recogniser="none", made=tmp_path, **JUDGES)
+    assert found.about["failed"] == 0 and found.about["consent"] is None
+
+
 def test_a_number_that_is_none_makes_its_judge_absent(items: list[Item], tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import math\ndef score(samples, rate): return math.nan\ndef embed(samples, rate): return [math.inf]\n"

@@ -120,6 +120,8 @@ def _read_table(lines: list[str], root: Path, path: Path) -> Iterable[Item]:
     rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     columns = set(rows.fieldnames or ())
     if missing := _NEEDED - columns:
+        if len(columns) == 1 and set(lines[0].split(",")) >= _NEEDED:
+            raise EvaluationError(f"{path} is separated by commas; its columns need tabs between them")
         raise EvaluationError(
             f"{path} lacks the column {', '.join(sorted(missing))}; it has {', '.join(sorted(columns))}, and "
             f"known are {', '.join(sorted(_KNOWN))}, with tabs between them"

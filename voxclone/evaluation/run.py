@@ -61,7 +61,7 @@ def evaluate(
         items: What to say in whose voice, see `read_list`.
         out: The report's folder: report.html, report.json, summary.tsv, utterances.tsv and the audio.
         consent: On what ground the references' voices may be cloned: "LibriSpeech, CC BY 4.0". None where every item
-            has a voice, which carries its own.
+            has a voice, which carries its own, or with `made`, for which nothing is cloned.
         recogniser: A name of `RECOGNISERS`, with ":" and what it takes; "none" for no word errors.
         verifier: A name of `VERIFIERS`, likewise; None: similarity is absent, since no verifier is installed with this.
         naturalness: Names of `NATURALNESS`, likewise.
@@ -80,7 +80,7 @@ def evaluate(
     if not items:
         raise EvaluationError("there is nothing to evaluate: the list is empty")
     require_names(items)
-    if not (consent or "").strip() and any(item.voice is None for item in items):
+    if made is None and not (consent or "").strip() and any(item.voice is None for item in items):
         raise ConsentError("references are cloned on some ground: give it as consent, such as 'LibriSpeech, CC BY 4.0'")
     if (model is None) == (made is None):
         raise EvaluationError("give either a model that speaks, or the folder of what another system made")
@@ -100,7 +100,7 @@ def evaluate(
         utterances = [_take(item, Path(made), folder, unreadable.get(item.reference)) for item in items]
     else:
         assert model is not None
-        utterances = _speak(model, items, folder, consent, progress, options or {})
+        utterances = _speak(model, items, folder, consent, progress, options or {}, unreadable)
     if recordings:
         own = [item for item in items if item.recording is not None and item.reference not in unreadable]
         utterances += [_copy(item, RECORDED, item.recording, folder) for item in own if item.recording is not None]
@@ -123,6 +123,7 @@ def _speak(
     consent: str | None,
     progress: bool,
     options: Mapping[str, Any],
+    unreadable: Mapping[Path, str],
 ) -> list[Utterance]:
     for given in dict.fromkeys(item.voice for item in items if item.voice is not None):
         model.generate(WARM_TEXT, given, **options)  # is refused now, or loads what later calls find loaded
@@ -132,6 +133,9 @@ def _speak(
     for item in progress_bar(list(items), "utterances", progress):
         utterance = Utterance(item.name, item.speaker, CLONED, item.text)
         utterances.append(utterance)
+        if item.voice is not None and item.reference in unreadable:
+            utterance.failure = f"there is no reference to compare it with: {unreadable[item.reference]}"
+            continue
         voice: Voice | str | None = item.voice or voices.get(item.reference)
         if voice is None:
             voice = voices[item.reference] = _clone(model, item, consent or "")
