@@ -99,6 +99,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("evaluate/list.py --manifest gone.tsv --out o", "gone.tsv cannot be read: No such file"),
         ("prepare/prepare.py gone.tsv --out o", "gone.tsv cannot be read: No such file"),
         ("finetune/compare.py gone --name n --consent c --out o", "gone"),
+        ("finetune/compare.py gone --name n --consent c --out o --depths lora deep", "invalid choice: 'deep'"),
         ("corpora/get.py ljspeech --out o --archive gone.tar", "gone.tar"),
         ("speaker_encoder/map.py gone", "gone"),
         ("speaker_encoder/cohort.py --model gone --features store", "gone"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from voxclone import Consent
 from voxclone.cli.ending import run_script
 from voxclone.finetuning import finetune
+from voxclone.finetuning.adaptation import DEPTHS
 
 COLUMNS = ("depth", "loss before", "loss after", "likeness", "of the clone", "file, kB", "seconds")
 
@@ -17,7 +18,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="whose voice it is")
     parser.add_argument("--consent", required=True, help='on what ground the speaker agreed: "my own voice"')
     parser.add_argument("--out", type=Path, required=True, help="gets a folder for each depth")
-    parser.add_argument("--depths", nargs="+", default=["embedding", "norms", "lora", "full"])
+    parser.add_argument("--depths", nargs="+", choices=DEPTHS, default=list(DEPTHS))
     parser.add_argument("--model", help="folder or Hub repository; the bundled model if left out")
     parser.add_argument("--minutes", type=float, default=8.0, help="the most that each training takes")
     args = parser.parse_args()

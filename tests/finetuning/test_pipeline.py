@@ -24,6 +24,7 @@ import torch
 from voxclone import Consent, ConsentError, Voice, VoxClone, VoxcloneError
 from voxclone.audio.reference import prepare_reference
 from voxclone.cli import main
+from voxclone.errors import ConfigError
 from voxclone.finetuning import finetune
 from voxclone.finetuning.adaptation import Depth
 from voxclone.safety.labels import read_tagged
@@ -161,6 +162,25 @@ def test_the_voice_is_not_put_among_the_recordings(recordings: Path, tiny_folder
 def test_a_folder_holds_one_speakers_work(done: Path, recordings: Path, tiny_folder: Path) -> None:
     with pytest.raises(VoxcloneError, match="name 'ada' instead of 'Bob'"):
         finetune(recordings, name="Bob", consent=CONSENT, out=done, model=tiny_folder)
+
+
+@pytest.mark.parametrize("content", [b'{"name": ', b"\xff", b"[1]"])
+def test_a_damaged_work_folder_says_what_to_do(
+    content: bytes, recordings: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/about.json").write_bytes(content)
+    with pytest.raises(
+        VoxcloneError, match=r"work is damaged: about\.json cannot be read; delete .*work and run again"
+    ):
+        finetune(recordings, name="Ada", consent=CONSENT, out=tmp_path, model=tiny_folder)
+
+
+def test_an_empty_name_is_refused(recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match="name is ' '; say whose voice it is"):
+        finetune(recordings, name=" ", consent=CONSENT, out=tmp_path / "ada")
+    assert main(["finetune", str(recordings), "--consent", "mine", "--name", "", "-o", str(tmp_path / "ada")]) == 2
+    assert "--name is ''; say whose voice it is, or leave it out" in capsys.readouterr().err
 
 
 def test_a_run_that_was_told_to_stop_leaves_no_voice(

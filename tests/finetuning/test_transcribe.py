@@ -57,3 +57,11 @@ def test_without_it_the_message_names_the_extra_and_the_other_ways(
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(VoxcloneError, match=r"not installed; put its text .*voxclone\[transcribe\].*--transcriber"):
         Transcriber(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_told_before_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    with pytest.raises(VoxcloneError, match=r"there is no folder .*gone with a faster-whisper model"):
+        Transcriber(tmp_path / "gone")

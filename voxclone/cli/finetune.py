@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voxclone.cli import outputs
+from voxclone.errors import ConfigError
 from voxclone.safety.consent import USES
 
 DEPTHS = ("auto", "embedding", "norms", "lora", "full")
@@ -43,7 +44,9 @@ def add_parser(subparsers: Any, source: argparse.ArgumentParser) -> None:
         "-o", "--output", "--out", dest="out", required=True, help="folder for the voice, the report and the work"
     )
     parser.add_argument("--name", help="whose voice it is (default: the name of the folder --output)")
-    parser.add_argument("--depth", choices=DEPTHS, default="auto", help="how much is trained (default: lora)")
+    parser.add_argument(
+        "--depth", choices=DEPTHS, default="auto", help="how much is trained; auto is lora (default: auto)"
+    )
     parser.add_argument("--speaker", help="which one, where the recordings name several")
     parser.add_argument(
         "--spoken-by", metavar="VOICE", help="where voxclone spoke the recordings: the voice file, of the same speaker"
@@ -60,6 +63,8 @@ def run(options: argparse.Namespace) -> int:
     from voxclone.voice import Voice
 
     outputs.folder(options.out)
+    if options.name is not None and not options.name.strip():
+        raise ConfigError(f"--name is {options.name!r}; say whose voice it is, or leave it out")
     name = options.name or Path(options.out).resolve().name
     consent = given_consent(options.consent, name, options.scope)
     done = finetune(

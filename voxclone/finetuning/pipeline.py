@@ -112,13 +112,16 @@ def finetune(
         ConsentError: There is no valid consent to adapting, or a recording carries the model's mark, so that no person
             spoke it, or `spoken_by` is of another speaker.
         ModelError: The model is missing, damaged, or has no aligner.
-        ConfigError: `depth` or `minutes` cannot be, or `out` is a file, not writable, or in the recordings' folder.
+        ConfigError: `name`, `depth` or `minutes` cannot be, or `out` is a file, not writable, or in the recordings'
+            folder.
         VoxcloneError: There is too little that can be used, it is of several speakers, an extra is not installed, or
             `out` holds another speaker's work.
     """
     require_adapting(consent, name)
     if depth not in ("auto", *DEPTHS):
         raise ConfigError(f"depth is {depth!r}; it must be one of auto, {', '.join(DEPTHS)}")
+    if not name.strip():
+        raise ConfigError(f"name is {name!r}; say whose voice it is")
     if not minutes > 0:
         raise ConfigError(f"minutes is {minutes!r}; it must be above 0")
     started = monotonic()
@@ -254,10 +257,15 @@ def _require_own(work: Path, about: dict[str, str]) -> None:
     """Refuse a folder that holds another's work, as it notes once recordings have been taken in.
 
     Raises:
-        VoxcloneError: It does.
+        VoxcloneError: It does, or what it notes is damaged.
     """
     path = work / CLAIM
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else about
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else about
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise VoxcloneError(f"{work} is damaged: {CLAIM} cannot be read; delete {work} and run again")
     if found != about:
         differing = ", ".join(f"{key} {found.get(key)!r} instead of {about[key]!r}" for key in about)
         raise VoxcloneError(f"{work} holds the work of another fine-tuning ({differing}); take another folder")

@@ -29,10 +29,12 @@ class Transcriber:
         language: Such as "en".
 
     Raises:
-        VoxcloneError: faster-whisper is not installed, or the folder holds no model that it can load.
+        VoxcloneError: faster-whisper is not installed, or the folder is missing or holds no model that it can load.
     """
 
     def __init__(self, folder: Path, language: str = "en") -> None:
+        if not folder.is_dir():
+            raise VoxcloneError(f"there is no folder {folder} with a faster-whisper model")
         try:
             from faster_whisper import WhisperModel
         except ImportError as error:

@@ -77,7 +77,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     if damaged:
         raise VoxcloneError(
             f"every checkpoint in {folder} is damaged ({', '.join(damaged)}); "
-            "restore one from a copy, or remove them to start the training anew"
+            "restore one from a copy, or delete that folder and run again to start the training anew"
         )
     return None
 
