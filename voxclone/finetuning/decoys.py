@@ -36,10 +36,10 @@ def text_margins(aligner: Aligner, store: FeatureStore, entries: Sequence[Entry]
         e for e in entries if "phoneme_ids" in e.rows and e.rows["phoneme_ids"][1] >= MIN_SYMBOLS and fits_monotonic(e)
     ]
     texts = {entry.key: tuple(store.read(entry, "phoneme_ids").tolist()) for entry in able}
-    margins = {}
+    known, margins = set(texts.values()), {}
     for entry in able:
         own = texts[entry.key]
-        others = sorted(set(texts.values()) - {own}, key=lambda text: abs(len(text) - len(own)))[:OTHERS]
+        others = sorted(known - {own}, key=lambda text: abs(len(text) - len(own)))[:OTHERS]
         mel = torch.from_numpy(store.read(entry, "mel")).float().T[None]
         fit, *rest = (_fit(aligner, text, mel) for text in (own, *(set(scrambled(own)) - {own}), *others))
         margins[entry.key] = fit - max(rest)
