@@ -1,4 +1,4 @@
-"""How well a model's mark is found after everything that may happen to speech, by whom it is spoken, and what it costs.
+"""How well a model's mark is found after everything that may happen to speech, and by whom it is spoken.
 
 Marked speech is copy-synthesis of recordings in many languages and sentences spoken by the model's own voices; unmarked
 is the same recordings, sent through the same channel, and other vocoders' speech. Scores are of windows of two seconds,
@@ -34,6 +34,7 @@ from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.models.watermark import WatermarkDetector
 from voxclone.safety.detection import WINDOW_SECONDS, MarkFinder, Verdict
+from voxclone.safety.finding import load_finder
 from voxclone.training import distortions as d
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.imitation import CopySynthesis, GriffinLim, OtherRhythm
@@ -158,17 +159,6 @@ def find_spans(finder: MarkFinder, marked: Windows, natural: Windows, speed: flo
     }
 
 
-def quality(marked: Windows, twin: Windows, natural: Windows) -> dict[str, float]:
-    """PESQ-WB of the marked and the unmarked copies."""
-    from torchmetrics.functional.audio import perceptual_evaluation_speech_quality as pesq
-
-    low = [torch.from_numpy(resample(x.T.copy(), RATE, 16000).T.copy()) for x in (marked, twin, natural)]
-    return {
-        name: round(float(pesq(made, low[2], 16000, "wb").mean()), 3)
-        for name, made in (("marked", low[0]), ("unmarked_twin", low[1]))
-    }
-
-
 def sound_alarms(finder: MarkFinder, store: FeatureStore, longest_seconds: float = 60.0) -> dict[str, dict[str, int]]:
     """What `detect` says of whole recordings without speech, by kind; of none of them was the detector trained."""
     verdicts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(VERDICTS, 0))
@@ -191,7 +181,6 @@ def main() -> None:
         "--scores", type=Path, help="folder of calibrate.py's scores: false alarms on all natural speech"
     )
     parser.add_argument("--unmarked", type=Path, nargs="*", default=[], help="model folders that are not marked")
-    parser.add_argument("--twin", type=Path, help="model folder with the vocoder as it was before its mark")
     parser.add_argument("--texts", type=Path, help="sentences to speak, one a line")
     parser.add_argument("--windows", type=int, default=320)
     parser.add_argument("--processes", type=int, default=2)
@@ -199,7 +188,7 @@ def main() -> None:
     args = parser.parse_args()
 
     detector, audio = load_detector(args.model), AudioConfig()
-    finder = MarkFinder(detector, "benchmark")
+    finder = load_finder(args.model)
     config, length = detector.config, SOURCE_FRAMES * audio.hop_length
     store = FeatureStore(args.natural / "channel")
     chosen = choose([entry for entry in store.entries if not for_training(entry)], args.windows, length)
@@ -251,7 +240,7 @@ def main() -> None:
         resynthesis = {
             "Griffin-Lim": shares(heard(remade(GriffinLim(audio), copies), _same, detector), config.threshold)
         }
-        for folder in [*args.unmarked, *([args.twin] if args.twin else [])]:
+        for folder in args.unmarked:
             vocoder = CopySynthesis(load_vocoder(folder), audio)
             imitations[folder.name] = shares(heard(remade(vocoder, natural), _same, detector), config.threshold)
             resynthesis[folder.name] = shares(heard(remade(vocoder, copies), _same, detector), config.threshold)
@@ -272,8 +261,6 @@ def main() -> None:
         "verdicts_on_sound_without_speech": sound_alarms(finder, FeatureStore(args.natural / "sounds")),
         "spans": {f"speed {speed}": find_spans(finder, copies, natural, speed) for speed in (1.0, 1.05, 0.927)},
     }
-    if args.twin:
-        numbers["pesq"] = quality(copies, remade(CopySynthesis(load_vocoder(args.twin), audio), natural), natural)
     if args.scores:
         numbers["natural"] = natural_alarms(
             args.scores, args.natural / "calibration", config.speed_cost, config.threshold

@@ -1,7 +1,6 @@
 """Time and memory that `voxclone detect` takes for an hour of speech, and whether forty marked seconds of it are found.
 
-The hour is a 16-bit WAV file of natural speech; the forty seconds, in its middle, are played 5 % faster. Much of the
-memory is PyTorch's own, and depends on how it was built: --other is the interpreter of an environment with another one.
+The hour is a 16-bit WAV file of natural speech; the forty seconds, in its middle, are played 5 % faster.
 """
 
 from __future__ import annotations
@@ -39,7 +38,6 @@ from voxclone.cli import main
 status = main()
 print(Path("/proc/self/status").read_text(), file=sys.stderr)
 sys.exit(status)"""
-IMPORT = "import torch; print(torch.__version__, open('/proc/self/status').read())"
 
 
 def write_speech(path: Path, seconds: int, model: Path, natural: Path) -> None:
@@ -59,21 +57,16 @@ def write_speech(path: Path, seconds: int, model: Path, natural: Path) -> None:
             written += len(piece)
 
 
-def build(python: str) -> dict[str, Any]:
-    """An interpreter's PyTorch, and what importing it takes."""
-    printed = subprocess.run([python, "-c", IMPORT], check=True, capture_output=True, text=True).stdout
-    return {"torch": printed.split()[0], "import_memory_mb": _peak_mb(printed)}
-
-
 def _peak_mb(status: str) -> int:
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
-def detect(python: str, model: Path, path: Path, threads: int) -> dict[str, Any]:
+def detect(model: Path, path: Path) -> dict[str, Any]:
     """The command, in a process of its own."""
-    command = [python, "-c", COMMAND, "detect", "--json", "--model", str(model), str(path)]
+    command = [sys.executable, "-c", COMMAND, "detect", "--json", "--model", str(model), str(path)]
+    unset = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}  # as a user has it
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": str(threads)}, text=True)
+    done = subprocess.run(command, capture_output=True, env=unset, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = json.loads(done.stdout)
     return {key: found[key] for key in ("verdict", "speed", "spans")} | {
@@ -89,19 +82,15 @@ def main() -> None:
     parser.add_argument(
         "--natural", type=Path, required=True, help="folder of the stores by recipes/watermark/prepare.py"
     )
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--other", nargs="*", default=[], help="more interpreters, whose voxclone is another install")
     args = parser.parse_args()
-    pythons = [sys.executable, *args.other]
-    builds = [build(python) for python in pythons]
+    numbers: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, seconds in (("five_seconds", 5), ("hour", SECONDS)):
             path = Path(folder) / f"{name}.wav"
             write_speech(path, seconds, args.model, args.natural)
-            for python, numbers in zip(pythons, builds, strict=True):
-                numbers[name] = detect(python, args.model.resolve(), path, args.threads)
-                print(name, json.dumps(numbers), flush=True)
-    print(write_result("watermark-hour", {"threads": args.threads, "builds": builds}))
+            numbers[name] = detect(args.model.resolve(), path)
+            print(name, json.dumps(numbers[name]), flush=True)
+    print(write_result("watermark-hour", numbers))
 
 
 if __name__ == "__main__":

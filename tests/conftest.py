@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from voxclone import VoxClone
+    from voxclone.config import WatermarkConfig
+    from voxclone.models.watermark import WatermarkDetector
+    from voxclone.safety.ear import Ear
 
 BASIS = "a test's own random numbers"
 
@@ -85,6 +88,28 @@ def _no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket, "getaddrinfo", guarded_lookup)
         yield
+
+
+@pytest.fixture(scope="session")
+def random_detector() -> Callable[[WatermarkConfig], tuple[WatermarkDetector, Ear]]:
+    """Makes a detector of random weights, as it is trained and as it listens."""
+    import torch
+
+    from voxclone.models.watermark import WatermarkDetector
+    from voxclone.safety.ear import Ear
+
+    def make(config: WatermarkConfig) -> tuple[WatermarkDetector, Ear]:
+        generator = torch.Generator().manual_seed(0)
+        detector = WatermarkDetector(config).eval().requires_grad_(False)
+        for tensor in detector.parameters():
+            scale = tensor[0].numel() ** -0.5 if tensor.ndim > 1 else 0.1
+            tensor.copy_(scale * torch.randn(tensor.shape, generator=generator))
+        for name, tensor in detector.named_parameters():
+            if "norm.weight" in name:
+                tensor += 1
+        return detector, Ear(config, {name: tensor.numpy() for name, tensor in detector.state_dict().items()})
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,7 @@ def test_commands_take_a_models_revision(monkeypatch: pytest.MonkeyPatch, capsys
     for command in (["say", "Hello."], ["voices"]):
         assert main([*command, "--model", "org/name", "--revision", "v1"]) == 2
         assert capsys.readouterr().err == "voxclone: error: org/name at v1\n"
-    monkeypatch.setattr("voxclone.synthesis.watermark.load_finder", load)
+    monkeypatch.setattr("voxclone.safety.finding.load_finder", load)
     for command in (["detect", "a.wav"], ["inspect", "a.wav"]):
         assert main([*command, "--model", "org/name", "--revision", "v1"]) == 2
         assert capsys.readouterr().err == "voxclone: error: org/name at v1\n"

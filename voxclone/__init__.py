@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from voxclone.prosody import Prosody
     from voxclone.safety import Consent, Provenance, Signer
     from voxclone.safety.detection import Detection
+    from voxclone.safety.finding import detect
     from voxclone.safety.verification import SpeakerMatch
     from voxclone.speech import Segment, Speech
     from voxclone.synthesis import VoxClone
     from voxclone.synthesis.alignment import Alignment
     from voxclone.synthesis.narration import Narration
     from voxclone.synthesis.stream import SpeechStream
-    from voxclone.synthesis.watermark import detect
     from voxclone.version import __version__
     from voxclone.voice import Voice
 
@@ -77,7 +77,7 @@ _HOMES = {
     "Alignment": "synthesis.alignment",
     "Consent": "safety",
     "Detection": "safety.detection",
-    "detect": "synthesis.watermark",
+    "detect": "safety.finding",
     "Narration": "synthesis.narration",
     "Prosody": "prosody",
     "Provenance": "safety",

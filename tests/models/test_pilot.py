@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from voxclone.config import WatermarkConfig
-from voxclone.models.pilot import BAND_HERTZ, RATES, PilotEar, band_phases
+from voxclone.models.mark_tables import BAND_HERTZ, RATES, band_phases
+from voxclone.models.pilot import PilotEar
 from voxclone.models.watermark import FineSpectra
 from voxclone.training.pilot import DEPTH, PilotLoss
 
@@ -19,7 +20,7 @@ def bands_of_noise(sample_rate: int, beat_hertz: float, depth: float, generator:
     length = SECONDS * sample_rate
     spectrum = torch.fft.rfft(torch.randn(length, generator=generator))
     hertz = torch.fft.rfftfreq(length, 1 / sample_rate)
-    phases, _ = band_phases(hertz, CONFIG.pilot_bands)
+    phases = torch.from_numpy(band_phases(hertz.double().numpy(), CONFIG.pilot_bands)[0]).float()
     angle = 2 * math.pi * beat_hertz * (torch.arange(length) + 0.5) / sample_rate
     made = torch.zeros(length)
     for band in range(CONFIG.pilot_bands):

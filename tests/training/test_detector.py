@@ -71,14 +71,12 @@ def test_segments_keep_their_samples():
     torch.testing.assert_close(as_waveform(pieces).flatten(), waveform[0, :60], atol=1 / 32768, rtol=0)
 
 
-def test_a_window_has_the_score_that_the_finder_gives(store):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        detector = WatermarkDetector(TINY).eval()
+def test_a_window_has_the_score_that_the_finder_gives(store, random_detector):
+    detector, ear = random_detector(TINY)
     (_, windows), *_ = cut_windows(store, [store.entries[2]], 16000)
     assert windows.shape == (2, 32000)
     scores = window_scores(detector, windows)
-    finder = MarkFinder(detector, "random")
+    finder = MarkFinder(ear, "random")
     np.testing.assert_allclose(scores, [finder.score(window, 16000) for window in windows], atol=1e-4)
     assert np.isnan(window_scores(detector, np.zeros((1, 32000), np.float32))).all()
 

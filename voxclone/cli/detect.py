@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
 
 from voxclone.cli.judging import UNREADABLE_EXIT, Judged, add_arguments, judge_files
@@ -30,11 +31,10 @@ def add_parser(subparsers: Any, source: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a verdict for each file; the exit status is the highest."""
-    import torch
+    # NumPy is not loaded yet. What the detector computes is too small to be shared: two threads wait more than they do.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from voxclone.safety.finding import load_finder, read_blocks
 
-    from voxclone.synthesis.watermark import load_finder, read_blocks
-
-    torch.set_num_threads(1)  # what the detector computes is too small to be shared: two threads wait more than they do
     finder = load_finder(options.model, revision=options.revision)
     exits = {"watermarked": WATERMARKED_EXIT, "not_detected": NOT_DETECTED_EXIT, "inconclusive": INCONCLUSIVE_EXIT}
 

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 def _detector(model: str | None, revision: str | None) -> Detector | None:
     """Looks for a model's mark; None where the bundled model has no detector."""
     from voxclone.errors import ModelError
-    from voxclone.synthesis.watermark import load_finder
+    from voxclone.safety.finding import load_finder
 
     try:
         finder = load_finder(model, revision=revision)

@@ -8,6 +8,7 @@ from voxclone.config.reading import Config, at_least, odd
 from voxclone.errors import ConfigError
 
 MAX_SPEEDS = 32  # at which a mark is listened for
+MAX_CONTEXT = 1 << 20  # samples on either side of a frame: tables and memory grow with it, and no weights do
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class WatermarkConfig(Config):
             )
         if not self.dilations or min(self.dilations) < 1:
             raise ConfigError(f"WatermarkConfig.dilations is {self.dilations}; it needs one or more, each 1 or more")
+        if self.context > MAX_CONTEXT:
+            raise ConfigError(
+                f"WatermarkConfig lets a frame depend on {self.context} samples on either side (dilations, pilot_hops, "
+                f"pilot_local_hops); at most {MAX_CONTEXT} are heard"
+            )
 
     @property
     def frame_length(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,17 +16,9 @@ from torch.overrides import TorchFunctionMode
 
 from voxclone.errors import ModelError
 from voxclone.files import require_place
+from voxclone.hub.arrays import Shape, check_shapes, require_finite, require_shapes, why_unreadable
 
 Module = TypeVar("Module", bound=nn.Module)
-MAX_NAMED = 6  # tensors in one error
-
-# How files that are put in the place of a safetensors file begin.
-_OTHER_FORMATS = (
-    (b"PK\x03\x04", "a PyTorch pickle (zip)"),
-    (b"\x80", "a Python pickle"),
-    (b"version https://git-lfs", "a Git LFS pointer (`git lfs pull` fetches the file itself)"),
-    (b"\x89HDF", "an HDF5 file"),
-)
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -44,20 +36,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
             return tensors, dict(file.metadata() or {})
     except safetensors.SafetensorError as error:
-        raise ModelError(_why_unreadable(path, error)) from error
-
-
-def _why_unreadable(path: Path, error: Exception) -> str:
-    if other := other_format(path):
-        return f"{path} is {other}; voxclone reads safetensors only"
-    return f"{path} is truncated, or not a safetensors file ({path.stat().st_size} bytes): {error}"
-
-
-def other_format(path: Path) -> str | None:
-    """What was put in the place of a safetensors file, by its first bytes; None where they do not tell."""
-    with path.open("rb") as file:
-        start = file.read(32)
-    return next((name for magic, name in _OTHER_FORMATS if start.startswith(magic)), None)
+        raise ModelError(why_unreadable(path, error)) from error
 
 
 def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -88,14 +67,14 @@ def load_weights(module: nn.Module, path: Path) -> None:
             not finite. The module is then unchanged.
     """
     stored, _ = read_tensors(path)
-    _require_shapes(module, {name: tuple(tensor.shape) for name, tensor in stored.items()}, path)
+    there = {name: tuple(tensor.shape) for name, tensor in stored.items()}
+    require_shapes(path, there, _shapes(module), type(module).__name__)
     for name, wanted in module.state_dict().items():
         if stored[name].is_floating_point() != wanted.is_floating_point():
             raise ModelError(
                 f"{path} does not fit {type(module).__name__}: {name} is {stored[name].dtype}, needed is {wanted.dtype}"
             )
-    if spoilt := [repr(name) for name, tensor in stored.items() if not torch.isfinite(tensor).all()]:
-        raise ModelError(f"{path} holds values that are not finite, in {_some(spoilt)}: export or train it again")
+    require_finite(path, {name: bool(torch.isfinite(tensor).all()) for name, tensor in stored.items()})
     module.load_state_dict(stored, strict=True)
 
 
@@ -106,14 +85,7 @@ def check_sizes(sketch: nn.Module, path: Path) -> None:
         ModelError: The file is unreadable, or a tensor of the module is not in it with the same shape: a configuration
             that asks for more than the file brings costs no memory.
     """
-    if not path.is_file():
-        raise ModelError(f"{path} is missing, or is not a file")
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ModelError(_why_unreadable(path, error)) from error
-    _require_shapes(sketch, shapes, path)
+    check_shapes(path, _shapes(sketch), type(sketch).__name__)
 
 
 def build(factory: Callable[[], Module], path: Path) -> Module:
@@ -148,22 +120,5 @@ class _Sketch(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _require_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
-    """Refuse a file whose tensors are not exactly the module's by name and shape: says which are not."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    problems = []
-    if missing := sorted(wanted.keys() - shapes.keys()):
-        problems.append(f"missing {_some(missing)}")
-    if unexpected := sorted(shapes.keys() - wanted.keys()):
-        problems.append(f"unexpected {_some(unexpected)}")
-    if misfits := sorted(name for name in wanted.keys() & shapes.keys() if wanted[name] != shapes[name]):
-        problems.append(_some(f"{name} has shape {shapes[name]}, needed is {wanted[name]}" for name in misfits))
-    if problems:
-        raise ModelError(f"{path} does not fit {type(module).__name__}: {'; '.join(problems)}")
-
-
-def _some(items: Iterable[str]) -> str:
-    """The first few of many, and how many more there are."""
-    items = list(items)
-    more = f" and {len(items) - MAX_NAMED} more" if len(items) > MAX_NAMED else ""
-    return ", ".join(items[:MAX_NAMED]) + more
+def _shapes(module: nn.Module) -> dict[str, Shape]:
+    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

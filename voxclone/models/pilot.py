@@ -9,33 +9,24 @@ rates, as in a lock-in amplifier. Vocoders have such a rhythm anyway, at random,
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxclone.config import WatermarkConfig
-
-BAND_HERTZ = 500.0
-GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-NOISE_FLOOR = 0.02  # of the mean power over all bins: fainter bins have nothing that noise would leave
-RATES = (0.0, -0.005, 0.005, -0.01, 0.01, -0.015, 0.015)  # where the pilot is looked for: the speed is known to 1.5 %
-OTHER_RATES = tuple(
-    sign * step / 1000 for step in range(30, 121, 12) for sign in (1, -1)
-)  # where only speech itself is
-EVIDENCE_CHANNELS = 16
-
-
-def band_phases(hertz: Tensor, bands: int) -> tuple[Tensor, Tensor]:
-    """The pilot's phase at each of some frequencies (N,) in radians, and whether (N,) it is there at all."""
-    band = (hertz / BAND_HERTZ).floor()
-    return GOLDEN_ANGLE * band.square(), (hertz > 0) & (band < bands)
+from voxclone.models.mark_tables import (
+    EVIDENCE_CHANNELS,
+    NOISE_FLOOR,
+    POWER_FLOOR,
+    RATES,
+    pilot_bands,
+    pilot_carriers,
+)
 
 
 def standing_out(power: Tensor, mean_power: Tensor) -> Tensor:
     """Log magnitudes of powers (..., bins) over a floor, a share of the mean power (..., 1), as noise would be."""
-    return 0.5 * torch.log(power + NOISE_FLOOR * mean_power + 1e-10)
+    return 0.5 * torch.log(power + NOISE_FLOOR * mean_power + POWER_FLOOR)
 
 
 class PilotEar(nn.Module):
@@ -49,11 +40,10 @@ class PilotEar(nn.Module):
 
     def __init__(self, config: WatermarkConfig) -> None:
         super().__init__()
-        bands, carriers = _tables(config)
         self.local = 2 * (config.pilot_local_hops // 2) + 1
         self.stride = config.entry_stride * config.hop_length // config.short_hop_length
-        self.bands = nn.Parameter(bands)
-        self.register_buffer("carriers", carriers, persistent=False)
+        self.bands = nn.Parameter(torch.from_numpy(pilot_bands(config)))
+        self.register_buffer("carriers", torch.from_numpy(pilot_carriers(config)), persistent=False)
         self.evidence = nn.Sequential(
             nn.Linear(len(RATES), EVIDENCE_CHANNELS), nn.GELU(), nn.Linear(EVIDENCE_CHANNELS, config.channels)
         )
@@ -81,18 +71,3 @@ class PilotEar(nn.Module):
 
     def _local_mean(self, x: Tensor) -> Tensor:
         return F.avg_pool1d(x, self.local, 1, self.local // 2, count_include_pad=False)
-
-
-def _tables(config: WatermarkConfig) -> tuple[Tensor, Tensor]:
-    """The pilot's phase in each bin, as a complex number (bins, 2), and carriers (2 * rates, 2, hops) to sum it up."""
-    with torch.device("cpu"):  # also where the detector is but sketched
-        hertz = torch.arange(config.short_n_fft // 2 + 1) * (config.sample_rate / config.short_n_fft)
-        phases, there = band_phases(hertz, config.pilot_bands)
-        bands = torch.stack([phases.cos(), -phases.sin()], 1) * there[:, None]
-        rates = config.pilot_hertz * (1 + torch.tensor(RATES + OTHER_RATES))
-        hops = torch.arange(config.pilot_hops + 1) - config.pilot_hops // 2
-        angles = 2 * math.pi * rates[:, None] * hops * (config.short_hop_length / config.sample_rate)
-        window = torch.hann_window(len(hops), periodic=False)
-        real, imaginary = angles.cos() * window, -angles.sin() * window
-        carriers = torch.cat([torch.stack([real, -imaginary], 1), torch.stack([imaginary, real], 1)])
-        return bands, carriers / window.sum()

@@ -4,6 +4,8 @@ The other half of collaborative watermarking (arXiv:2309.15224, section 2): voco
 through a channel of distortions. The detector reads magnitudes alone, so that polarity and constant phase shifts change
 nothing: of a window long enough to resolve harmonics, and of one short enough to see inside a pitch period. In the
 latter it also hears the pilot (`voxclone.models.pilot`), which noise and codecs leave where they leave nothing else.
+
+This is the form that is trained. `voxclone.safety.ear` has the one that listens: change both.
 """
 
 from __future__ import annotations
@@ -13,9 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxclone.config import WatermarkConfig
+from voxclone.models.mark_tables import POWER_FLOOR, less_smooth, unit_window
 from voxclone.models.pilot import PilotEar
-
-POWER_FLOOR = 1e-10  # of a full-scale waveform; what lies below is silence
 
 
 class WatermarkDetector(nn.Module):
@@ -76,10 +77,12 @@ class FineSpectra(nn.Module):
         self.hop, self.short_hop = config.hop_length, config.short_hop_length
         self.stack = self.hop // self.short_hop  # short spectra within a hop
         bins, self.short_bins = config.n_fft // 2 + 1, config.short_n_fft // 2 + 1
-        with torch.device("cpu"):  # also where the detector is but sketched
-            self.register_buffer("long_window", _unit_window(config.n_fft), persistent=False)
-            self.register_buffer("short_window", _unit_window(config.short_n_fft), persistent=False)
-            self.register_buffer("detail", _less_smooth(bins, config.smooth_bins), persistent=False)
+        for name, table in (
+            ("long_window", unit_window(config.n_fft)),
+            ("short_window", unit_window(config.short_n_fft)),
+            ("detail", less_smooth(bins, config.smooth_bins)),
+        ):
+            self.register_buffer(name, torch.from_numpy(table), persistent=False)
         self.width = bins + self.short_bins * self.stack
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,16 +136,3 @@ class _Block(nn.Module):
         normed = self.norm(x.transpose(1, 2)).transpose(1, 2)
         out: Tensor = x + self.pointwise(F.gelu(self.dilated(normed)))
         return out
-
-
-def _unit_window(n_fft: int) -> Tensor:
-    """A Hann window that gives white noise its own power in every bin."""
-    window = torch.hann_window(n_fft)
-    return window * window.square().sum().rsqrt()
-
-
-def _less_smooth(count: int, bins: int) -> Tensor:
-    """(count, count): takes from each bin the mean of the `bins` about it, fewer at the ends."""
-    places = torch.arange(count)
-    near = ((places[:, None] - places).abs() <= bins // 2).float()
-    return torch.eye(count) - near / near.sum(1, keepdim=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from voxclone.models.watermark import WatermarkDetector
+from voxclone.safety.ear import Ear
 from voxclone.safety.hearing import Floats, Heard, Hearing, Samples, Singles
 
 Verdict = Literal["watermarked", "not_detected", "inconclusive"]
@@ -48,17 +48,16 @@ class MarkFinder:
     """A model's detector with its thresholds.
 
     Args:
-        detector: The trained network.
+        ear: The trained detector.
         mark_id: What the mark is called.
     """
 
-    def __init__(self, detector: WatermarkDetector, mark_id: str) -> None:
-        self.detector = detector.eval()
-        self.config = detector.config
+    def __init__(self, ear: Ear, mark_id: str) -> None:
+        self.ear, self.config = ear, ear.config
         self.mark_id = mark_id
-        self._hearing = Hearing(self.detector, (1.0, *self.config.speeds))
+        self._hearing = Hearing(ear, (1.0, *self.config.speeds))
         self._costs = np.array([0.0] + [self.config.speed_cost] * len(self.config.speeds))
-        self._as_made = Hearing(self.detector, (1.0,))
+        self._as_made = Hearing(ear, (1.0,))
 
     def find(self, blocks: Iterable[tuple[Samples, int]]) -> Detection:
         """Judge audio that comes in blocks.

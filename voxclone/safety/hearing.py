@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
-import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from voxclone.errors import AudioError
-from voxclone.models.watermark import WatermarkDetector
+from voxclone.safety.ear import Ear
 
 Samples = NDArray[np.float32]
 Singles = NDArray[np.float32]  # what there is much of
@@ -49,14 +49,13 @@ class Hearing:
     """A detector, and the speeds at which it listens.
 
     Args:
-        detector: The trained network.
+        ear: The trained detector.
         speeds: How many times as fast as it was made audio may be played; the first is 1.
     """
 
-    def __init__(self, detector: WatermarkDetector, speeds: Sequence[float]) -> None:
-        self.detector = detector
-        self.speeds = tuple(speeds)
-        config = detector.config
+    def __init__(self, ear: Ear, speeds: Sequence[float]) -> None:
+        self.ear, self.speeds = ear, tuple(speeds)
+        config = ear.config
         self._frame, self._rate = config.frame_length, config.sample_rate
         self.frame_rate = config.sample_rate / config.frame_length
         self._edge = 1 + -(-round(config.context / min(self.speeds)) // self._frame)  # frames that bear on one
@@ -95,10 +94,9 @@ class Hearing:
         middles = (np.arange(first, last) - start + 0.5) * self._frame  # of the frames, in samples
         for index in tried:
             speed = self.speeds[index]
-            with torch.inference_mode():
-                judged = self.detector(torch.from_numpy(at_speed(samples, speed))[None])
-            places = np.minimum(middles * speed // self._frame, judged[0].shape[1] - 1).astype(int)
-            evidence[index], weight[index] = (each[0].numpy()[places] for each in judged)
+            judged = self.ear(at_speed(samples, speed))
+            places = np.minimum(middles * speed // self._frame, len(judged[0]) - 1).astype(int)
+            evidence[index], weight[index] = (each[places] for each in judged)
         level = frame_levels(piece[None, first * self._frame : last * self._frame], self._frame)[0]
         return Heard(evidence, weight, level)
 
@@ -154,8 +152,7 @@ def frame_levels(waveform: Samples, frame_length: int) -> Floats:
 def audible(level: Floats, frame_rate: float) -> NDArray[np.bool_]:
     """Which frames (B, T) are sound: not silent, and not far below the loudest near them."""
     reach = max(1, round(LOCAL_SECONDS * frame_rate))
-    padded = torch.from_numpy(np.ascontiguousarray(level))[:, None]
-    loudest = torch.nn.functional.max_pool1d(padded, 2 * reach + 1, 1, reach)[:, 0].numpy()
+    loudest = maximum_filter1d(level, 2 * reach + 1, axis=1, mode="nearest")
     return np.asarray((level > loudest + QUIET_DB) & (level > SILENCE_DB))
 
 

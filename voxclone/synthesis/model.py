@@ -16,6 +16,7 @@ from voxclone.errors import ConfigError, ConsentError
 from voxclone.kernels.precision import inference_precision
 from voxclone.models.vocoder.cost import multiply_adds
 from voxclone.safety.consent import Consent
+from voxclone.safety.finding import read_finder
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis.compiling import ACOUSTIC_METHODS, VOCODER_METHODS, with_compiled
 from voxclone.synthesis.graphs import capture_graph, with_graphs
@@ -26,7 +27,6 @@ from voxclone.synthesis.progress import progress_bar
 from voxclone.synthesis.publishing import Publishing, load_for_voice
 from voxclone.synthesis.reference import measure_speaker
 from voxclone.synthesis.speaking import AcousticModels
-from voxclone.synthesis.watermark import read_finder
 from voxclone.text.lexicon import Lexicon, as_lexicon
 from voxclone.text.phonemes import warm_up
 from voxclone.voice import Voice, with_records_of

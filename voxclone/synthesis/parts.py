@@ -16,7 +16,9 @@ from voxclone.models.aligner import Aligner
 from voxclone.models.cohort import Cohort
 from voxclone.models.identity import model_sha256
 from voxclone.models.speaker_encoder import SpeakerEncoder
+from voxclone.models.watermark import WatermarkDetector
 from voxclone.safety.detection import MarkFinder
+from voxclone.safety.ear import Ear
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis.outlet import Origin
 from voxclone.synthesis.reference import encoder_id
@@ -120,5 +122,12 @@ class Parts:
         if self._cohort is not None:
             parts["cohort"] = self._cohort
         if self._mark is not None:
-            parts["detector"] = self._mark.detector
+            parts["detector"] = _trainable(self._mark.ear)
         return parts
+
+
+def _trainable(ear: Ear) -> WatermarkDetector:
+    """The detector that listens, as the module that is saved and trained."""
+    detector = WatermarkDetector(ear.config)
+    detector.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in ear.tensors.items()})
+    return detector.eval()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from voxclone.audio.mel import MelSpectrogram, mel_filterbank
 from voxclone.config import AudioConfig
 from voxclone.kernels.istft_head import inverse_stft
-from voxclone.models.pilot import BAND_HERTZ
+from voxclone.models.mark_tables import BAND_HERTZ
 
 RHYTHM_N_FFT = 128  # samples
 RHYTHM_HOPS = 8  # to a beat

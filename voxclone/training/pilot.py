@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxclone.models.pilot import NOISE_FLOOR, band_phases, standing_out
+from voxclone.models.mark_tables import NOISE_FLOOR, band_phases
+from voxclone.models.pilot import standing_out
 
 N_FFT = 128  # samples: shorter than a beat
 HOPS = 8  # to a beat
@@ -30,9 +32,9 @@ class PilotLoss(nn.Module):
     def __init__(self, sample_rate: int, beat: int, bands: int) -> None:
         super().__init__()
         self.hop = beat // HOPS
-        phases, there = band_phases(torch.arange(N_FFT // 2 + 1) * (sample_rate / N_FFT), bands)
+        phases, there = map(torch.from_numpy, band_phases(np.arange(N_FFT // 2 + 1) * (sample_rate / N_FFT), bands))
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
-        self.register_buffer("phases", phases, persistent=False)
+        self.register_buffer("phases", phases.float(), persistent=False)
         self.register_buffer("there", there.float(), persistent=False)
 
     def forward(self, made: Tensor, natural: Tensor) -> Tensor:

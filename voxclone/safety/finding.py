@@ -1,4 +1,4 @@
-"""`voxclone.detect`: a model's detector, loaded by itself and put to audio."""
+"""`voxclone.detect`: a model's detector, loaded by itself, without PyTorch, and put to audio."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from voxclone import hub
 from voxclone.audio.io import AudioSource, read_audio, stream_audio
 from voxclone.config import ModelConfig
 from voxclone.errors import ModelError
-from voxclone.models.watermark import WatermarkDetector
 from voxclone.safety.detection import Detection, MarkFinder
+from voxclone.safety.ear import Ear, tensor_shapes
 
 DETECTOR_FILE = "detector.safetensors"
 
@@ -66,8 +66,8 @@ def read_finder(folder: Path, config: ModelConfig) -> MarkFinder | None:
     watermark = config.watermark
     if watermark is None:
         return None
-    detector = hub.build(lambda: WatermarkDetector(watermark), folder / DETECTOR_FILE)
-    return MarkFinder(detector, f"{config.name}, one bit")
+    tensors = hub.read_arrays(folder / DETECTOR_FILE, tensor_shapes(watermark), "WatermarkDetector")
+    return MarkFinder(Ear(watermark, tensors), f"{config.name}, one bit")
 
 
 def read_blocks(audio: AudioSource) -> Iterator[tuple[NDArray[np.float32], int]]:

@@ -18,7 +18,8 @@ from voxclone.audio.io import write_audio
 from voxclone.cli import main
 from voxclone.config import WatermarkConfig
 from voxclone.models.watermark import WatermarkDetector
-from voxclone.synthesis.watermark import read_finder
+from voxclone.safety.ear import Ear
+from voxclone.safety.finding import load_finder, read_blocks, read_finder
 
 TEXT = "One two three, four five six seven."
 ALWAYS, NEVER = -1e6, 1e6
@@ -137,16 +138,9 @@ def test_marked_speech_names_its_mark(marked):
 
 def test_an_hour_is_read_in_little_memory(marked, tmp_path, monkeypatch):
     """Two minutes at 48 kHz, with a limit on what is ever held at once."""
-    from voxclone.models import watermark
-    from voxclone.synthesis.watermark import load_finder, read_blocks
-
     held = []
-    original = watermark.WatermarkDetector.forward
-    monkeypatch.setattr(
-        watermark.WatermarkDetector,
-        "forward",
-        lambda self, waveform: (held.append(waveform.shape[1]), original(self, waveform))[1],
-    )
+    original = Ear.__call__
+    monkeypatch.setattr(Ear, "__call__", lambda self, heard: (held.append(len(heard)), original(self, heard))[1])
     rng = np.random.default_rng(0)
     write_audio(tmp_path / "long.flac", (0.01 * rng.normal(size=120 * 48000)).astype(np.float32), 48000)
     blocks = read_blocks(tmp_path / "long.flac")
