@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -95,6 +97,27 @@ def test_commands_that_fail_are_absent(clips: list[Path], tmp_path: Path) -> Non
     wordy = program(tmp_path / "wordy.py", "import sys\nfor f in sys.argv[1:]: print(f, 'good', sep='\\t')")
     with pytest.raises(Absent, match="must end with a number, got 'good'"):
         open_naturalness(wordy).score(clips)
+
+
+def test_a_command_gets_no_input_and_leaves_nothing_to_wait_for(clips: list[Path], tmp_path: Path) -> None:
+    """One that reads its input, or leaves a process behind that holds its output, would keep an evaluation waiting."""
+    code = (
+        "import subprocess, sys\n"
+        "left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])\n"
+        f"open({str(tmp_path / 'left')!r}, 'w').write(str(left.pid))\n"
+        "for f in sys.argv[1:]: print(f, sys.stdin.read() + 'nothing', sep='\\t')\n"
+    )
+    stdin, (reading, writing) = os.dup(0), os.pipe()
+    os.write(writing, b"typed")
+    os.close(writing)
+    os.dup2(reading, 0)
+    try:
+        assert open_recogniser(program(tmp_path / "asr.py", code)).transcribe(clips) == ["nothing", "nothing"]
+    finally:
+        os.dup2(stdin, 0)
+        os.close(reading)
+        os.close(stdin)
+    os.kill(int((tmp_path / "left").read_text()), signal.SIGKILL)  # it has not ended: nobody waited for it
 
 
 def test_functions_of_a_file(clips: list[Path], tmp_path: Path) -> None:

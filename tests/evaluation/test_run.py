@@ -125,20 +125,26 @@ def test_tables(report: tuple[Report, Path, list[Item]]) -> None:
 
 
 class Page(HTMLParser):
-    """Collects the files that the page refers to, and its text."""
+    """Collects the files that the page refers to, its text, and what it calls each utterance."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sources: list[str] = []
         self.tags: list[str] = []
+        self.labels: list[str] = []
         self.text = ""
+        self._labels = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self._labels = ("class", "system") in attrs
         self.sources += [value for name, value in attrs if name == "src" and value]
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        if self._labels:
+            self.labels.append(data)
+        self._labels = False
 
 
 def test_page_refers_to_what_is_there_and_shows_texts_as_texts(report: tuple[Report, Path, list[Item]]) -> None:
@@ -173,11 +179,12 @@ def test_another_systems_files(items: list[Item], tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     soundfile.write(tmp_path / "made" / "two.flac", soundfile.read(items[1].reference)[0], 16000)
     found = evaluate(
-        None, items[:2], tmp_path / "out", consent=BASIS, recogniser=echo(tmp_path / "asr.py"),
+        None, items[:2], tmp_path / "out", recogniser=echo(tmp_path / "asr.py"),
         made=tmp_path / "made", recordings=False, **JUDGES,
     )  # fmt: skip
     assert found.about["evaluated"] == "files in made"
     assert found.utterances[0].failure == f"{tmp_path / 'made'} holds no one.wav"
+    assert [each.system for each in found.utterances] == ["made", "made"] and list(found.summary) == ["made"]
     assert found.mean("word error rate").interval == (0.5, None, None, 1)
     assert found.mean("speaker similarity").absent == "not asked for"
     assert found.mean("distance of median f0 from the reference's, semitones").interval == (0, None, None, 1)
@@ -203,7 +210,7 @@ def test_copies_say_what_their_sources_say(tiny_model: VoxClone, items: list[Ite
     audio = tmp_path / "out" / "audio"
     audio.mkdir(parents=True)
     shutil.copy(sidecar_path(made / "wav.wav"), sidecar_path(audio / "foreign.wav"))  # left by an earlier evaluation
-    found = evaluate(None, listed, tmp_path / "out", consent=BASIS, recogniser="none", made=made, **JUDGES)
+    found = evaluate(None, listed, tmp_path / "out", recogniser="none", made=made, **JUDGES)
     assert [each.name for each in found.utterances if each.failure] == ["damaged"]
     assert "label" in str(found.utterances[-1].failure)
     inspected = {name: inspect_file(audio / f"{name}.wav") for name in names[:-1]}
@@ -225,8 +232,8 @@ def test_a_damaged_reference_fails_alone(tiny_model: VoxClone, items: list[Item]
         soundfile.write(tmp_path / "lost.wav", np.zeros(16000), 16000)
         soundfile.write(tmp_path / "two.wav", soundfile.read(items[1].reference)[0], 16000)
         found = evaluate(
-            tiny_model if made is None else None, listed, tmp_path / f"out-{made is None}", consent=BASIS,
-            recogniser=echo(tmp_path / "asr.py"), made=made, **JUDGES,
+            tiny_model if made is None else None, listed, tmp_path / f"out-{made is None}",
+            consent=BASIS if made is None else None, recogniser=echo(tmp_path / "asr.py"), made=made, **JUDGES,
         )  # fmt: skip
         assert [(each.name, each.failure is None) for each in found.utterances] == [("lost", False), ("two", True)]
         assert "damaged.wav" in str(found.utterances[0].failure)
@@ -251,6 +258,14 @@ def test_what_was_made_elsewhere_needs_no_consent(items: list[Item], tmp_path: P
     assert found.about["failed"] == 0 and found.about["consent"] is None
 
 
+def test_a_judge_is_not_asked_of_nothing(items: list[Item], tmp_path: Path) -> None:
+    (tmp_path / "asr.py").write_text(f"open({str(tmp_path / 'asked')!r}, 'w')")
+    line = f"command:{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / 'asr.py'))}"
+    found = evaluate(None, items[:1], tmp_path / "out", recogniser=line, made=tmp_path, recordings=False, **JUDGES)
+    assert found.mean("word error rate").absent == "no utterance was made"
+    assert not (tmp_path / "asked").exists()
+
+
 def test_a_number_that_is_none_makes_its_judge_absent(items: list[Item], tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import math\ndef score(samples, rate): return math.nan\ndef embed(samples, rate): return [math.inf]\n"
@@ -258,7 +273,7 @@ def test_a_number_that_is_none_makes_its_judge_absent(items: list[Item], tmp_pat
     (tmp_path / "made").mkdir()
     soundfile.write(tmp_path / "made" / "two.wav", soundfile.read(items[1].reference)[0], 16000)
     found = evaluate(
-        None, items[1:2], tmp_path / "out", consent=BASIS, recogniser="none", made=tmp_path / "made", recordings=False,
+        None, items[1:2], tmp_path / "out", recogniser="none", made=tmp_path / "made", recordings=False,
         verifier=f"python:{tmp_path / 'mine.py'}:embed", naturalness=(f"python:{tmp_path / 'mine.py'}:score",),
     )  # fmt: skip
     assert "mine.py:embed gave an embedding of" in str(found.mean("speaker similarity").absent)
@@ -270,7 +285,7 @@ def test_the_report_tells_what_it_can_be_compared_with(items: list[Item], tmp_pa
     (tmp_path / "made").mkdir()
     reports = [
         evaluate(
-            None, listed, tmp_path / "out", consent=BASIS, recogniser="none", made=tmp_path / "made", recordings=False,
+            None, listed, tmp_path / "out", recogniser="none", made=tmp_path / "made", recordings=False,
             **JUDGES,
         ).about
         for listed in (items, items, items[:1])
@@ -296,15 +311,43 @@ def test_a_given_voice_speaks_and_is_compared_with_the_reference(
         assert saved.provenance is not None and item.voice is not None
         assert saved.provenance.voice_id == item.voice.voice_id
         assert each.similarity is not None
-    cloned = evaluate(tiny_model, [listed[0], items[1]], tmp_path / "mixed", consent=BASIS, **judges)
-    assert cloned.about["list"] == found.about["list"]
-    assert cloned.about["voices"] == f"ada {ada.voice_id}" and cloned.about["consent"].startswith(BASIS)
+    assert list(found.summary) == ["voice"] and found.mean("speaker similarity") == found.mean(
+        "speaker similarity", "voice"
+    )
+    mixed = evaluate(tiny_model, [listed[0], items[1]], tmp_path / "mixed", consent=BASIS, **judges)
+    assert mixed.about["list"] == found.about["list"]
+    assert mixed.about["voices"] == f"ada {ada.voice_id}" and mixed.about["consent"].startswith(BASIS)
     with pytest.raises(ConsentError, match="give it as consent"):
         evaluate(tiny_model, [listed[0], items[1]], tmp_path / "ungrounded", **judges)
     foreign = replace(items[1], voice=replace(ada, encoder_id="f" * 16))
     with pytest.raises(VoiceError, match="was made by speaker encoder f"):
         evaluate(tiny_model, [listed[0], foreign], tmp_path / "foreign", **judges)
     assert not list((tmp_path / "foreign/audio").iterdir())
+
+
+def test_clones_given_voices_and_recordings_each_have_their_means(
+    tiny_model: VoxClone, items: list[Item], tmp_path: Path
+) -> None:
+    listed = [items[0], replace(items[1], voice=tiny_model.voices["ada"]), replace(items[1], name="again")]
+    found = evaluate(
+        tiny_model, listed, tmp_path / "out", consent=BASIS, recogniser=echo(tmp_path / "asr.py"), **JUDGES
+    )
+    systems = [each.system for each in found.utterances]
+    assert systems == ["cloned", "voice", "cloned", "recording"]
+    assert list(found.summary) == ["cloned", "voice", "recording"]
+    counted = {system: found.mean("word error rate", system).interval for system in found.summary}
+    assert {system: each and each.utterances for system, each in counted.items()} == {
+        "cloned": 2, "voice": 1, "recording": 1,
+    }  # fmt: skip
+    assert counted["voice"] == (0.5, None, None, 1)  # of bob's words by ada's voice, and of no clone's
+    with pytest.raises(KeyError, match="several systems spoke; name one of cloned, voice"):
+        found.mean("word error rate")
+    with pytest.raises(KeyError, match="made"):
+        found.mean("word error rate", "made")
+    assert {each.metric for each in found.measured("a list", "voice")} >= {"word error rate", "words per second"}
+    page = Page()
+    page.feed((tmp_path / "out/report.html").read_text())
+    assert page.labels == [systems[0], "recording", *systems[1:3]]
 
 
 def test_no_name_is_written_over_by_what_belongs_to_another(items: list[Item], tmp_path: Path) -> None:
@@ -314,11 +357,11 @@ def test_no_name_is_written_over_by_what_belongs_to_another(items: list[Item], t
     for number, name in enumerate(names, 1):
         soundfile.write(tmp_path / "made" / f"{name}.wav", np.full(16000, number / 10), 16000)
     listed = [replace(items[0], name=name) for name in names]
-    found = evaluate(None, listed, tmp_path / "out", consent=BASIS, recogniser="none", made=tmp_path / "made", **JUDGES)
+    found = evaluate(None, listed, tmp_path / "out", recogniser="none", made=tmp_path / "made", **JUDGES)
     assert len({each.audio for each in found.utterances}) == 2 * len(names)
     for each in found.utterances:
         samples = soundfile.read(tmp_path / "out" / str(each.audio))[0]
-        if each.system == "cloned":
+        if each.system == "made":
             assert samples == pytest.approx(np.full(16000, (names.index(each.name) + 1) / 10), abs=1e-3)
         else:
             assert len(samples) == len(soundfile.read(str(items[0].recording))[0])
@@ -338,7 +381,7 @@ def test_no_name_is_written_over_by_what_belongs_to_another(items: list[Item], t
 def test_names_that_will_not_do(items: list[Item], tmp_path: Path, names: tuple[str, str], told: str) -> None:
     listed = [replace(items[0], name=name) for name in names]
     with pytest.raises(EvaluationError, match=re.escape(told)):
-        evaluate(None, listed, tmp_path / "out", consent=BASIS, made=tmp_path)
+        evaluate(None, listed, tmp_path / "out", made=tmp_path)
     assert not (tmp_path / "out").exists()
 
 
@@ -348,9 +391,14 @@ def test_what_cannot_be_evaluated(tiny_model: VoxClone, items: list[Item], tmp_p
     with pytest.raises(EvaluationError, match="either a model that speaks, or the folder"):
         evaluate(None, items, tmp_path, consent=BASIS)
     with pytest.raises(EvaluationError, match=r"there is no folder .*gone with what another system made"):
-        evaluate(None, items, tmp_path, consent=BASIS, made=tmp_path / "gone")
-    with pytest.raises(ConsentError):
+        evaluate(None, items, tmp_path, made=tmp_path / "gone")
+    with pytest.raises(ConsentError, match="references are cloned on some ground"):
         evaluate(tiny_model, items, tmp_path, consent=" ", recogniser="none", **JUDGES)
+    given = [replace(item, voice=tiny_model.voices["ada"]) for item in items]
+    with pytest.raises(ConsentError, match=r"nothing is cloned here, .* every voice is given.* leave consent out"):
+        evaluate(tiny_model, given, tmp_path, consent=BASIS, recogniser="none", **JUDGES)
+    with pytest.raises(ConsentError, match=r"nothing is cloned here, .* made elsewhere is judged; leave consent out"):
+        evaluate(None, items, tmp_path, consent=BASIS, made=tmp_path, recogniser="none", **JUDGES)
 
 
 def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -371,8 +419,11 @@ def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: p
     tiny = ["--model", str(tiny_folder), "--device", "cpu", "--voice", "bob"]
     without = [each for each in arguments if each not in ("--consent", BASIS)]
     assert main([*without, *judges, *tiny]) == 0
+    assert capsys.readouterr().out.startswith("voice\tword error rate")
     report = json.loads((tmp_path / "out/report.json").read_text())
-    assert report["about"]["voices"].startswith("bob ")
+    assert report["about"]["voices"].startswith("bob ") and list(report["summary"]) == ["voice"]
+    assert main([*arguments, *judges, *tiny]) == 2
+    assert "nothing is cloned here" in capsys.readouterr().err
     assert main([*without, *judges, *tiny[:-2]]) == 2
     assert "give it as consent" in capsys.readouterr().err
     assert main([*without, *tiny, "--made", str(tmp_path)]) == 2

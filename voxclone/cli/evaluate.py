@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], 
     command.add_argument(
         "--consent",
         metavar="BASIS",
-        help='on what ground the references may be cloned: "CC BY 4.0"; a given voice carries its own',
+        help='on what ground the references may be cloned: "CC BY 4.0"; left out where none is cloned',
     )
     command.add_argument(
         "--voice",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voxclone.audio.io import read_audio
 from voxclone.evaluation.picture import spectrogram_png
-from voxclone.evaluation.report import CLONED, Mean, Report, Utterance, span_of, three_digits
+from voxclone.evaluation.report import Mean, Report, Utterance, span_of, three_digits
 from voxclone.evaluation.words import comparable
 
 PICTURE_FOLDER = "pictures"
@@ -88,9 +88,8 @@ def _utterance(utterance: Utterance, folder: Path) -> str:
     (folder / picture).write_bytes(spectrogram_png(samples, rate))
     seconds = len(samples) / rate
     alignment = _spans(utterance.words, "words", seconds) + _spans(utterance.phonemes, "phonemes", seconds)
-    label = utterance.system if utterance.system != CLONED else "speech"
     return (
-        f'<div class="utterance"><div class="row"><span class="system">{escape(label)}</span>'
+        f'<div class="utterance"><div class="row"><span class="system">{escape(utterance.system)}</span>'
         f'{_player(utterance.audio)}<span class="numbers">{escape(_numbers(utterance))}</span></div>'
         f"{_heard(utterance)}"
         f'<div class="picture" data-seconds="{seconds:.3f}"><img loading="lazy" src="{escape(picture)}" '

@@ -13,7 +13,7 @@ from typing import Any
 from voxclone.evaluation.intervals import Interval
 from voxclone.hub import Measured
 
-CLONED, RECORDED = "cloned", "recording"
+CLONED, VOICE, MADE, RECORDED = "cloned", "voice", "made", "recording"
 
 
 @dataclass
@@ -21,7 +21,8 @@ class Utterance:
     """One recording that was judged; None is what was not measured.
 
     Attributes:
-        system: "cloned" for what a clone or a given voice said, "recording" for the speaker's own.
+        system: "cloned" for what a clone of the reference said, "voice" for what a given voice said, "made" for what
+            was made elsewhere, "recording" for the speaker's own.
         audio: Its file, relative to the report's folder; None where it could not be made.
         failure: Why it could not be made.
         heard: The recogniser's transcript.
@@ -87,31 +88,41 @@ class Report:
     Attributes:
         about: What was evaluated, on what, when, with which versions.
         utterances: Every utterance of every system.
-        summary: System → its means, in a fixed order.
+        summary: System → its means, in a fixed order; the recordings come last.
     """
 
     about: Mapping[str, Any]
     utterances: Sequence[Utterance]
     summary: Mapping[str, Sequence[Mean]]
 
-    def mean(self, metric: str, system: str = CLONED) -> Mean:
+    def mean(self, metric: str, system: str | None = None) -> Mean:
         """The mean of a metric such as "word error rate".
 
+        Args:
+            metric: As the summary names it.
+            system: See `Utterance`; None is what was made to be judged, where that is of one system.
+
         Raises:
-            KeyError: There is no such metric or system.
+            KeyError: There is no such metric or system, or clones and given voices spoke and neither is named.
         """
-        for mean in self.summary[system]:
+        for mean in self._means(system):
             if mean.metric == metric:
                 return mean
         raise KeyError(metric)
 
-    def measured(self, on: str, system: str = CLONED) -> list[Measured]:
-        """What a model card says of it: the means that are not absent, and which list they are of."""
+    def measured(self, on: str, system: str | None = None) -> list[Measured]:
+        """What a model card says of a system, see `mean`: the means that are not absent, and which list they are of."""
         return [
             Measured(mean.metric, mean.interval.value, mean.judge, on, mean.interval.span)
-            for mean in self.summary[system]
+            for mean in self._means(system)
             if mean.interval is not None
         ]
+
+    def _means(self, system: str | None) -> Sequence[Mean]:
+        judged = [each for each in self.summary if each != RECORDED] if system is None else [system]
+        if len(judged) > 1:
+            raise KeyError(f"several systems spoke; name one of {', '.join(judged)}")
+        return self.summary[judged[0]]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; what is absent is null, with its reason beside it."""

@@ -18,7 +18,7 @@ from voxclone.audio.io import read_audio
 from voxclone.errors import AudioError, ConsentError, EvaluationError, ProvenanceError, TextError, VoxcloneError
 from voxclone.evaluation.lists import Item, require_names
 from voxclone.evaluation.page import write_page
-from voxclone.evaluation.report import CLONED, RECORDED, Report, Utterance
+from voxclone.evaluation.report import CLONED, MADE, RECORDED, VOICE, Report, Utterance
 from voxclone.evaluation.scores import NONE, Panel
 from voxclone.files import require_folder
 from voxclone.safety import Consent
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PREDICTORS = ("dnsmos", "nisqa")
 JUDGES_PACKAGES = ("jiwer", "pocketsphinx", "faster-whisper", "transformers", "torchmetrics")
-AUDIO_FOLDERS = {CLONED: "audio", RECORDED: "recordings"}  # within the report's folder, each of one system
+SPEECH_FOLDER, RECORDING_FOLDER = "audio", "recordings"  # within the report's folder
 REFERENCE_FOLDER = "references"
 WARM_TEXT = "One."
 
@@ -60,8 +60,8 @@ def evaluate(
         model: What speaks; None with `made`.
         items: What to say in whose voice, see `read_list`.
         out: The report's folder: report.html, report.json, summary.tsv, utterances.tsv and the audio.
-        consent: On what ground the references' voices may be cloned: "LibriSpeech, CC BY 4.0". None where every item
-            has a voice, which carries its own, or with `made`, for which nothing is cloned.
+        consent: On what ground the references' voices may be cloned: "LibriSpeech, CC BY 4.0". None where nothing is
+            cloned: where every item has a voice, which carries its own, or with `made`.
         recogniser: A name of `RECOGNISERS`, with ":" and what it takes; "none" for no word errors.
         verifier: A name of `VERIFIERS`, likewise; None: similarity is absent, since no verifier is installed with this.
         naturalness: Names of `NATURALNESS`, likewise.
@@ -74,14 +74,14 @@ def evaluate(
     Raises:
         EvaluationError: There is nothing to evaluate, two items have one name or one is no file's name, there is no
             judge of a name, or `out` is a file or not writable.
-        ConsentError: There is no ground and a reference without a voice, or a voice's consent does not hold.
+        ConsentError: There is no ground and a reference without a voice, or one although nothing is cloned, or a
+            voice's consent does not hold.
         VoiceError: The model cannot speak with a given voice.
     """
     if not items:
         raise EvaluationError("there is nothing to evaluate: the list is empty")
     require_names(items)
-    if made is None and not (consent or "").strip() and any(item.voice is None for item in items):
-        raise ConsentError("references are cloned on some ground: give it as consent, such as 'LibriSpeech, CC BY 4.0'")
+    _require_ground(items, consent, made)
     if (model is None) == (made is None):
         raise EvaluationError("give either a model that speaks, or the folder of what another system made")
     if made is not None and not Path(made).is_dir():
@@ -93,7 +93,7 @@ def evaluate(
     for purpose, why in panel.absent.items():
         if asked[purpose] not in (None, NONE, *PREDICTORS):  # these are known to be so
             warnings.warn(f"{purpose} will be absent from the report: {why}", UserWarning, stacklevel=2)
-    for each in (*AUDIO_FOLDERS.values(), REFERENCE_FOLDER):
+    for each in (SPEECH_FOLDER, RECORDING_FOLDER, REFERENCE_FOLDER):
         (folder / each).mkdir(parents=True, exist_ok=True)
     copies, unreadable = _copy_references(items, folder)
     if made is not None:
@@ -104,7 +104,7 @@ def evaluate(
     if recordings:
         own = [item for item in items if item.recording is not None and item.reference not in unreadable]
         utterances += [_copy(item, RECORDED, item.recording, folder) for item in own if item.recording is not None]
-    systems = {system: [u for u in utterances if u.system == system] for system in (CLONED, RECORDED)}
+    systems = {system: [u for u in utterances if u.system == system] for system in (CLONED, VOICE, MADE, RECORDED)}
     references = {item.name: item.reference for item in items}
     for spoken in systems.values():
         panel.judge(spoken, folder, references)
@@ -114,6 +114,20 @@ def evaluate(
     report.write_tables(folder)
     write_page(report, folder, {item.name: copies[item.reference] for item in items})
     return report
+
+
+def _require_ground(items: Sequence[Item], consent: str | None, made: object) -> None:
+    """Refuse to clone without a ground, and a ground that nothing would stand on.
+
+    Raises:
+        ConsentError: It is so.
+    """
+    cloned = made is None and any(item.voice is None for item in items)
+    if cloned and not (consent or "").strip():
+        raise ConsentError("references are cloned on some ground: give it as consent, such as 'LibriSpeech, CC BY 4.0'")
+    if consent is not None and not cloned:
+        why = "every voice is given, and carries its own" if made is None else "what was made elsewhere is judged"
+        raise ConsentError(f"nothing is cloned here, so that there is nothing to consent to: {why}; leave consent out")
 
 
 def _speak(
@@ -131,7 +145,7 @@ def _speak(
     warm = False
     utterances = []
     for item in progress_bar(list(items), "utterances", progress):
-        utterance = Utterance(item.name, item.speaker, CLONED, item.text)
+        utterance = Utterance(item.name, item.speaker, CLONED if item.voice is None else VOICE, item.text)
         utterances.append(utterance)
         if item.voice is not None and item.reference in unreadable:
             utterance.failure = f"there is no reference to compare it with: {unreadable[item.reference]}"
@@ -152,7 +166,7 @@ def _speak(
         except TextError as error:
             utterance.failure = str(error)
             continue
-        utterance.audio = _place(item, CLONED)
+        utterance.audio = _place(item, utterance.system)
         speech.save(folder / utterance.audio)
         utterance.words = [(word.text, word.start_seconds, word.end_seconds) for word in speech.words]
         utterance.phonemes = [(each.text, each.start_seconds, each.end_seconds) for each in speech.phonemes]
@@ -170,11 +184,11 @@ def _clone(model: VoxClone, item: Item, consent: str) -> Voice | str:
 def _take(item: Item, made: Path, folder: Path, unreadable: str | None) -> Utterance:
     """The file that another system made, if there is a reference to compare it with."""
     if unreadable is not None:
-        return Utterance(item.name, item.speaker, CLONED, item.text, failure=unreadable)
+        return Utterance(item.name, item.speaker, MADE, item.text, failure=unreadable)
     for suffix in ("wav", "flac", "mp3", "ogg", "opus"):
         if (path := made / f"{item.name}.{suffix}").is_file():
-            return _copy(item, CLONED, path, folder)
-    return Utterance(item.name, item.speaker, CLONED, item.text, failure=f"{made} holds no {item.name}.wav")
+            return _copy(item, MADE, path, folder)
+    return Utterance(item.name, item.speaker, MADE, item.text, failure=f"{made} holds no {item.name}.wav")
 
 
 def _copy(item: Item, system: str, source: Path, folder: Path) -> Utterance:
@@ -189,7 +203,7 @@ def _copy(item: Item, system: str, source: Path, folder: Path) -> Utterance:
 
 
 def _place(item: Item, system: str) -> str:
-    return f"{AUDIO_FOLDERS[system]}/{item.name}.wav"
+    return f"{RECORDING_FOLDER if system == RECORDED else SPEECH_FOLDER}/{item.name}.wav"
 
 
 def _copy_file(source: Path, target: Path) -> None:

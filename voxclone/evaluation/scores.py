@@ -72,6 +72,8 @@ class Panel:
             references: Utterance name → the recording that was cloned.
         """
         made = [utterance for utterance in utterances if utterance.audio is not None]
+        if not made:  # a program that is given no file may read its input instead
+            return
         paths = [folder / str(utterance.audio) for utterance in made]
         self._count_words(made, paths)
         if self.verifier is not None:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,13 +117,19 @@ def ask_command(line: str, arguments: Sequence[str]) -> list[list[str]]:
     """
     try:
         command = [*shlex.split(line), *arguments]
-        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        with TemporaryFile() as out, TemporaryFile() as err:  # a pipe would be waited for until all its children end
+            status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, check=False).returncode
+            printed, told = (_content(file) for file in (out, err))
     except (OSError, ValueError) as error:
         raise Absent(f"{line!r} cannot be run: {error}") from error
-    except subprocess.CalledProcessError as error:
-        told = " ".join(str(error.stderr).split())[-300:]
-        raise Absent(f"{line!r} failed with status {error.returncode}: {told}") from error
+    if status != 0:
+        raise Absent(f"{line!r} failed with status {status}: {' '.join(told.split())[-300:]}")
     return [line.split("\t") for line in printed.splitlines() if "\t" in line]
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def short_name(line: str) -> str:
