@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from voxclone import VoxClone
 from voxclone.audio.io import read_audio
+from voxclone.errors import VoxcloneError
 from voxclone.finetuning.clips import Clip, decode
 from voxclone.finetuning.material import Material
 from voxclone.finetuning.sources import read_sources
@@ -104,3 +105,31 @@ def test_what_a_model_spoke_stays_labelled_when_it_is_cut(folder: Path, tiny_mod
     assert {key: label.provenance for key, label in labels.items() if label} == {"3.wav": told}
     (spoken,) = decode([Clip("x", (folder / "3.wav").read_bytes(), "Rain fell on the hills.")])
     assert spoken.label == read_label(folder / "3.wav")
+
+
+def test_what_a_kill_cut_within_a_letter_is_cut_again(folder: Path) -> None:
+    (folder / "1.txt").write_text("Für Ada.", encoding="utf-8")
+    whole = cut(folder)
+    index = whole.folder / "utterances.jsonl"
+    content = index.read_bytes()
+    index.write_bytes(content[: content.index("ü".encode()) + 1])
+    again = cut(folder)
+    assert again.utterances == whole.utterances and index.read_bytes() == content
+
+
+def test_a_name_with_a_line_separator_stays_in_one_line(folder: Path) -> None:
+    for suffix in ("wav", "txt"):
+        (folder / f"0.{suffix}").rename(folder / f"0\u2028.{suffix}")
+    first = cut(folder)
+    assert first.utterances[0].key == "0\u2028.wav" and cut(folder).utterances == first.utterances
+
+
+@pytest.mark.parametrize(
+    "line", ['[{"key": "half', "{}x", '[{"key": "a"}]', '[{"key": 1, "source": "", "seconds": 2}]']
+)
+def test_a_damaged_line_is_told(line: str, folder: Path) -> None:
+    index = cut(folder).folder / "utterances.jsonl"
+    rest = index.read_text(encoding="utf-8").splitlines(keepends=True)
+    index.write_text("".join((rest[0], line + "\n", *rest[2:])), encoding="utf-8")
+    with pytest.raises(VoxcloneError, match=r"utterances\.jsonl is damaged in line 2: delete .* and run again"):
+        cut(folder)

@@ -63,3 +63,42 @@ def test_refuses_a_key_twice_a_wrong_width_and_rows_that_are_not_there(tmp_path:
     with pytest.raises(VoxcloneError, match=r"a has 5 rows of mel; \[3, 6\)"):
         store.read(store.entries[0], "mel", 3, 3)
     assert FeatureStore(tmp_path).keys == {"a"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "half",
+        '{"key": "x", "about": {}}',
+        '{"key": 1, "about": {}, "rows": {}}',
+        '{"key": "x", "about": null, "rows": {}}',
+        '{"key": "x", "about": {}, "rows": {"mel": [0]}}',
+        '{"key": "x", "about": {}, "rows": {"mal": [0, 1]}}',
+    ],
+)
+def test_a_damaged_line_of_the_index_is_told_and_can_be_deleted(line: str, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    for key, value in (("a", 0.0), ("b", 1.0), ("c", 2.0)):
+        store.append(key, {}, {"mel": mel(4, value)})
+    index = tmp_path / "index.jsonl"
+    one, _, three = index.read_text().splitlines()
+    index.write_text(f"{one}\n{line}\n{three}\n")
+    with pytest.raises(VoxcloneError, match=r"index\.jsonl is damaged in line 2: delete that line; what filled this"):
+        FeatureStore(tmp_path)
+    index.write_text(f"{one}\n{three}\n")  # as the message says
+    again = FeatureStore(tmp_path)
+    again.append("b", {}, {"mel": mel(4, 5.0)})
+    found = {entry.key: again.read(entry, "mel")[0, 0] for entry in again.entries}
+    assert found == {"a": 0.0, "c": 2.0, "b": 5.0}
+
+
+@pytest.mark.parametrize("size", [0, 3 * 160])
+def test_a_feature_file_that_is_too_short_is_told(size: int, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    store.append("a", {}, {"mel": mel(2)})
+    store.append("b", {}, {"mel": mel(2)})
+    (tmp_path / "mel.bin").write_bytes(bytes(size))
+    again = FeatureStore(tmp_path)
+    with pytest.raises(VoxcloneError, match=r"mel\.bin is damaged: it ends before the rows of b; delete .* run again"):
+        again.read(again.entries[1], "mel")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from voxclone.errors import AudioError, ConsentError, TextError, VoxcloneError
 from voxclone.finetuning.clips import Clip, Decoded, decode, fingerprints
 from voxclone.finetuning.segments import MARGIN_SECONDS, SpeechDetector, cut
 from voxclone.finetuning.transcribe import HOW_TO
+from voxclone.json_lines import read_json_lines
 from voxclone.safety.labels import copy_labelled
 from voxclone.text.normalize import normalize
 from voxclone.text.phonemes import phonemize
@@ -66,19 +67,17 @@ class Material:
 
     The index is added to and never changed: where a recording or its text was changed, or is gone, what was cut from it
     stays there and is not among the `utterances`.
+
+    Raises:
+        VoxcloneError: A line of the index is damaged, other than the last by a kill.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._all: list[Utterance] = []
         self._present: tuple[str, ...] = ()  # origins
-        index = folder / INDEX
-        if index.exists():
-            lines = index.read_text(encoding="utf-8").splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith("\n")]  # a kill may have cut the last one
-            if len(whole) < len(lines):
-                index.write_text("".join(whole), encoding="utf-8")
-            self._all = [Utterance(**each) for line in whole for each in json.loads(line)]
+        for made in read_json_lines(folder / INDEX, _utterances, f"delete {folder.parent} and run again"):
+            self._all += made
 
     @property
     def utterances(self) -> list[Utterance]:
@@ -171,6 +170,21 @@ class Material:
             text = clip.text or (transcriber.transcribe(part, rate) if transcriber else "")
             utterance = _judge(Utterance(key, clip.key, len(part) / rate, text), part, rate, language)
             yield utterance, None if utterance.dropped else part
+
+
+def _utterances(made: Any) -> list[Utterance]:
+    """Of an index line's value, the utterances of a clip.
+
+    Raises:
+        TypeError: It is none.
+    """
+    found = [Utterance(**each) for each in made]
+    for each in found:
+        texts = (each.key, each.source, each.text, each.dropped, each.detail, each.origin)
+        numbers = [number for number in (each.seconds, each.snr_db, each.bandwidth_hz) if number is not None]
+        if not (all(isinstance(one, str) for one in texts) and all(isinstance(one, (int, float)) for one in numbers)):
+            raise TypeError("a value of another kind")
+    return found
 
 
 def _unlike(key: str, others: set[str]) -> str:

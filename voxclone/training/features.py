@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxclone.errors import VoxcloneError
+from voxclone.json_lines import read_json_lines
+
+REMEDY = "delete that line; what filled this store makes it anew when it is run again"
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,15 @@ class Entry:
 
 
 class FeatureStore:
-    """Append-only features of many recordings. An entry exists once its index line is whole, so a kill loses one."""
+    """Append-only features of many recordings. An entry exists once its index line is whole, so a kill loses one.
+
+    Raises:
+        VoxcloneError: A line of the index is damaged, other than the last by a kill.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.entries: list[Entry] = list(_read_index(self.folder / "index.jsonl"))
+        self.entries = list(read_json_lines(self.folder / "index.jsonl", _entry, REMEDY))
         self.keys = {entry.key for entry in self.entries}
         self._maps: dict[str, NDArray[Any]] = {}
 
@@ -103,7 +108,7 @@ class FeatureStore:
         """Rows [start, start + length) of an entry's feature, as a copy; all from `start` on without a length.
 
         Raises:
-            VoxcloneError: The entry has fewer rows.
+            VoxcloneError: The entry has fewer rows, or the file of the feature is shorter than the index says.
         """
         first, count = entry.rows[kind]
         length = count - start if length is None else length
@@ -112,8 +117,15 @@ class FeatureStore:
         if kind not in self._maps:
             path, shape = self.folder / f"{kind}.bin", KINDS[kind]
             whole = path.stat().st_size // shape.row_bytes  # a kill may have cut the last row
-            self._maps[kind] = np.memmap(path, shape.dtype, "r", shape=(whole, *shape.row_shape))
-        return np.array(self._maps[kind][first + start : first + start + length])
+            rows = (whole, *shape.row_shape)
+            self._maps[kind] = np.memmap(path, shape.dtype, "r", shape=rows) if whole else np.zeros(rows, shape.dtype)
+        found = np.array(self._maps[kind][first + start : first + start + length])
+        if len(found) < length:
+            raise VoxcloneError(
+                f"{self.folder / kind}.bin is damaged: it ends before the rows of {entry.key}; delete {self.folder}, "
+                "and run again what filled it"
+            )
+        return found
 
     def _used_rows(self, kind: str) -> int:
         for entry in reversed(self.entries):
@@ -122,16 +134,13 @@ class FeatureStore:
         return 0
 
 
-def _read_index(path: Path) -> Iterator[Entry]:
-    """Entries of an index; a last line that was cut by a kill is dropped from the file."""
-    if not path.exists():
-        return
-    whole = 0
-    with open(path, "rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                os.truncate(path, whole)
-                return
-            whole += len(line)
-            item = json.loads(line)
-            yield Entry(item["key"], item["about"], {kind: (a, b) for kind, (a, b) in item["rows"].items()})
+def _entry(item: Any) -> Entry:
+    """Of an index line's value.
+
+    Raises:
+        TypeError, ValueError, KeyError or AttributeError: It is none.
+    """
+    if not isinstance(item["key"], str):
+        raise TypeError("the key is no text")
+    rows = {kind: (int(first), int(count)) for kind, (first, count) in item["rows"].items() if KINDS[kind]}
+    return Entry(item["key"], dict(item["about"]), rows)
