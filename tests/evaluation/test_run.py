@@ -26,6 +26,7 @@ from voxclone.audio.io import write_audio
 from voxclone.audio.tags import read_tags
 from voxclone.cli import main
 from voxclone.evaluation import Item, Report, evaluate
+from voxclone.evaluation.judges import naturalness as naturalness_module
 from voxclone.evaluation.picture import spectrogram_png
 from voxclone.safety.inspection import inspect_file
 from voxclone.safety.labels import sidecar_path
@@ -60,18 +61,14 @@ def report(
     tiny_model: VoxClone, items: list[Item], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Report, Path, list[Item]]:
     out = tmp_path_factory.mktemp("out")
-    with pytest.warns(
-        UserWarning, match=r"^similarity will be absent from the report: '/no/such/program' cannot be run"
-    ):
-        made = evaluate(
-            tiny_model,
-            items,
-            out / "report",
-            consent=BASIS,
-            recogniser=echo(out / "asr.py"),
-            verifier="command:/no/such/program",
-            naturalness=("none",),
-        )
+    made = evaluate(
+        tiny_model,
+        items,
+        out / "report",
+        consent=BASIS,
+        recogniser=echo(out / "asr.py"),
+        naturalness=("none",),
+    )
     return made, out / "report", items
 
 
@@ -82,7 +79,7 @@ def test_means(report: tuple[Report, Path, list[Item]]) -> None:
     assert words.interval.value == pytest.approx((5 + 1) / (5 + 2))  # "the first and second text", "another one"
     similarity = found.mean("speaker similarity")
     assert similarity.interval is None
-    assert "/no/such/program' cannot be run" in str(similarity)
+    assert "no verifier was named" in str(similarity)
     speed = found.mean("real-time factor")
     assert speed.interval is not None
     assert 0 < speed.interval.value < 10
@@ -113,7 +110,7 @@ def test_tables(report: tuple[Report, Path, list[Item]]) -> None:
         rows = list(csv.DictReader(file, delimiter="\t"))
     by_metric = {(row["system"], row["metric"]): row for row in rows}
     assert by_metric["cloned", "speaker similarity"]["value"] == ""
-    assert "cannot be run" in by_metric["cloned", "speaker similarity"]["absent"]
+    assert "no verifier was named" in by_metric["cloned", "speaker similarity"]["absent"]
     assert float(by_metric["recording", "word error rate"]["value"]) > 0
     with (folder / "utterances.tsv").open() as file:
         utterances = list(csv.DictReader(file, delimiter="\t"))
@@ -266,6 +263,38 @@ def test_a_judge_is_not_asked_of_nothing(items: list[Item], tmp_path: Path) -> N
     assert not (tmp_path / "asked").exists()
 
 
+@pytest.mark.parametrize("purpose", ["recogniser", "verifier", "naturalness"])
+def test_a_judge_that_is_named_has_to_be_there(
+    tiny_model: VoxClone, items: list[Item], tmp_path: Path, purpose: str
+) -> None:
+    gone = "command:/no/such/program"
+    judges = {"recogniser": "none", **JUDGES, purpose: (gone,) if purpose == "naturalness" else gone}
+    with pytest.raises(EvaluationError, match="the judge command:/no/such/program is not here: there is no program"):
+        evaluate(tiny_model, items, tmp_path / "out", consent=BASIS, **judges)
+    assert not (tmp_path / "out").exists()
+
+
+def test_judges_by_default_may_be_absent_and_by_name_may_not(
+    items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    monkeypatch.setattr(naturalness_module, "TORCHMETRICS_CACHE", tmp_path / "nothing")
+    soundfile.write(tmp_path / "two.wav", soundfile.read(items[1].reference)[0], 16000)
+    asked: dict[str, Any] = {"made": tmp_path, "recordings": False}
+    with pytest.warns(UserWarning, match=r"^words will be absent from the report: pocketsphinx is not installed: pip"):
+        found = evaluate(None, items[1:2], tmp_path / "out", **asked)
+    absent = {each.judge: each.absent for each in found.summary["made"] if each.interval is None}
+    assert "torchmetrics would download dnsmos" in str(absent["dnsmos"]) and "nisqa" in absent
+    with pytest.raises(EvaluationError) as told:
+        evaluate(None, items[1:2], tmp_path / "named", recogniser="pocketsphinx", naturalness=["dnsmos"], **asked)
+    assert "the judge pocketsphinx is not here: pocketsphinx is not installed: pip install 'voxc" in str(told.value)
+    assert "the judge dnsmos is not here: torchmetrics would download" in str(told.value)
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    with pytest.raises(EvaluationError, match=r"jiwer is not installed: pip install 'voxclone\[evaluate\]'"):
+        evaluate(None, items[1:2], tmp_path / "named", recogniser=echo(tmp_path / "asr.py"), **asked)
+    assert not (tmp_path / "named").exists()
+
+
 def test_a_number_that_is_none_makes_its_judge_absent(items: list[Item], tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import math\ndef score(samples, rate): return math.nan\ndef embed(samples, rate): return [math.inf]\n"
@@ -412,9 +441,10 @@ def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: p
     assert re.search(shown, out, re.MULTILINE)
     assert "cloned\tspeaker similarity\tabsent (not asked for)" in out
     missing = ["--asr", "none", "--verifier", "command:/no/such/program", "--naturalness", "none"]
-    assert main([*arguments, *missing, "--model", str(tiny_folder), "--device", "cpu"]) == 0
-    assert capsys.readouterr().err.startswith(
-        "voxclone: warning: similarity will be absent from the report: '/no/such/"
+    assert main([*arguments, *missing, "--model", str(tiny_folder), "--device", "cpu"]) == 2
+    assert capsys.readouterr().err == (
+        "voxclone: error: the judge command:/no/such/program is not here: there is no program '/no/such/program'; "
+        "install it, or give its path; or leave it out\n"
     )
     tiny = ["--model", str(tiny_folder), "--device", "cpu", "--voice", "bob"]
     without = [each for each in arguments if each not in ("--consent", BASIS)]

@@ -18,7 +18,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], 
         parents=[model],
         help="measure word errors, similarity, naturalness, pitch, pace and speed over a list",
         description="Clone each reference of a list, or take a given voice, say its text, and write report.html, "
-        "report.json and two tables. A judge that is not installed, or has no weights here, is reported as absent.",
+        "report.json and two tables. A judge that is named has to be there; one that is asked by default and "
+        "is not there is reported as absent.",
     )
     command.add_argument(
         "list", metavar="LIST", help="table of reference and text; Seed-TTS-eval or LibriSpeech-PC list"
@@ -46,7 +47,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], 
     command.add_argument("--no-recordings", action="store_true", help="do not judge the speakers' own recordings too")
     command.add_argument(
         "--asr",
-        default="pocketsphinx",
         metavar="NAME",
         help="pocketsphinx[:LM], faster-whisper:MODEL, transformers:MODEL, python:FILE.py:FUNCTION, command:PROGRAM or "
         "none (default: pocketsphinx)",
@@ -71,7 +71,6 @@ def evaluate(options: argparse.Namespace) -> int:
     """Evaluate and print the summary."""
     from voxclone.evaluation import evaluate as run
     from voxclone.evaluation import read_list
-    from voxclone.evaluation.run import PREDICTORS
 
     outputs.folder(options.output)
     if options.voice and options.made:
@@ -94,7 +93,7 @@ def evaluate(options: argparse.Namespace) -> int:
         consent=options.consent,
         recogniser=options.asr,
         verifier=options.verifier,
-        naturalness=tuple(options.naturalness or PREDICTORS),
+        naturalness=options.naturalness,
         made=options.made,
         recordings=not options.no_recordings,
         progress=True,

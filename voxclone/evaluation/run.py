@@ -19,7 +19,7 @@ from voxclone.errors import AudioError, ConsentError, EvaluationError, Provenanc
 from voxclone.evaluation.lists import Item, require_names
 from voxclone.evaluation.page import write_page
 from voxclone.evaluation.report import CLONED, MADE, RECORDED, VOICE, Report, Utterance
-from voxclone.evaluation.scores import NONE, Panel
+from voxclone.evaluation.scores import Panel
 from voxclone.files import require_folder
 from voxclone.safety import Consent
 from voxclone.safety.labels import copy_labelled, read_label
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from voxclone.synthesis import VoxClone
     from voxclone.voice import Voice
 
-PREDICTORS = ("dnsmos", "nisqa")
 JUDGES_PACKAGES = ("jiwer", "pocketsphinx", "faster-whisper", "transformers", "torchmetrics")
 SPEECH_FOLDER, RECORDING_FOLDER = "audio", "recordings"  # within the report's folder
 REFERENCE_FOLDER = "references"
@@ -43,9 +42,9 @@ def evaluate(
     out: str | os.PathLike[str],
     *,
     consent: str | None = None,
-    recogniser: str = "pocketsphinx",
+    recogniser: str | None = None,
     verifier: str | None = None,
-    naturalness: Sequence[str] = PREDICTORS,
+    naturalness: Sequence[str] | None = None,
     made: str | os.PathLike[str] | None = None,
     recordings: bool = True,
     progress: bool = False,
@@ -53,8 +52,8 @@ def evaluate(
 ) -> Report:
     """Clone each reference where no voice is given, say each text, have it judged, and write a report.
 
-    Judges that are not installed, or whose weights are not here, are reported as absent; nothing is counted as zero. Of
-    those that were asked for by name this is warned of before any work is done.
+    A judge that is named has to be there before anything is spoken. Those asked by default are reported as absent where
+    they are not installed or have no weights here, as is one that fails; nothing is counted as zero.
 
     Args:
         model: What speaks; None with `made`.
@@ -62,9 +61,10 @@ def evaluate(
         out: The report's folder: report.html, report.json, summary.tsv, utterances.tsv and the audio.
         consent: On what ground the references' voices may be cloned: "LibriSpeech, CC BY 4.0". None where nothing is
             cloned: where every item has a voice, which carries its own, or with `made`.
-        recogniser: A name of `RECOGNISERS`, with ":" and what it takes; "none" for no word errors.
+        recogniser: A name of `RECOGNISERS`, with ":" and what it takes; "none" for no word errors. None is
+            "pocketsphinx", if it is there.
         verifier: A name of `VERIFIERS`, likewise; None: similarity is absent, since no verifier is installed with this.
-        naturalness: Names of `NATURALNESS`, likewise.
+        naturalness: Names of `NATURALNESS`, likewise; None is "dnsmos" and "nisqa", if they are there.
         made: A folder with one <name>.wav (or flac, mp3, ogg, opus) for each item, which is judged instead of speech
             that `model` would make: so is another system compared.
         recordings: Judge the speaker's own recordings of the texts too, where the list has them.
@@ -73,7 +73,7 @@ def evaluate(
 
     Raises:
         EvaluationError: There is nothing to evaluate, two items have one name or one is no file's name, there is no
-            judge of a name, or `out` is a file or not writable.
+            judge of a name or a named one cannot be had, or `out` is a file or not writable.
         ConsentError: There is no ground and a reference without a voice, or one although nothing is cloned, or a
             voice's consent does not hold.
         VoiceError: The model cannot speak with a given voice.
@@ -89,10 +89,8 @@ def evaluate(
     folder = Path(out)
     require_folder(folder, EvaluationError)
     panel = Panel.seat(recogniser, verifier, naturalness)
-    asked = {"words": recogniser, "similarity": verifier} | {name: name for name in naturalness}
-    for purpose, why in panel.absent.items():
-        if asked[purpose] not in (None, NONE, *PREDICTORS):  # these are known to be so
-            warnings.warn(f"{purpose} will be absent from the report: {why}", UserWarning, stacklevel=2)
+    if recogniser is None and "words" in panel.absent:  # that no weights came with the predictors is known
+        warnings.warn(f"words will be absent from the report: {panel.absent['words']}", UserWarning, stacklevel=2)
     for each in (SPEECH_FOLDER, RECORDING_FOLDER, REFERENCE_FOLDER):
         (folder / each).mkdir(parents=True, exist_ok=True)
     copies, unreadable = _copy_references(items, folder)

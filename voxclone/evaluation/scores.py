@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from voxclone.audio.io import read_audio
+from voxclone.errors import EvaluationError
 from voxclone.evaluation.intervals import bootstrap
 from voxclone.evaluation.judges import VERIFIERS, Absent, open_naturalness, open_recogniser, open_verifier
 from voxclone.evaluation.judges.naturalness import Naturalness
@@ -16,9 +17,10 @@ from voxclone.evaluation.judges.recognisers import Recogniser
 from voxclone.evaluation.judges.verifiers import Verifier
 from voxclone.evaluation.prosody import measure_prosody
 from voxclone.evaluation.report import Mean, Utterance
-from voxclone.evaluation.words import comparable, count_errors
+from voxclone.evaluation.words import comparable, count_errors, counting
 
 Judge = TypeVar("Judge")
+RECOGNISER, PREDICTORS = "pocketsphinx", ("dnsmos", "nisqa")  # who is asked where nobody is named
 NONE = "none"
 
 
@@ -36,21 +38,29 @@ class Panel:
     absent: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def seat(cls, recogniser: str, verifier: str | None, naturalness: Sequence[str]) -> Panel:
-        """Find the judges of these names; "none" is left out.
+    def seat(cls, recogniser: str | None, verifier: str | None, naturalness: Sequence[str] | None) -> Panel:
+        """Find the judges of these names; "none" is left out, None is `RECOGNISER`, no verifier, and `PREDICTORS`.
 
         Raises:
-            EvaluationError: There is no judge of a name.
+            EvaluationError: There is no judge of a name, or one that is named cannot be had.
         """
         panel = cls(None, None, {})
-        panel.recogniser = panel._find("words", recogniser, open_recogniser)
+        panel.recogniser = panel._find("words", RECOGNISER if recogniser is None else recogniser, _open_counted)
         if verifier is None:
             panel.absent["similarity"] = f"no verifier was named: {', '.join(f'{name}:…' for name in VERIFIERS)}"
         else:
             panel.verifier = panel._find("similarity", verifier, open_verifier)
-        for name in naturalness:
+        for name in PREDICTORS if naturalness is None else naturalness:
             if name != NONE and (found := panel._find(name, name, open_naturalness)):
                 panel.naturalness[name] = found
+        named = {"words": recogniser, "similarity": verifier} | {name: name for name in naturalness or ()}
+        missing = [
+            f"the judge {name} is not here: {panel.absent[purpose]}"
+            for purpose, name in named.items()
+            if name not in (None, NONE) and purpose in panel.absent
+        ]
+        if missing:
+            raise EvaluationError(f"{'; '.join(missing)}; or leave it out")
         return panel
 
     def _find(self, purpose: str, name: str, find: Callable[[str], Judge]) -> Judge | None:
@@ -139,6 +149,11 @@ class Panel:
         timed = [(u, u.synthesis_seconds, u.seconds) for u in utterances if u.synthesis_seconds is not None]
         means.append(_mean("real-time factor", "voxclone", timed, "not made here"))
         return means
+
+
+def _open_counted(name: str) -> Recogniser:
+    counting()  # what counts the errors is to be had too
+    return open_recogniser(name)
 
 
 def _require_finite(scores: Sequence[float], paths: Sequence[Path], judge: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from voxclone.evaluation.judges.opening import library
 from voxclone.text.normalize import normalize
@@ -30,13 +30,22 @@ def comparable(text: str) -> str:
     return " ".join(TITLES.get(word, word) for word in words if word)
 
 
+def counting() -> Any:
+    """jiwer, which counts.
+
+    Raises:
+        Absent: It is not installed.
+    """
+    return library("jiwer", "'voxclone[evaluate]'")
+
+
 def count_errors(text: str, heard: str) -> Errors:
     """Compare a text with a transcript of it; both are made `comparable` first.
 
     Raises:
         Absent: jiwer is not installed.
     """
-    jiwer = library("jiwer", "jiwer")
+    jiwer = counting()
     wanted, got = comparable(text), comparable(heard)
     words = jiwer.process_words(wanted, got)
     chars = jiwer.process_characters(wanted, got)

@@ -37,8 +37,9 @@ class DNSMOS:
     """DNSMOS P.835, overall (arXiv:2110.01763), by torchmetrics, where its weights are already on this machine."""
 
     def __init__(self, _: str) -> None:
-        _require_cached(DNSMOS_FILES, "dnsmos")
-        self._metric = library("torchmetrics.functional.audio.dnsmos", "torchmetrics librosa onnxruntime requests")
+        needed = "torchmetrics librosa onnxruntime requests"
+        _require_cached(DNSMOS_FILES, "dnsmos", needed)
+        self._metric = library("torchmetrics.functional.audio.dnsmos", needed)
         self.name = "dnsmos overall (torchmetrics)"
 
     def score(self, paths: Sequence[Path]) -> list[float]:
@@ -53,8 +54,9 @@ class NISQA:
     """NISQA v2, overall (arXiv:2104.09494), by torchmetrics, where its weights are already on this machine."""
 
     def __init__(self, _: str) -> None:
-        _require_cached((NISQA_FILE,), "nisqa")
-        self._metric = library("torchmetrics.functional.audio.nisqa", "torchmetrics librosa requests")
+        needed = "torchmetrics librosa requests"
+        _require_cached((NISQA_FILE,), "nisqa", needed)
+        self._metric = library("torchmetrics.functional.audio.nisqa", needed)
         self.name = "nisqa overall (torchmetrics)"
 
     def score(self, paths: Sequence[Path]) -> list[float]:
@@ -85,10 +87,13 @@ class PythonNaturalness(FunctionOfFiles):
             raise Absent(f"{self.name} returned no number: {error}") from error
 
 
-def _require_cached(files: Sequence[str], name: str) -> None:
+def _require_cached(files: Sequence[str], name: str, install: str) -> None:
     if missing := [file for file in files if not (TORCHMETRICS_CACHE / file).expanduser().is_file()]:
         where = TORCHMETRICS_CACHE / missing[0]
-        raise Absent(f"torchmetrics would download {name}: its weights are not here, {where} is missing")
+        raise Absent(
+            f"torchmetrics would download {name}: its weights are not here, {where} is missing; to have them, "
+            f"pip install {install}, and call torchmetrics' own function of that name once"
+        )
 
 
 NATURALNESS: dict[str, Callable[[str], Naturalness]] = {

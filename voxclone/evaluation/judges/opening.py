@@ -105,7 +105,7 @@ def require_program(line: str) -> str:
     except ValueError as error:  # a quotation mark that is not closed
         raise Absent(f"{line!r} cannot be run: {error}") from error
     if shutil.which(program) is None:
-        raise Absent(f"{line!r} cannot be run: there is no program {program!r}")
+        raise Absent(f"there is no program {program!r}; install it, or give its path")
     return line
 
 
