@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 import voxclone
 from environment import write_result
-from voxclone.audio.io import read_audio
+from voxclone.audio.io import audio_files, read_audio
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.audio.resample import resample
 from voxclone.models.acoustic.pace import Count, RateReader
 from voxclone.training.augmentation import Augmentation, simulate_rooms
-from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import hear_speakers, split_speakers
 from voxclone.training.settings import read_settings

@@ -20,7 +20,7 @@ from pesq import pesq
 
 from environment import write_result
 from voxclone import hub
-from voxclone.audio.io import read_audio
+from voxclone.audio.io import audio_files, read_audio
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.audio.pitch import f0
 from voxclone.audio.resample import resample
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=12, help="recordings, spread evenly over the folder")
     parser.add_argument("--model", help="folder; the bundled model if left out")
     args = parser.parse_args()
-    paths = sorted(path for path in args.clips.rglob("*") if path.suffix in (".wav", ".flac", ".mp3", ".ogg"))
+    paths = audio_files(args.clips)
     rows = compare(hub.resolve(args.model), paths[:: max(1, len(paths) // args.limit)][: args.limit])
     summary: dict[str, Any] = {name: round(mean(row[name] for row in rows), 4) for name in rows[0]}
     summary["pesq_bfloat16_to_float32_worst"] = round(min(row["pesq_bfloat16_to_float32"] for row in rows), 4)

@@ -21,7 +21,7 @@ import voxclone
 from environment import write_result
 from manifest import manifest_rows
 from speaker_trials import NOISES
-from voxclone.audio.io import AudioSource, read_audio
+from voxclone.audio.io import AudioSource, audio_files, read_audio
 from voxclone.audio.pitch import f0
 from voxclone.audio.quality import RecordingQuality
 from voxclone.audio.reference import prepare_reference
@@ -30,7 +30,6 @@ from voxclone.audio.sounds import unlike_speech
 from voxclone.evaluation.intervals import bootstrap
 from voxclone.synthesis.agreement import APART, Agreement, find_strangers
 from voxclone.synthesis.embedding import embed_waveforms
-from voxclone.training.extraction import audio_files
 
 SIZES = (3, 5, 10)  # recordings of a voice, the intruder among them
 TRIALS = 2000

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
-from voxclone.audio.io import read_audio
+from voxclone.audio.io import audio_files, read_audio
 from voxclone.audio.pitch import f0
 from voxclone.kernels.pulse_source import impulse_train
-from voxclone.training.extraction import audio_files
 
 Waveform = NDArray[np.float32]
 Read = Callable[[Path], Waveform]

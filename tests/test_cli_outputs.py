@@ -88,7 +88,7 @@ def _nothing_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             r"\.opus files cannot be signed",
             marks=_needs("c2pa", "cryptography"),
         ),
-        (["narrate", "binary", "-o", "book"], r"binary cannot be read: it is not UTF-8 \(byte 0\)"),
+        (["narrate", "binary", "-o", "book"], r"binary cannot be read: line 1 is not UTF-8"),
         (["narrate", "book.txt", "-o", "book"], r"book\.txt cannot be read: No such file"),
         (["narrate", "file", "-o", "book", "--lexicon", "no.tsv"], r"no\.tsv cannot be read: No such file"),
         (["say", "Hello.", "--lexicon", "file"], r"lexicon file: a file named \.json, .* is needed"),

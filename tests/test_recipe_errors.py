@@ -45,6 +45,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"{name}.json").write_text(json.dumps(values))
     (tmp_path / "not-json.json").write_text("{")
     (tmp_path / "few.tsv").write_text("path\tspeaker\tsplit\ttext\ngone.wav\tada\tvalid\tA text.\n")
+    table = "path\tspeaker\tsplit\ttext\tseconds\na.wav\tada\tvalid\tA text.\t"
+    (tmp_path / "seconds.tsv").write_text(f"{table}long\n")
+    (tmp_path / "told.tsv").write_text(f"{table}5\n")
+    (tmp_path / "latin.txt").write_bytes("A text.\nD\u00e9j\u00e0 vu.\n".encode("latin-1"))
     return tmp_path
 
 
@@ -97,11 +101,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("evaluate/list.py --manifest few.tsv --speakers -1 --out o", "'-1' will not do; a whole number of 1 or more"),
         ("evaluate/list.py --manifest few.tsv --per-speaker 0 --out o", "'0' will not do; a whole number of 1 or more"),
         ("evaluate/list.py --manifest gone.tsv --out o", "gone.tsv cannot be read: No such file"),
+        ("evaluate/list.py --manifest seconds.tsv --out o", "line 2 of seconds.tsv gives 'long' as seconds; a number"),
+        (
+            "evaluate/list.py --manifest told.tsv --sentences latin.txt --out o",
+            "latin.txt cannot be read: line 2 is not UTF-8; save the file as UTF-8",
+        ),
         ("prepare/prepare.py gone.tsv --out o", "gone.tsv cannot be read: No such file"),
         ("finetune/compare.py gone --name n --consent c --out o", "gone"),
         ("finetune/compare.py gone --name n --consent c --out o --depths lora deep", "invalid choice: 'deep'"),
         ("corpora/get.py ljspeech --out o --archive gone.tar", "gone.tar"),
-        ("speaker_encoder/map.py gone", "gone"),
+        ("speaker_encoder/map.py gone", "gone: no such folder"),
+        ("speaker_encoder/map.py few.tsv", "few.tsv is a file; a folder is needed"),
+        ("speaker_encoder/map.py . --most 0", "'0' will not do; a whole number of 1 or more"),
+        ("watermark/prepare.py --data . --out o --sounds gone", "gone: no such folder"),
         ("speaker_encoder/cohort.py --model gone --features store", "gone"),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from voxclone import VoxClone
 from voxclone.errors import AudioError
 
 pytest.importorskip("matplotlib", reason="the train extra is not installed")
@@ -43,6 +44,8 @@ def test_a_folder_becomes_a_picture_and_a_page(
             soundfile.write(tmp_path / "voices" / speaker / f"{number}.wav", samples[number * 8000 :], rate)
     soundfile.write(tmp_path / "voices" / "bob" / "silence.wav", np.zeros(rate), rate)
     shutil.copy(tiny_folder / "voices" / "ada.voice", tmp_path / "voices" / "ada.voice")
+    (tmp_path / "voices" / "bad.voice").write_bytes(b"no voice")
+    (tmp_path / "voices" / "notes.voice").mkdir()
     arguments = [
         str(tmp_path / "voices"),
         "--model",
@@ -56,6 +59,7 @@ def test_a_folder_becomes_a_picture_and_a_page(
     recipe.main()
     told = capsys.readouterr().out
     assert "left out: bob/silence.wav: " in told
+    assert re.search(r"left out: bad\.voice: .* cannot be read as a voice file", told)
     assert "5 points, 3 speakers" in told
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
@@ -84,6 +88,17 @@ def test_alike_voices_are_near(recipe: ModuleType, count: int) -> None:
     between = min(np.linalg.norm(groups[a].mean(0) - groups[b].mean(0)) for a, b in ((0, 1), (0, 2), (1, 2)))
     assert between > 2 * within
     np.testing.assert_array_equal(recipe.flatten(embeddings, seed=0), places)
+
+
+def test_each_speaker_has_as_many_recordings_as_are_asked_for(
+    recipe: ModuleType, tiny_model: VoxClone, recording: tuple[NDArray[np.float32], int], tmp_path: Path
+) -> None:
+    for name in ("bob/1.wav", "bob/2.aiff", "bob/later/1.wav", "bob/z.wav", "eve/1.flac"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / name, *recording)
+    points, skipped = recipe.collect(tiny_model, tmp_path, recipe.audio_files(tmp_path), most=2)
+    assert [point.name for point in points] == ["bob/1.wav", "bob/2.aiff", "bob/later/1.wav", "eve/1.flac"]
+    assert skipped == []
 
 
 def test_an_empty_folder_is_told(

@@ -22,7 +22,8 @@ def read_text(path: Path, refusal: type[VoxcloneError]) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise refusal(f"{path} cannot be read: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        line = 1 + error.object.count(b"\n", 0, error.start)
+        raise refusal(f"{path} cannot be read: line {line} is not UTF-8; save the file as UTF-8") from error
     except OSError as error:
         raise refusal(f"{path} cannot be read: {error.strerror}") from error
 

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import torch
 
-from voxclone.audio.io import read_audio
+from voxclone.audio.io import audio_files, read_audio
 from voxclone.audio.resample import resample
 from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig
 from voxclone.training.augmentation import Augmentation, simulate_rooms
 from voxclone.training.checkpoint import Checkpoint, load_part, save_checkpoint
-from voxclone.training.extraction import audio_files
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import CountedSpeech, PaceStep, hear_speakers, set_doubt, split_speakers
 from voxclone.training.settings import read_settings

@@ -7,6 +7,8 @@ from pathlib import Path
 from voxclone.audio.io import read_audio
 from voxclone.cli.arguments import at_least_one
 from voxclone.cli.ending import run_script
+from voxclone.errors import VoxcloneError
+from voxclone.files import read_text
 from voxclone.training.extraction import Recording, read_manifest
 
 COLUMNS = ("name", "speaker", "reference", "text", "recording")
@@ -69,8 +71,9 @@ def main() -> None:
         )
     sentences = None
     if args.sentences is not None:
-        lines = args.sentences.read_text(encoding="utf-8").splitlines()
-        sentences = [line.rpartition("|")[2].strip() for line in lines if line.strip()]
+        lines = read_text(args.sentences, VoxcloneError).splitlines()
+        texts = (" ".join(line.rpartition("|")[2].split()) for line in lines)
+        sentences = [text for text in texts if text]
         if not sentences:
             parser.error(f"{args.sentences} holds no sentence")
     table = []

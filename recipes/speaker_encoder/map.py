@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import defaultdict
 from collections.abc import Iterator
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import voxclone
-from voxclone import AudioError, Voice, VoxClone, VoxcloneError
+from voxclone import AudioError, ConsentError, Voice, VoiceError, VoxClone, VoxcloneError
+from voxclone.audio.io import audio_files
 from voxclone.audio.reference import prepare_reference
+from voxclone.cli.arguments import at_least_one
 from voxclone.cli.ending import run_script
 from voxclone.synthesis.embedding import embed_waveforms
 
 TEMPLATE = Path(__file__).with_name("map.html")
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 LEAST_FOR_TSNE = 6
 MARKERS = "osD^vPX"
 LABELS = 40  # speakers whose names are written into the picture; beyond that they would cover it
@@ -43,19 +44,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", help="folder or Hub repository; the bundled model if left out")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--most", type=int, default=20, help="recordings of each speaker")
+    parser.add_argument("--most", type=at_least_one, default=20, help="recordings of each speaker")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("voices"), help="the files' name, without .png and .html")
     args = parser.parse_args()
 
+    recordings = audio_files(args.folder)  # refuses what is no folder, before the model is loaded
     model = VoxClone.from_pretrained(args.model, device=args.device)
-    points, skipped = collect(model, args.folder, args.most)
+    points, skipped = collect(model, args.folder, recordings, args.most)
     for line in skipped:
         print(f"left out: {line}")
     if len(points) < 2:
         raise AudioError(
             f"{args.folder} has {len(points)} usable recordings or voices; a map needs two. Put each speaker's "
-            f"recordings ({', '.join(AUDIO_SUFFIXES)}) into a subfolder, or .voice files anywhere"
+            "recordings into a subfolder, or .voice files anywhere"
         )
     places = flatten(np.stack([point.embedding for point in points]), args.seed)
     shown = describe(points, places)
@@ -69,21 +71,22 @@ def main() -> None:
     print(f"{args.out.with_suffix('.png')}, {args.out.with_suffix('.html')}: {len(points)} points, {speakers} speakers")
 
 
-def collect(model: VoxClone, folder: Path, most: int) -> tuple[list[Point], list[str]]:
+def collect(model: VoxClone, folder: Path, recordings: list[Path], most: int) -> tuple[list[Point], list[str]]:
     """What can be shown, and what cannot and why. A recording's speaker is the folder that it lies in."""
-    points, skipped, sources = [], [], []
-    counts: dict[Path, int] = defaultdict(int)
-    for path in sorted(folder.rglob("*")):
+    points, skipped = [], []
+    for path in sorted(path for path in folder.rglob("*.voice") if path.is_file()):
         name = str(path.relative_to(folder))
-        if path.suffix == ".voice":
+        try:
             voice = Voice.load(path)
-            if voice.encoder_id == model.encoder_id:
-                points.append(Point(name, voice.name, True, voice.speaker_embedding))
-            else:
-                skipped.append(f"{name}: of another speaker encoder; clone it again with this model")
-        elif path.suffix.lower() in AUDIO_SUFFIXES and counts[path.parent] < most:
-            counts[path.parent] += 1
-            sources.append(path)
+        except (VoiceError, ConsentError) as error:
+            skipped.append(f"{name}: {error}")
+            continue
+        if voice.encoder_id == model.encoder_id:
+            points.append(Point(name, voice.name, True, voice.speaker_embedding))
+        else:
+            skipped.append(f"{name}: of another speaker encoder; clone it again with this model")
+    by_speaker = groupby(sorted(recordings, key=lambda path: path.parent), lambda path: path.parent)
+    sources = [path for _, own in by_speaker for path in islice(own, most)]
     fit: list[Path] = []
 
     def waveforms() -> Iterator[NDArray[np.float32]]:

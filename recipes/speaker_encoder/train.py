@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from voxclone import hub
-from voxclone.audio.io import read_audio
+from voxclone.audio.io import audio_files, read_audio
 from voxclone.audio.resample import resample
 from voxclone.cli.ending import run_script
 from voxclone.config import SpeakerEncoderConfig
@@ -19,7 +19,6 @@ from voxclone.training.backgrounds import babble, coloured_noise
 from voxclone.training.checkpoint import export_weights, load_part
 from voxclone.training.distillation import DistilledSpeakerStep, speaker_prototypes, speaker_targets
 from voxclone.training.embeddings import kept_embeddings
-from voxclone.training.extraction import audio_files
 from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.settings import Section, read_settings
 from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials

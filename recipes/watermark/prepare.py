@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from voxclone.audio.io import read_audio
+from voxclone.audio.io import audio_files, read_audio
 from voxclone.audio.resample import resample
 from voxclone.audio.samples import as_pcm16
 from voxclone.cli.ending import run_script
@@ -19,7 +19,6 @@ from voxclone.errors import AudioError
 from voxclone.training.features import FeatureStore
 from voxclone.training.noises import KINDS, make_noise
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".opus"}
 NOISES_OF_EACH_KIND = 60
 NOISE_SECONDS = 6.0
 GENDERS = {"f": "f", "female": "f", "female_feminine": "f", "m": "m", "male": "m", "male_masculine": "m"}
@@ -48,10 +47,8 @@ def chosen(rows: list[dict[str, str]], hours: float) -> list[dict[str, str]]:
 def store_sounds(folders: list[Path], out: Path) -> None:
     """Recordings of anything but speech, at the vocoder's rate, and sounds that are made."""
     store, sample_rate = FeatureStore(out), AudioConfig().sample_rate
-    files = [(folder, file) for folder in folders for file in sorted(folder.rglob("*"))]
-    for folder, file in tqdm(
-        [pair for pair in files if pair[1].suffix in AUDIO_SUFFIXES], desc="sounds", mininterval=30
-    ):
+    files = [(folder, file) for folder in folders for file in audio_files(folder)]
+    for folder, file in tqdm(files, desc="sounds", mininterval=30):
         key = str(Path(folder.name) / file.relative_to(folder))
         if key not in store.keys:
             source = re.search(r"\d{4,}", file.stem)  # ESC names its clips by the recording that they were cut from

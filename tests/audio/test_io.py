@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import signal
 import struct
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 import soundfile
 import torch
 
-from voxclone.audio.io import BLOCK_FRAMES, read_audio, stream_audio, write_audio
+from voxclone.audio.io import BLOCK_FRAMES, audio_files, read_audio, stream_audio, write_audio
 from voxclone.audio.samples import as_pcm16
 from voxclone.errors import AudioError
 
@@ -436,3 +439,61 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
     assert [(path, path.read_bytes()) for path in tmp_path.iterdir()] == [(target, before)]
+
+
+def test_the_audio_of_a_folder_is_found_by_its_names(tmp_path: Path) -> None:
+    folder = tmp_path / ".recordings"  # only what is hidden within the folder is left out
+    found = ["ada/a.M4A", "ada/more/b.aiff", "ada/z.mov", "b.wav", "c.opus"]
+    for name in (*found, "._b.wav", ".trash/d.wav", "notes.txt", "ada/a.lab", "c.raw"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "takes.wav").mkdir()
+    assert audio_files(folder) == [folder / name for name in found]
+    with pytest.raises(AudioError, match=r"gone: no such folder"):
+        audio_files(tmp_path / "gone")
+    with pytest.raises(AudioError, match=r"b\.wav is a file; a folder is needed"):
+        audio_files(folder / "b.wav")
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".m4a"])
+def test_every_written_format_is_found_in_a_folder(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"a{suffix}").touch()
+    assert len(audio_files(tmp_path)) == 1
+
+
+def test_an_m4a_is_read_in_blocks_as_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="the m4a extra is not installed")
+    path = tmp_path / "a.m4a"
+    write_audio(path, sweep(44100, 6.0), 44100)
+    blocks, rates = zip(*stream_audio(path), strict=True)
+    assert set(rates) == {44100} and len(blocks) == 5
+    assert all(BLOCK_FRAMES <= len(block) < BLOCK_FRAMES + 4096 for block in blocks[:-1])
+    assert np.array_equal(np.concatenate(blocks), read_audio(path)[0])
+    assert all(block.dtype == np.float32 for block in blocks)
+
+
+def test_a_film_whose_first_bytes_do_not_tell_is_known_by_its_name(tmp_path: Path) -> None:
+    content = write_film(tmp_path / "a.mov", "aac").replace(b"ftyp", b"free", 1)  # as older QuickTime begins
+    (tmp_path / "a.mov").write_bytes(content)
+    assert read_audio(tmp_path / "a.mov")[1] == 48000
+    with pytest.raises(AudioError, match="is not audio that this machine reads"):
+        read_audio(content)
+
+
+@pytest.mark.parametrize("read", [read_audio, lambda path: list(stream_audio(path))])
+@pytest.mark.parametrize("address", ["https://example.org/a.wav", "HTTP://example.org/a.wav", "s3://bucket/a.wav"])
+def test_an_address_is_no_path(read: Callable[[str], object], address: str) -> None:
+    with pytest.raises(AudioError, match=f"{address} is an address: download it first, and give the file's path"):
+        read(address)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    pipe, written = tmp_path / "pipe", sweep(16000)
+    os.mkfifo(pipe)
+    for read in (read_audio, lambda path: next(stream_audio(path))):
+        writer = threading.Thread(target=pipe.write_bytes, args=(encoded(written),))
+        writer.start()
+        samples, rate = read(pipe)
+        writer.join()
+        assert rate == 16000 and np.allclose(samples, written, atol=1e-4)

@@ -45,7 +45,7 @@ def test_texts_are_found_by_the_names_that_people_give_them(tmp_path: Path) -> N
     said = {"84-1-0000.flac": "AS LIBRISPEECH", "A.WAV": "Capital.", "b.wav": "Both lines.", "c.wav#1": "A subtitle."}
     assert texts(read_sources(tmp_path)[1]) == said | {"untold.wav": ""}
     (tmp_path / "A.TXT").write_bytes("Caf\xe9.".encode("latin-1"))
-    with pytest.raises(VoxcloneError, match=r"A\.TXT cannot be read: it is not UTF-8 \(byte 3\); save it as UTF-8"):
+    with pytest.raises(VoxcloneError, match=r"A\.TXT cannot be read: line 1 is not UTF-8; save the file as UTF-8"):
         read_sources(tmp_path)
 
 

@@ -66,7 +66,7 @@ def test_forms_of_other_programs_are_read_and_another_encoding_is_refused(tmp_pa
     path.write_bytes(f"{first}\r2\r0:0:00,100 --> 0:0:00,900\rFirst\r".encode())
     assert said_cues(path) == [Segment("First", 0.1, 0.9), Segment("Hello & welcome. And", 1.0, 2.5)]
     path.write_bytes("1\n00:00:01,000 --> 00:00:02,000\nd\u00e9j\u00e0 vu\n".encode("latin-1"))
-    with pytest.raises(VoxcloneError, match=r"a\.srt cannot be read: it is not UTF-8 .*save it as UTF-8"):
+    with pytest.raises(VoxcloneError, match=r"a\.srt cannot be read: line 3 is not UTF-8; save the file as UTF-8"):
         subtitle_clips(path, tmp_path / "a.wav", "a")
 
 

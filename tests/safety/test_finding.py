@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -113,6 +114,26 @@ def test_the_command_says_it_by_its_exit_status(marked, recording, tmp_path, cap
     assert "broken.wav" in json.loads(first)["error"] and json.loads(second)["verdict"] == "not_detected"
     assert main(["detect", broken, "--model", str(marked(NEVER))]) == 2
     assert "broken.wav: error: " in capsys.readouterr().out
+
+
+def test_the_command_reads_standard_input(marked, recording, tmp_path, capsys, monkeypatch):
+    write_audio(tmp_path / "a.flac", *recording)
+    for content, status, said in (
+        ((tmp_path / "a.flac").read_bytes(), 0, "-: watermarked"),
+        (b"", 2, "-: error: the audio in memory (0 bytes) is empty"),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        assert main(["detect", "-", "--model", str(marked(ALWAYS))]) == status
+        assert capsys.readouterr().out.startswith(said)
+
+
+def test_addresses_and_folders_do_not_keep_the_others_from_being_judged(marked, recording, tmp_path, capsys):
+    speech, unread = str(tmp_path / "a.wav"), ["https://example.org/a.wav", str(tmp_path), "x" * 300]
+    write_audio(speech, *recording)
+    assert main(["detect", *unread, speech, "--model", str(marked(ALWAYS))]) == 2
+    *refused, judged = capsys.readouterr().out.splitlines()
+    assert [line.startswith(f"{name}: error: ") for line, name in zip(refused, unread, strict=True)] == [True] * 3
+    assert "is an address" in refused[0] and "is a folder" in refused[1] and judged.startswith(f"{speech}: watermarked")
 
 
 def test_speech_without_the_mark_is_not_let_out(marked):

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from voxclone import AudioError, ModelError, Voice, VoiceError, VoxClone, VoxcloneError, hub
 from voxclone.audio.io import MAX_FILE_CHANNELS, read_audio, write_audio
-from voxclone.audio.m4a import read_m4a, read_m4a_tags
+from voxclone.audio.m4a import read_m4a_tags
 from voxclone.cli.consent import read_record
 from voxclone.config import ModelConfig
 from voxclone.config.reading import MAX_INTEGER, MAX_TEXT
@@ -268,10 +268,10 @@ def test_a_damaged_m4a_is_audio_or_an_error(tmp_path: Path, old: bytes, new: byt
     assert old in content
     path.write_bytes(content.replace(old, new))
     if said is None:
-        assert len(read_m4a(path)[0]) >= 16000 and read_m4a_tags(path)
+        assert len(read_audio(path)[0]) >= 16000 and read_m4a_tags(path)
     else:
         with pytest.raises(AudioError, match=said):
-            read_m4a(path)
+            read_audio(path)
 
 
 def test_an_m4a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,4 +280,4 @@ def test_an_m4a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("voxclone.audio.m4a.BOMB_FRAMES", 1000)
     monkeypatch.setattr("voxclone.audio.m4a.BOMB_RATIO", 1)
     with pytest.raises(AudioError, match="more than speech can"):
-        read_m4a(tmp_path / "a.m4a")
+        read_audio(tmp_path / "a.m4a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxclone.audio import container
-from voxclone.audio.m4a import can_read, library, read_m4a, write_m4a
+from voxclone.audio.m4a import can_read, library, m4a_blocks, write_m4a
 from voxclone.audio.resample import resample
 from voxclone.audio.samples import MAX_CHANNELS, as_pcm16, check_rate, check_samples, from_array, one_channel
 from voxclone.audio.tags import write_tags
@@ -46,6 +47,8 @@ _ENCODINGS: dict[str, tuple[str, str, tuple[int, ...] | None]] = {
     ".m4a": ("MP4", "AAC", _MPEG_RATES),  # by voxclone.audio.m4a
 }
 WRITTEN_SUFFIXES = tuple(_ENCODINGS)
+_PYAV_SUFFIXES = frozenset(".m4a .aac .mp4 .m4b .m4v .wma .webm .mkv .mka .mov .avi .3gp .amr".split())
+AUDIO_SUFFIXES = _PYAV_SUFFIXES.union(".wav .wave .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .caf .w64".split())
 
 
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
@@ -83,10 +86,20 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
             f"cannot read audio from {type(source).__name__}; a path, bytes or (samples, sample_rate) is needed"
             + ": give its bytes, what .read() returns" * hasattr(source, "read")
         )
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        raise AudioError(f"{source} is an address: download it first, and give the file's path")
-    with _opened(Path(source)) as (stream, path):
-        return _decode(stream, str(path), path)
+    with _opened(source) as (stream, path):
+        return _decode(stream, os.fspath(source), path)
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """The files at any depth of a folder that are audio by their names (`AUDIO_SUFFIXES`), sorted, without hidden ones.
+
+    Raises:
+        AudioError: There is no such folder, or it is a file.
+    """
+    if not folder.is_dir():
+        raise AudioError(f"{folder} is a file; a folder is needed" if folder.exists() else f"{folder}: no such folder")
+    named = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+    return [path for path in named if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
 
 def stream_audio(path: str | os.PathLike[str]) -> Iterator[tuple[NDArray[np.float32], int]]:
@@ -95,21 +108,25 @@ def stream_audio(path: str | os.PathLike[str]) -> Iterator[tuple[NDArray[np.floa
     Raises:
         AudioError: As for `read_audio`; that a file is cut short is only known after its last block.
     """
-    with _opened(Path(path)) as (stream, name):
-        for block, sample_rate in _blocks(stream, str(name), name):
-            yield check_samples(block, str(name)), sample_rate
+    name = os.fspath(path)
+    with _opened(path) as (stream, place):
+        for block, sample_rate in _blocks(stream, name, place):
+            yield check_samples(block, name), sample_rate
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A file that may be audio, and its path."""
-    if path.is_dir():
-        raise AudioError(f"{path} is a folder; an audio file is needed")
+def _opened(source: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Path | None]]:
+    """A file that may be audio, and its path; a pipe's content, and None."""
+    if isinstance(source, str) and re.match(r"[A-Za-z][\w+.-]+://", source):
+        raise AudioError(f"{source} is an address: download it first, and give the file's path")
+    path = Path(source)
     if path.suffix.lower() == ".raw":
         raise AudioError(f"{path}: a .raw file has no header that tells its rate and type; make a .wav of it first")
     try:
+        if path.is_dir():
+            raise AudioError(f"{path} is a folder; an audio file is needed")
         with path.open("rb") as stream:
-            yield stream, path
+            yield (stream, path) if stream.seekable() else (io.BytesIO(stream.read()), None)
     except FileNotFoundError as error:
         raise AudioError(f"{path}: no such file") from error
     except OSError as error:
@@ -132,9 +149,10 @@ def _blocks(stream: BinaryIO, name: str, path: Path | None) -> Iterator[tuple[ND
         raise AudioError(f"{name} is empty (0 bytes long); an audio file is needed")
     head = container.read_head(stream)
     stream.seek(0)
-    if container.foreign_format(head) and can_read():
-        whole, rate = read_m4a(name, stream)
-        yield whole, check_rate(rate, name)
+    foreign = container.foreign_format(head) or (path is not None and path.suffix.lower() in _PYAV_SUFFIXES)
+    if foreign and can_read():
+        for block, rate in m4a_blocks(name, stream, BLOCK_FRAMES):
+            yield block, check_rate(rate, name)
         return
     found = 0
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, BinaryIO
@@ -18,7 +19,6 @@ from voxclone.audio.samples import one_channel
 from voxclone.errors import AudioError, ConfigError
 
 BIT_RATE = 96_000  # bits/s of the encoder
-MAX_SECONDS = 4 * 3600
 SLACK_SECONDS = 0.5  # by which a header may promise more than there is
 
 _TIMED = {"mp4", "matroska", "webm", "avi", "asf"}  # containers whose header tells how long they are
@@ -54,54 +54,53 @@ def can_read() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
-def read_m4a(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> tuple[NDArray[np.float32], int]:
-    """Samples (S,), one channel as `voxclone.audio.io.read_audio` makes it, and their rate in Hz.
+def m4a_blocks(name: str, stream: BinaryIO, block_frames: int) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Decode in blocks (S,) of one channel, as `voxclone.audio.io.stream_audio` gives them, and their rate in Hz.
 
     Args:
-        path: The file, or what messages call it where `stream` is given.
-        stream: The same bytes, seekable; they are then read in place of the file.
+        name: What messages call it.
+        stream: All of the file, seekable.
+        block_frames: The least samples of a block but the last.
 
     Raises:
-        AudioError: The file cannot be decoded, is cut short, has no audio, or is longer than `MAX_SECONDS`.
+        AudioError: The file cannot be decoded, is cut short (known after the last block), or has no audio.
         ConfigError: The extra "m4a" is not installed.
     """
     av = library()
-    blocks: list[NDArray[np.float32]] = []
+    held: list[NDArray[np.float32]] = []
     total = 0
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
     try:
-        size = os.stat(path).st_size if stream is None else stream.seek(0, os.SEEK_END)
-        if stream is not None:
-            stream.seek(0)
-        with av.open(os.fspath(path) if stream is None else stream, metadata_errors="replace") as file:
+        with av.open(stream, metadata_errors="replace") as file:
             if not file.streams.audio:
-                raise AudioError(f"{path} has no sound: it is {file.format.long_name} with no audio track")
+                raise AudioError(f"{name} has no sound: it is {file.format.long_name} with no audio track")
             codec, promised = file.streams.audio[0].codec_context, _promised_seconds(file)
             if codec is None:
-                raise AudioError(f"{path} holds audio of a kind that is not known; convert it to wav first")
-            rate = codec.sample_rate
+                raise AudioError(f"{name} holds audio of a kind that is not known; convert it to wav first")
+            rate = int(codec.sample_rate)
             resampler = av.AudioResampler(format="fltp", rate=rate)
-            for frame in file.decode(audio=0):
-                channels = [part.to_ndarray().T for part in resampler.resample(frame)]
-                parts = [one_channel(part) for part in channels]
-                blocks += parts
+            for frame in chain(file.decode(audio=0), (None,)):
+                parts = [part.to_ndarray().T for part in resampler.resample(frame)]
+                held += parts
                 total += sum(map(len, parts))
-                if total > MAX_SECONDS * rate:
-                    raise AudioError(f"{path} is longer than {MAX_SECONDS // 3600} hours; cut it into parts")
                 if total > BOMB_FRAMES + BOMB_RATIO * size:
                     raise AudioError(
-                        f"{path} of {size} bytes decodes to more than speech can; convert it to wav if it is sound"
+                        f"{name} of {size} bytes decodes to more than speech can; convert it to wav if it is sound"
                     )
+                if held and (frame is None or sum(map(len, held)) >= block_frames):
+                    yield one_channel(np.concatenate(held)).astype(np.float32, copy=False), rate
+                    held.clear()
     except (av.FFmpegError, IndexError, OSError) as error:
         why = getattr(error, "strerror", None) or error
-        raise AudioError(f"{path} cannot be decoded ({why}); a complete file is needed") from error
-    if not blocks:
-        raise AudioError(f"{path} has no samples")
+        raise AudioError(f"{name} cannot be decoded ({why}); a complete file is needed") from error
+    if total == 0:
+        raise AudioError(f"{name} has no samples")
     if total < (promised - SLACK_SECONDS) * rate:
         raise AudioError(
-            f"{path} is cut short: its header promises {promised:.2f} s and {total / rate:.2f} s are there; a complete "
+            f"{name} is cut short: its header promises {promised:.2f} s and {total / rate:.2f} s are there; a complete "
             "file is needed"
         )
-    return np.concatenate(blocks).astype(np.float32), int(rate)
 
 
 def _promised_seconds(file: Any) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from voxclone.cli.judging import UNREADABLE_EXIT, Judged, add_arguments, judge_files
@@ -23,9 +24,13 @@ def add_parser(subparsers: Any, source: argparse.ArgumentParser) -> None:
         "detect",
         parents=[source],
         help="look for a model's mark in audio files",
-        epilog="Exit status: 0 all are watermarked, 1 in one no mark was found, 2 one is inconclusive or unreadable.",
+        description="Look for the mark that a model's vocoder leaves in all that it speaks: watermarked (with the "
+        "score, and where), not detected (which does not show that it is a recording), or inconclusive (with the "
+        "reason).",
+        epilog="Exit status: 0 all files are watermarked; 1 in at least one no mark was found, and none is worse; "
+        "2 at least one is inconclusive or cannot be read.",
     )
-    add_arguments(parser)
+    add_arguments(parser, "audio file or film, of any length, or - for one from standard input")
     parser.set_defaults(run=run)
 
 
@@ -39,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     exits = {"watermarked": WATERMARKED_EXIT, "not_detected": NOT_DETECTED_EXIT, "inconclusive": INCONCLUSIVE_EXIT}
 
     def judge(name: str) -> Judged:
-        found = finder.find(read_blocks(name))
+        found = finder.find(read_blocks(sys.stdin.buffer.read() if name == "-" else name))
         return Judged((_as_text(found),), dataclasses.asdict(found), exits[found.verdict])
 
     return judge_files(options, judge, sorted(exits.values()))

@@ -31,7 +31,7 @@ def add_parser(subparsers: Any, source: argparse.ArgumentParser) -> None:
         help="show what an audio file says of its origin, and whether label, manifest, mark and sound agree",
         epilog="Exit status: 0 consistent, 1 edited, stripped, transplanted or forged, 3 nothing of voxclone, 2 error.",
     )
-    add_arguments(parser)
+    add_arguments(parser, "audio file, of any length")
     parser.set_defaults(run=run)
 
 

@@ -26,9 +26,9 @@ class Judged(NamedTuple):
     status: int
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Files and JSON."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="audio file, of any length")
+def add_arguments(parser: argparse.ArgumentParser, files: str) -> None:
+    """Files, which are such as that text tells, and JSON."""
+    parser.add_argument("files", metavar="FILE", nargs="+", help=files)
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead")
 
 

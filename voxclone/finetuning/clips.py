@@ -13,16 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxclone.audio.io import read_audio
-from voxclone.audio.m4a import read_m4a
 from voxclone.errors import AudioError, ConfigError, ProvenanceError, VoxcloneError
 from voxclone.files import file_sha256
 from voxclone.safety.labels import Label, read_label
-
-LIBSNDFILE_SUFFIXES = frozenset(".wav .wave .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .caf .w64".split())
-# Decoded by PyAV.
-OTHER_SUFFIXES = frozenset(".m4a .aac .mp4 .m4b .m4v .wma .webm .mkv .mka .mov .avi .3gp .amr".split())
-
-AUDIO_SUFFIXES = LIBSNDFILE_SUFFIXES | OTHER_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ def decode(clips: Iterable[Clip]) -> Iterator[Decoded]:
         if clip.audio is not last:
             last, fault = clip.audio, None
             try:
-                samples, rate = _decode_file(clip.audio)
+                samples, rate = read_audio(clip.audio)
                 label = read_label(clip.audio)
             except (AudioError, ConfigError, ProvenanceError) as error:  # the second names an extra
                 fault = error
@@ -111,9 +104,3 @@ def decode(clips: Iterable[Clip]) -> Iterator[Decoded]:
         seconds = len(samples) / rate
         late = AudioError(f"it starts at {clip.start_seconds:.2f} s of a file of {seconds:.2f} s")
         yield Decoded(clip, part, rate, None if len(part) else late, label)
-
-
-def _decode_file(audio: Path | bytes) -> tuple[NDArray[np.float32], int]:
-    if isinstance(audio, Path) and audio.suffix.lower() in OTHER_SUFFIXES:
-        return read_m4a(audio)
-    return read_audio(audio)

@@ -6,10 +6,11 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+from voxclone.audio.io import AUDIO_SUFFIXES, audio_files
 from voxclone.errors import VoxcloneError
 from voxclone.files import read_text
 from voxclone.finetuning.beside import Beside
-from voxclone.finetuning.clips import AUDIO_SUFFIXES, Clip, require_within
+from voxclone.finetuning.clips import Clip, require_within
 from voxclone.finetuning.dataset_folder import is_dataset_folder, read_dataset_folder
 from voxclone.finetuning.kaldi import read_kaldi
 
@@ -76,10 +77,9 @@ def _refuse_speaker(speaker: str | None, layout: str, source: Path) -> None:
 
 def _read_folder(folder: Path, speaker: str | None) -> list[Clip]:
     _refuse_speaker(speaker, "a folder of audio", folder)
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()]
     beside: dict[Path, Beside] = {}  # by folder
     clips: list[Clip] = []
-    for path in paths:
+    for path in audio_files(folder):
         if path.parent not in beside:
             beside[path.parent] = Beside(path.parent)
         clips += beside[path.parent].clips(path, path.relative_to(folder).as_posix())

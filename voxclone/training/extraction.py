@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from voxclone.audio.io import read_audio
+from voxclone.audio.io import AUDIO_SUFFIXES, audio_files, read_audio
 from voxclone.audio.loudness import level, trim_silence
 from voxclone.audio.mel import MelSpectrogram
 from voxclone.audio.pitch import f0
@@ -30,7 +31,6 @@ from voxclone.text.symbols import symbol_ids
 from voxclone.training.features import FeatureStore
 
 Arrays = dict[str, NDArray[Any]]
-AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".opus"}
 TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")
 # Layouts of `voxclone.training.corpora` that are told by a file or folder.
 _LAYOUTS = {"ljspeech": "metadata.csv", "common_voice": "validated.tsv", "vctk": "wav48_silence_trimmed"}
@@ -63,25 +63,39 @@ def read_manifest(manifest: Path, root: Path) -> list[Recording]:
     """Read a tab-separated manifest with a header; recipes/prepare/README.md says its columns.
 
     Raises:
-        VoxcloneError: It cannot be read, there is no recording, one has no path or no speaker, or two have one path.
+        VoxcloneError: It cannot be read, there is no recording, one has no path or no speaker, seconds that are no
+            number, or more fields than the header, or two have one path.
     """
     lines = io.StringIO(read_text(manifest, VoxcloneError), newline="")
-    rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    if not rows or not {"path", "speaker"} <= rows[0].keys():
+    table = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    rows = [(table.line_num, row) for row in table]
+    if not rows or not {"path", "speaker"} <= rows[0][1].keys():
         raise VoxcloneError(f"{manifest} must be a tab-separated table with a header that names path and speaker")
     defaults = _defaults(root)
     recordings = []
     paths: dict[str, int] = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         if not (row["path"] and row["speaker"]):
             raise VoxcloneError(f"line {number} of {manifest} names no path or no speaker")
         if (before := paths.setdefault(row["path"], number)) != number:
             raise VoxcloneError(
                 f"line {number} of {manifest} names {row['path']}, as line {before} does; leave one out"
             )
+        if any(row.pop(None, ())):
+            raise VoxcloneError(f"line {number} of {manifest} has more fields than its header; no field may hold a tab")
+        if (seconds := row.get("seconds")) and not _is_length(seconds):
+            raise VoxcloneError(f"line {number} of {manifest} gives {seconds!r:.40} as seconds; a number is needed")
         about = defaults | {name: value for name, value in row.items() if value}
         recordings.append(Recording(root / row["path"], row["path"], row.get("text") or "", about))
     return recordings
+
+
+def _is_length(text: str) -> bool:
+    """Whether a field can be a number of seconds."""
+    try:
+        return 0 <= float(text) < math.inf
+    except ValueError:
+        return False
 
 
 def read_folder(root: Path) -> list[Recording]:
@@ -114,11 +128,6 @@ def read_folder(root: Path) -> list[Recording]:
 
 def _defaults(root: Path) -> dict[str, str]:
     return {"corpus": root.resolve().name, "split": "train", "language": "en"}
-
-
-def audio_files(root: Path) -> list[Path]:
-    """Every file below a folder whose suffix says audio, sorted."""
-    return [path for path in sorted(root.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES]
 
 
 def _clean_waveform(recording: Recording, sample_rate: int, max_seconds: float) -> tuple[NDArray[np.float32], int]:
