@@ -17,7 +17,7 @@ import pytest
 import voxclone
 from voxclone import VoxClone
 from voxclone.cli import main
-from voxclone.cli.play import arriving_text
+from voxclone.cli.inputs import arriving_text
 
 ROOT = str(Path(voxclone.__file__).parents[1])
 TEXT = "The boats went out. Nobody saw them again."
@@ -119,7 +119,7 @@ def test_without_a_device_the_way_on_is_told(
 
 
 def test_text_arrives_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voxclone.cli.play.READ_BYTES", 3)  # in the middle of a letter
+    monkeypatch.setattr("voxclone.cli.inputs.READ_BYTES", 3)  # in the middle of a letter
     pieces = list(arriving_text(io.BytesIO("Größe. Ende.".encode())))
     assert "".join(pieces) == "Größe. Ende."
     assert len(pieces) > 3

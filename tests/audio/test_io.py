@@ -487,6 +487,12 @@ def test_an_address_is_no_path(read: Callable[[str], object], address: str) -> N
         read(address)
 
 
+@pytest.mark.parametrize("name", ["", "a\0b.wav"])
+def test_what_is_no_path_is_told(name: str) -> None:
+    with pytest.raises(AudioError, match="is no path; an audio file's is needed"):
+        read_audio(name)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_pipe_is_read(tmp_path: Path) -> None:
     pipe, written = tmp_path / "pipe", sweep(16000)

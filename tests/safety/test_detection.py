@@ -95,6 +95,24 @@ def test_says_when_it_cannot_tell(finder: MarkFinder, samples: NDArray[np.float3
     assert found.verdict == "inconclusive" and reason in found.reason
 
 
+def bursts(sound: NDArray[np.float32], seconds: float, apart: float) -> NDArray[np.float32]:
+    """Twenty times that much of a sound, each with silence after it."""
+    return np.tile(np.pad(sound[: round(seconds * RATE)], (0, round((apart - seconds) * RATE))), 20)
+
+
+def test_sound_that_no_window_holds_enough_of_is_inconclusive(finder: MarkFinder) -> None:
+    found = finder.find([(bursts(babble(1), 0.3, 4.0), RATE)])
+    assert (found.verdict, found.score) == ("inconclusive", None) and "too scattered" in found.reason
+    longer = dataclasses.replace(CONFIG, long_windows=(4.0,), long_thresholds=(1.0,), long_tails=(0.1,))
+    found = MarkFinder(ToneEar(longer), "a tone").find([(bursts(tone(1), 0.3, 1.9), RATE)])
+    assert (found.verdict, found.score) == ("watermarked", None) and len(found.spans) == 20
+
+
+def test_little_speech_in_much_silence_is_no_noise(finder: MarkFinder) -> None:
+    samples = np.pad(babble(2), (30 * RATE, 30 * RATE))
+    assert finder.find([(samples, RATE)]).verdict == "not_detected"
+
+
 @pytest.mark.parametrize("length", [1, 10, CONFIG.frame_length, CONFIG.frame_length + 1])
 def test_a_moment_is_heard_at_every_speed(length: int) -> None:
     found = MarkFinder(ToneEar(SEARCHING), "a tone").find([(tone(1)[:length], RATE)])

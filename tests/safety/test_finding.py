@@ -127,6 +127,16 @@ def test_the_command_reads_standard_input(marked, recording, tmp_path, capsys, m
         assert capsys.readouterr().out.startswith(said)
 
 
+def test_a_closed_standard_input_is_told(marked, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    for command in (["detect", "-"], ["say", "-", "-o", "a.wav"]):
+        assert main([*command, "--model", str(marked(ALWAYS))]) == 2
+        assert (
+            capsys.readouterr().err
+            == "voxclone: error: standard input is closed, so that nothing can be read from it\n"
+        )
+
+
 def test_addresses_and_folders_do_not_keep_the_others_from_being_judged(marked, recording, tmp_path, capsys):
     speech, unread = str(tmp_path / "a.wav"), ["https://example.org/a.wav", str(tmp_path), "x" * 300]
     write_audio(speech, *recording)

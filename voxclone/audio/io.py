@@ -120,6 +120,8 @@ def _opened(source: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Path | N
     if isinstance(source, str) and re.match(r"[A-Za-z][\w+.-]+://", source):
         raise AudioError(f"{source} is an address: download it first, and give the file's path")
     path = Path(source)
+    if not os.fspath(source) or "\0" in str(path):
+        raise AudioError(f"{os.fspath(source)!r} is no path; an audio file's is needed")
     if path.suffix.lower() == ".raw":
         raise AudioError(f"{path}: a .raw file has no header that tells its rate and type; make a .wav of it first")
     try:

@@ -11,6 +11,7 @@ import warnings
 
 from voxclone.cli import outputs, signing
 from voxclone.cli.control import controls
+from voxclone.cli.inputs import arriving_text, standard_input
 from voxclone.cli.loading import choose_voice, load
 from voxclone.errors import ConfigError
 
@@ -26,7 +27,7 @@ def say(options: argparse.Namespace) -> int:
 
 def _say_aloud(options: argparse.Namespace, raw: bool) -> int:
     """Speak as the text comes, to a loudspeaker or as raw samples to standard output."""
-    from voxclone.cli.play import arriving_text, play
+    from voxclone.cli.play import play
 
     if options.times is not None or options.duration is not None:
         raise ConfigError("--times and --duration are for files: write one with -o FILE")
@@ -37,21 +38,19 @@ def _say_aloud(options: argparse.Namespace, raw: bool) -> int:
     asked = controls(options)
     model = load(options)
     voice = choose_voice(model, options.voice)
-    text = arriving_text(sys.stdin.buffer) if options.text == "-" else options.text
+    text = arriving_text(standard_input()) if options.text == "-" else options.text
     play(model.stream(text, voice, **asked), model.sample_rate, raw)
     return 0
 
 
 def _say_to_file(options: argparse.Namespace, output: str) -> int:
-    from voxclone.cli.play import arriving_text
-
     signer = signing.signer(options)
     outputs.audio_file(output, signer is not None)
     outputs.times_file(options.times)
     asked = controls(options)
     model = load(options)
     voice = choose_voice(model, options.voice)
-    text = "".join(arriving_text(sys.stdin.buffer)) if options.text == "-" else options.text
+    text = "".join(arriving_text(standard_input())) if options.text == "-" else options.text
     start = time.perf_counter()
     speech = model.generate(text, voice, progress=True, duration_seconds=options.duration, **asked)
     seconds = time.perf_counter() - start

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
+from voxclone.cli.inputs import standard_input
 from voxclone.cli.judging import UNREADABLE_EXIT, Judged, add_arguments, judge_files
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     exits = {"watermarked": WATERMARKED_EXIT, "not_detected": NOT_DETECTED_EXIT, "inconclusive": INCONCLUSIVE_EXIT}
 
     def judge(name: str) -> Judged:
-        found = finder.find(read_blocks(sys.stdin.buffer.read() if name == "-" else name))
+        found = finder.find(read_blocks(standard_input().read() if name == "-" else name))
         return Judged((_as_text(found),), dataclasses.asdict(found), exits[found.verdict])
 
     return judge_files(options, judge, sorted(exits.values()))

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from voxclone.cli import outputs
-from voxclone.errors import AudioError, TextError
+from voxclone.errors import AudioError
 
 if TYPE_CHECKING:
     from voxclone.synthesis.stream import SpeechStream
-
-READ_BYTES = 4096
-
-
-def arriving_text(source: BinaryIO) -> Iterator[str]:
-    """UTF-8 text as it comes through a pipe.
-
-    Raises:
-        TextError: It is not UTF-8.
-    """
-    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-    read: Callable[[int], bytes] = getattr(source, "read1", source.read)
-    try:
-        while data := read(READ_BYTES):
-            yield decode(data)
-        yield decode(b"", True)
-    except UnicodeDecodeError as error:
-        raise TextError(f"standard input is not UTF-8 text: {error}") from error
 
 
 def play(stream: SpeechStream, sample_rate: int, raw: bool) -> None:

@@ -28,7 +28,8 @@ class Detection:
 
     Attributes:
         verdict: "watermarked"; "not_detected", which does not show that it is a recording; or "inconclusive".
-        score: Highest mean evidence of a window, log odds, to which the model's thresholds apply; None if too short.
+        score: Highest mean evidence of a window, log odds, to which the model's thresholds apply; None where no window
+            holds enough sound.
         spans: (start, end) in seconds of each stretch that carries the mark; empty unless watermarked.
         payload: What the mark says besides being there; None for models whose mark says nothing, as of now all.
         reason: Why the verdict is inconclusive; else "".
@@ -110,18 +111,21 @@ class MarkFinder:
         """The verdict: too short, beyond a bar, within doubt of the shortest windows' bar, noise alone, or nothing."""
         sound = (heard.weight[0] > 0).sum() / self._frame_rate
         if sound < SHORTEST_SECONDS:
-            return Detection("inconclusive", None, (), reason=f"there is {sound:.1f} s of sound; 1 s is needed")
+            return Detection("inconclusive", None, (), reason=f"there is {sound:.2f} s of sound; 1 s is needed")
         bars = self._bars(len(heard.level) / self._frame_rate)
         scores = [self._scores(heard, window) for window, _ in bars]
         beyond = np.stack([each.max(1) - threshold for each, (_, threshold) in zip(scores, bars, strict=True)])
-        score = float(scores[0].max())
+        score = None if np.isneginf(best := scores[0].max()) else float(best)
         if beyond.max() >= 0:
             speed = self._hearing.speeds[int(beyond.max(0).argmax())]
             return Detection("watermarked", score, self._spans(heard, scores, bars), speed=speed)
+        if score is None:
+            reason = "the sound is too scattered: no 2 s of the audio hold half a second of it"
+            return Detection("inconclusive", None, (), reason=reason)
         if score >= bars[0][1] - (self.config.threshold - self.config.doubt):
             return Detection("inconclusive", score, (), reason="there is some evidence of the mark, too little to tell")
-        loud, quiet = np.percentile(heard.level, (95, 10))
-        if loud - quiet < CLEAR_DB:
+        loud = np.percentile(heard.level[heard.weight[0] > 0], 95)  # where there is sound, which may be in little of it
+        if loud - np.percentile(heard.level, 10) < CLEAR_DB:
             return Detection("inconclusive", score, (), reason="noise is as loud as speech could be")
         return Detection("not_detected", score, ())
 

@@ -29,14 +29,18 @@ def detect(
     """Look for the mark that a model's vocoder leaves in all that it speaks.
 
     Args:
-        audio: A path (read in blocks, however long), a file's bytes, or (samples, sample_rate).
+        audio: A path (read in blocks, however long), a file's bytes, or (samples, sample_rate), where samples is an
+            array or tensor as `voxclone.audio.io.read_audio` takes it; of one recording, at its own rate in Hz.
         model: Folder or Hub repository of the model whose mark is looked for; None for the bundled one.
         revision: The Hub repository's branch, tag or commit.
         local_files_only: Use what the cache holds and no network.
 
+    Returns:
+        The verdict, with score and spans; what is too short or silent to tell is "inconclusive", and no error.
+
     Raises:
         ModelError: The model is missing or damaged, or has no detector.
-        AudioError: The audio cannot be read.
+        AudioError: The audio cannot be read, or holds no sample.
     """
     return load_finder(model, revision=revision, local_files_only=local_files_only).find(read_blocks(audio))
 
