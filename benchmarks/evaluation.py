@@ -20,7 +20,7 @@ from typing import Any
 from environment import ROOT, write_result
 from voxclone.evaluation.judges.opening import short_name
 
-LEFT_OUT = ("words", "phonemes", "audio")  # of an utterance
+LEFT_OUT = ("words", "phonemes", "audio", "digest")  # of an utterance
 
 
 def main() -> None:

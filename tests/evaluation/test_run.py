@@ -446,11 +446,16 @@ def test_command(tiny_folder: Path, items: list[Item], tmp_path: Path, capsys: p
         "voxclone: error: the judge command:/no/such/program is not here: there is no program '/no/such/program'; "
         "install it, or give its path; or leave it out\n"
     )
+    assert main([*arguments[:-2], *judges, "--model", str(tiny_folder), "--device", "cpu"]) == 0
+    assert f"\nkept\t1 of 2 utterances, which an earlier run into {tmp_path / 'out'} spoke\n" in capsys.readouterr().out
     tiny = ["--model", str(tiny_folder), "--device", "cpu", "--voice", "bob"]
     without = [each for each in arguments if each not in ("--consent", BASIS)]
+    assert main([*without, *judges, *tiny]) == 2
+    assert f"error: {tmp_path / 'out/report.json'} is a report of other speech: 2 of its 2" in capsys.readouterr().err
+    without[3] = str(tmp_path / "given")
     assert main([*without, *judges, *tiny]) == 0
     assert capsys.readouterr().out.startswith("voice\tword error rate")
-    report = json.loads((tmp_path / "out/report.json").read_text())
+    report = json.loads((tmp_path / "given/report.json").read_text())
     assert report["about"]["voices"].startswith("bob ") and list(report["summary"]) == ["voice"]
     assert main([*arguments, *judges, *tiny]) == 2
     assert "nothing is cloned here" in capsys.readouterr().err

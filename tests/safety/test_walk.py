@@ -160,7 +160,7 @@ SILENT = {
     "VoxClone.find_mark", "VoxClone.for_voice", "VoxClone.from_pretrained", "VoxClone.match_embeddings",
     "VoxClone.match_speakers", "VoxClone.match_texts", "VoxClone.measure_prosody", "VoxClone.require_calibrated",
     "VoxClone.push_to_hub", "VoxClone.require_natural", "VoxClone.require_speaker", "VoxClone.same_speaker_threshold",
-    "VoxClone.save_pretrained", "VoxClone.similarity",
+    "VoxClone.save_pretrained", "VoxClone.settings_id", "VoxClone.similarity",
 }  # fmt: skip
 
 

@@ -19,7 +19,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], 
         help="measure word errors, similarity, naturalness, pitch, pace and speed over a list",
         description="Clone each reference of a list, or take a given voice, say its text, and write report.html, "
         "report.json and two tables. A judge that is named has to be there; one that is asked by default and "
-        "is not there is reported as absent.",
+        "is not there is reported as absent. Run again, with other judges or more of the list, it keeps what it "
+        "spoke; a report of other speech is not written over.",
     )
     command.add_argument(
         "list", metavar="LIST", help="table of reference and text; Seed-TTS-eval or LibriSpeech-PC list"
@@ -64,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], 
         "nisqa, where torchmetrics has their weights)",
     )
     command.add_argument("--speed", type=float, default=1.0, help="0.25 to 4 (default: 1)")
-    command.set_defaults(run=evaluate)
+    command.set_defaults(run=evaluate, resumes="; what was spoken stays, and the same command goes on with it")
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -103,6 +104,8 @@ def evaluate(options: argparse.Namespace) -> int:
         for mean in means:
             by = f" ({mean.judge})" if mean.judge and mean.judge != "voxclone" else ""
             print(f"{system}\t{mean.metric}{by}\t{mean}")
+    if kept := report.about["kept"]:
+        print(f"kept\t{kept} of {len(items)} utterances, which an earlier run into {options.output} spoke")
     failed = [utterance for utterance in report.utterances if utterance.failure is not None]
     for utterance in failed:
         print(f"failed\t{utterance.system} {utterance.name}\t{' '.join((utterance.failure or '').split())}")

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from voxclone.evaluation.intervals import Interval
+from voxclone.files import replace_file
 from voxclone.hub import Measured
 
 CLONED, VOICE, MADE, RECORDED = "cloned", "voice", "made", "recording"
+REPORT = "report.json"
 
 
 @dataclass
@@ -33,6 +35,9 @@ class Utterance:
         f0_spread: Semitones, standard deviation.
         synthesis_seconds: What making it took.
         words, phonemes: (text, start, end) in seconds, of synthetic speech.
+        digest: 64 hex digits of its text, reference, speaker, voice, model and options, by which a later evaluation
+            knows it; None for the speaker's own.
+        kept: An earlier evaluation into the folder spoke it, and `synthesis_seconds` is of then.
     """
 
     name: str
@@ -57,6 +62,8 @@ class Utterance:
     pause_share: float | None = None
     words: list[tuple[str, float, float]] = field(default_factory=list)
     phonemes: list[tuple[str, float, float]] = field(default_factory=list)
+    digest: str | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ class Report:
     def write_tables(self, folder: Path) -> None:
         """Write report.json, summary.tsv and utterances.tsv."""
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+        replace_file(folder / REPORT, f"{text}\n".encode())
         rows: list[Sequence[object]] = [("system", "metric", "judge", "value", "low", "high", "utterances", "absent")]
         for system, means in self.summary.items():
             for mean in means:
@@ -156,7 +163,7 @@ class Report:
         _write(folder / "utterances.tsv", self._utterance_rows())
 
     def _utterance_rows(self) -> list[Sequence[object]]:
-        skipped = {"naturalness", "words", "phonemes"}
+        skipped = {"naturalness", "words", "phonemes", "digest"}
         names = [each.name for each in dataclasses.fields(Utterance) if each.name not in skipped]
         predictors = sorted({name for utterance in self.utterances for name in utterance.naturalness})
         rows: list[Sequence[object]] = [(*names, *predictors)]

@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,25 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxclone.audio.io import read_audio
-from voxclone.errors import AudioError, ConsentError, EvaluationError, ProvenanceError, TextError, VoxcloneError
+from voxclone.errors import AudioError, ConsentError, EvaluationError, ProvenanceError
+from voxclone.evaluation.earlier import SPOKEN_FOLDER, digests, require_own_report, sum_of
 from voxclone.evaluation.lists import Item, require_names
 from voxclone.evaluation.page import write_page
 from voxclone.evaluation.report import CLONED, MADE, RECORDED, VOICE, Report, Utterance
 from voxclone.evaluation.scores import Panel
-from voxclone.files import require_folder
-from voxclone.safety import Consent
+from voxclone.evaluation.speaking import SPEECH_FOLDER, place_of, speak
+from voxclone.files import remove_leftovers, require_folder
 from voxclone.safety.labels import copy_labelled, read_label
-from voxclone.synthesis.progress import progress_bar
 from voxclone.version import __version__
 
 if TYPE_CHECKING:
     from voxclone.synthesis import VoxClone
-    from voxclone.voice import Voice
 
 JUDGES_PACKAGES = ("jiwer", "pocketsphinx", "faster-whisper", "transformers", "torchmetrics")
-SPEECH_FOLDER, RECORDING_FOLDER = "audio", "recordings"  # within the report's folder
-REFERENCE_FOLDER = "references"
-WARM_TEXT = "One."
+MADE_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+RECORDING_FOLDER, REFERENCE_FOLDER = "recordings", "references"  # within the report's folder
 
 
 def evaluate(
@@ -55,6 +52,9 @@ def evaluate(
     A judge that is named has to be there before anything is spoken. Those asked by default are reported as absent where
     they are not installed or have no weights here, as is one that fails; nothing is counted as zero.
 
+    Called again, after whatever stopped it or with other judges, it keeps what was spoken of the same texts,
+    references, voices, model and options. More items may come to a report; one that has others is not written over.
+
     Args:
         model: What speaks; None with `made`.
         items: What to say in whose voice, see `read_list`.
@@ -73,7 +73,8 @@ def evaluate(
 
     Raises:
         EvaluationError: There is nothing to evaluate, two items have one name or one is no file's name, there is no
-            judge of a name or a named one cannot be had, or `out` is a file or not writable.
+            judge of a name or a named one cannot be had, or `out` is a file, not writable, or has a report of other
+            speech.
         ConsentError: There is no ground and a reference without a voice, or one although nothing is cloned, or a
             voice's consent does not hold.
         VoiceError: The model cannot speak with a given voice.
@@ -86,19 +87,26 @@ def evaluate(
         raise EvaluationError("give either a model that speaks, or the folder of what another system made")
     if made is not None and not Path(made).is_dir():
         raise EvaluationError(f"there is no folder {os.fspath(made)} with what another system made")
-    folder = Path(out)
+    folder, options = Path(out), options or {}
     require_folder(folder, EvaluationError)
+    summed = _digests(model, items, consent, made, options)
+    require_own_report(folder, summed)
     panel = Panel.seat(recogniser, verifier, naturalness)
     if recogniser is None and "words" in panel.absent:  # that no weights came with the predictors is known
         warnings.warn(f"words will be absent from the report: {panel.absent['words']}", UserWarning, stacklevel=2)
-    for each in (SPEECH_FOLDER, RECORDING_FOLDER, REFERENCE_FOLDER):
+    for each in (SPEECH_FOLDER, SPOKEN_FOLDER, RECORDING_FOLDER, REFERENCE_FOLDER):
         (folder / each).mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder / each)
     copies, unreadable = _copy_references(items, folder)
     if made is not None:
         utterances = [_take(item, Path(made), folder, unreadable.get(item.reference)) for item in items]
+        for utterance in utterances:
+            utterance.digest = summed[utterance.name]
     else:
         assert model is not None
-        utterances = _speak(model, items, folder, consent, progress, options or {}, unreadable)
+        utterances = speak(
+            model, items, folder, summed, unreadable, consent=consent or "", options=options, progress=progress
+        )
     if recordings:
         own = [item for item in items if item.recording is not None and item.reference not in unreadable]
         utterances += [_copy(item, RECORDED, item.recording, folder) for item in own if item.recording is not None]
@@ -128,64 +136,31 @@ def _require_ground(items: Sequence[Item], consent: str | None, made: object) ->
         raise ConsentError(f"nothing is cloned here, so that there is nothing to consent to: {why}; leave consent out")
 
 
-def _speak(
-    model: VoxClone,
+def _digests(
+    model: VoxClone | None,
     items: Sequence[Item],
-    folder: Path,
     consent: str | None,
-    progress: bool,
+    made: str | os.PathLike[str] | None,
     options: Mapping[str, Any],
-    unreadable: Mapping[Path, str],
-) -> list[Utterance]:
-    for given in dict.fromkeys(item.voice for item in items if item.voice is not None):
-        model.generate(WARM_TEXT, given, **options)  # is refused now, or loads what later calls find loaded
-    voices: dict[Path, Voice | str] = {}  # by reference; a text says why there is none
-    warm = False
-    utterances = []
-    for item in progress_bar(list(items), "utterances", progress):
-        utterance = Utterance(item.name, item.speaker, CLONED if item.voice is None else VOICE, item.text)
-        utterances.append(utterance)
-        if item.voice is not None and item.reference in unreadable:
-            utterance.failure = f"there is no reference to compare it with: {unreadable[item.reference]}"
-            continue
-        voice: Voice | str | None = item.voice or voices.get(item.reference)
-        if voice is None:
-            voice = voices[item.reference] = _clone(model, item, consent or "")
-        if isinstance(voice, str):
-            utterance.failure = voice
-            continue
-        try:
-            if not warm:
-                model.generate(item.text, voice, **options)
-                warm = True
-            start = time.perf_counter()
-            speech = model.generate(item.text, voice, **options)
-            utterance.synthesis_seconds = time.perf_counter() - start
-        except TextError as error:
-            utterance.failure = str(error)
-            continue
-        utterance.audio = _place(item, utterance.system)
-        speech.save(folder / utterance.audio)
-        utterance.words = [(word.text, word.start_seconds, word.end_seconds) for word in speech.words]
-        utterance.phonemes = [(each.text, each.start_seconds, each.end_seconds) for each in speech.phonemes]
-    return utterances
+) -> dict[str, str | None]:
+    """See `digests`: the sound of what was made is its file's, that of speech its voice's and the model's."""
+    if model is None:
+        files = {item.name: _made_file(item, Path(made or "")) for item in items}
+        return digests(items, lambda item: None if (file := files[item.name]) is None else sum_of(file))
+    settings = model.settings_id(**options)
+    return digests(items, lambda item: f"{settings} {consent if item.voice is None else item.voice.voice_id}")
 
 
-def _clone(model: VoxClone, item: Item, consent: str) -> Voice | str:
-    record = Consent.attest(item.speaker, basis=consent)
-    try:
-        return model.clone(item.reference, name=item.speaker, consent=record)
-    except VoxcloneError as error:  # unfit audio, or a reference that is refused
-        return f"the reference cannot be cloned: {error}"
+def _made_file(item: Item, made: Path) -> Path | None:
+    return next((path for suffix in MADE_SUFFIXES if (path := made / f"{item.name}{suffix}").is_file()), None)
 
 
 def _take(item: Item, made: Path, folder: Path, unreadable: str | None) -> Utterance:
     """The file that another system made, if there is a reference to compare it with."""
     if unreadable is not None:
         return Utterance(item.name, item.speaker, MADE, item.text, failure=unreadable)
-    for suffix in ("wav", "flac", "mp3", "ogg", "opus"):
-        if (path := made / f"{item.name}.{suffix}").is_file():
-            return _copy(item, MADE, path, folder)
+    if (path := _made_file(item, made)) is not None:
+        return _copy(item, MADE, path, folder)
     return Utterance(item.name, item.speaker, MADE, item.text, failure=f"{made} holds no {item.name}.wav")
 
 
@@ -201,7 +176,7 @@ def _copy(item: Item, system: str, source: Path, folder: Path) -> Utterance:
 
 
 def _place(item: Item, system: str) -> str:
-    return f"{RECORDING_FOLDER if system == RECORDED else SPEECH_FOLDER}/{item.name}.wav"
+    return f"{RECORDING_FOLDER}/{item.name}.wav" if system == RECORDED else place_of(item)
 
 
 def _copy_file(source: Path, target: Path) -> None:
@@ -237,6 +212,7 @@ def _about(
         "utterances": len(items),
         "speakers": len({item.speaker for item in items}),
         "failed": sum(utterance.failure is not None for utterance in utterances),
+        "kept": sum(utterance.kept for utterance in utterances) or None,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "voxclone": __version__,
         "torch": torch.__version__,

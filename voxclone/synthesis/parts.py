@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,6 +26,7 @@ from voxclone.synthesis.outlet import Origin
 from voxclone.synthesis.reference import encoder_id
 from voxclone.synthesis.speaking import AcousticModels
 from voxclone.text.lexicon import Lexicon, as_lexicon
+from voxclone.version import __version__
 from voxclone.voice import Voice
 
 
@@ -72,6 +75,18 @@ class Parts:
     def acoustic_id(self) -> str:
         """Which acoustic model it has: 16 hex digits over the weights as fp16. Fine-tuned voices carry it."""
         return self._acoustic_models.base_id
+
+    def settings_id(self, **options: Any) -> str:
+        """64 hex digits of all that `generate(text, voice, **options)` depends on besides text and voice.
+
+        That is this version of voxclone, the weights, how and where they compute, what the speech is for, lexicons and
+        options.
+        """
+        told = {name: value for name, value in options.items() if name not in ("lexicon", "progress")}
+        origin = (self._origin.model_sha256, self._origin.unmarked_for_research, self._origin.uses)
+        words = sorted(self._words(options.get("lexicon")).items())
+        settings = (__version__, *origin, str(self._dtype), self.device.type, words, sorted(map(repr, told.items())))
+        return hashlib.sha256(repr(settings).encode()).hexdigest()
 
     def _check_voice(self, voice: object) -> None:
         """Refuse what this model cannot speak with here and now.
