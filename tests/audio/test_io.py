@@ -406,6 +406,25 @@ def test_the_sound_of_a_film_is_read(name: str, tmp_path: Path) -> None:
     assert 0.9 < np.std(samples) / np.std(sweep(48000, 3.0)) < 1.1
 
 
+@pytest.mark.parametrize(
+    ("name", "form", "codec"), [("a.flv", "flv", "aac"), ("a.mpg", "mpeg", "mp2"), ("a.wv", "wv", "wavpack")]
+)
+def test_rarer_containers_are_known_by_their_first_bytes(name: str, form: str, codec: str, tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="the m4a extra is not installed")
+    with av.open(str(tmp_path / name), "w", format=form) as file:
+        stream = file.add_stream(codec, rate=44100, layout="mono")
+        sound = av.AudioFrame.from_ndarray(sweep(44100, 3.0)[None], format="fltp", layout="mono")
+        sound.sample_rate, sound.pts = 44100, 0
+        to_codec = av.AudioResampler(stream.codec_context.format.name, "mono", 44100, stream.codec_context.frame_size)
+        for part in (*to_codec.resample(sound), *to_codec.resample(None)):
+            file.mux(stream.encode(part))
+        file.mux(stream.encode(None))
+    assert audio_files(tmp_path) == [tmp_path / name]
+    samples, rate = read_audio((tmp_path / name).read_bytes())
+    assert rate == 44100 and abs(len(samples) / rate - 3.0) < 0.1
+    assert 0.9 < np.std(samples) / np.std(sweep(44100, 3.0)) < 1.1
+
+
 def test_a_film_that_is_cut_short_or_silent_is_refused(tmp_path: Path) -> None:
     whole = write_film(tmp_path / "a.mkv", "libopus")
     for cut in (whole[: len(whole) // 2], whole[: len(whole) // 2] + bytes(len(whole) // 2)):

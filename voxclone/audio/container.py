@@ -20,6 +20,10 @@ _FOREIGN = (
     (0, b"\x30\x26\xb2\x75", "WMA"),
     (0, b"#!AMR", "AMR"),
     (8, b"AVI ", "AVI"),  # a RIFF file as WAV is
+    (0, b"FLV\x01", "Flash video"),
+    (0, b"\x00\x00\x01\xba", "MPEG"),
+    (0, b"wvpk", "WavPack"),
+    (0, b"MAC ", "Monkey's Audio"),
 )
 _READABLE = {
     b"RIFF": "WAV",

@@ -47,7 +47,9 @@ _ENCODINGS: dict[str, tuple[str, str, tuple[int, ...] | None]] = {
     ".m4a": ("MP4", "AAC", _MPEG_RATES),  # by voxclone.audio.m4a
 }
 WRITTEN_SUFFIXES = tuple(_ENCODINGS)
-_PYAV_SUFFIXES = frozenset(".m4a .aac .mp4 .m4b .m4v .wma .webm .mkv .mka .mov .avi .3gp .amr".split())
+_PYAV_SUFFIXES = frozenset(
+    ".m4a .aac .mp4 .m4b .m4v .wma .webm .mkv .mka .mov .avi .3gp .amr .flv .mpg .mpeg .wv .ape".split()
+)
 AUDIO_SUFFIXES = _PYAV_SUFFIXES.union(".wav .wave .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .caf .w64".split())
 
 
