@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import stat
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from voxclone.errors import VoxcloneError
@@ -111,3 +114,21 @@ def remove_leftovers(folder: Path) -> None:
     for path in folder.iterdir():
         if re.fullmatch(r"\.[0-9a-f]{32}\.(partial|sidecar)", path.name):
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def removed_where_refused(folder: Path) -> Iterator[None]:
+    """Take away a folder that was made within, and the empty ones above it, where a VoxcloneError ends the work.
+
+    A folder that was there before stays as it is.
+    """
+    new = [each for each in (folder, *folder.absolute().parents) if not each.exists()]
+    try:
+        yield
+    except VoxcloneError:
+        if new and folder.exists():
+            shutil.rmtree(folder)
+        for each in new:
+            if each.exists() and not any(each.iterdir()):
+                each.rmdir()
+        raise

@@ -28,7 +28,7 @@ def main() -> None:
     for depth in args.depths:
         tuned = finetune(
             args.recordings, name=args.name, consent=consent, out=args.out / depth, model=args.model, depth=depth,
-            minutes=args.minutes,
+            minutes=args.minutes, progress=True,
         )  # fmt: skip
         report = json.loads(tuned.report_path.with_suffix(".json").read_text(encoding="utf8"))
         print(

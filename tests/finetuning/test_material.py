@@ -17,6 +17,7 @@ from voxclone.finetuning.clips import Clip, decode
 from voxclone.finetuning.material import Material
 from voxclone.finetuning.sources import read_sources
 from voxclone.safety.labels import read_label, save_labelled
+from voxclone.synthesis.progress import Stages
 
 
 class WholeFile:
@@ -46,7 +47,7 @@ def folder(recordings: Path, tmp_path: Path) -> Path:
 def cut(folder: Path, transcriber: Any = None) -> Material:
     """As another run of the command finds it."""
     material = Material(folder.parent / "utterances")
-    material.add(read_sources(folder)[1], WholeFile(), transcriber, "en-us", lambda _: None)  # type: ignore[arg-type]
+    material.add(read_sources(folder)[1], WholeFile(), transcriber, "en-us", lambda _: None, Stages(False))  # type: ignore[arg-type]
     return material
 
 

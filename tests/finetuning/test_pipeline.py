@@ -49,10 +49,37 @@ def done(recordings: Path, tiny_folder: Path, tmp_path_factory: pytest.TempPathF
     (mixed / "damaged.txt").write_text("Hello.")
     out = tmp_path_factory.mktemp("out") / "ada"
     command = ["finetune", str(mixed), "--consent", "espeak-ng's", "--out", str(out), "--model", str(tiny_folder)]
-    with contextlib.redirect_stdout(io.StringIO()) as told:
+    with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.redirect_stderr(io.StringIO()) as stages:
         assert main([*command, "--depth", "norms", "--minutes", "0.2"]) == 0
     assert "left out: unreadable (1), noisy (1), no speech (1), no text (1)" in told.getvalue()
+    (out / "told.txt").write_text(told.getvalue(), encoding="utf-8")
+    (out / "stages.txt").write_text(stages.getvalue(), encoding="utf-8")
     return out
+
+
+def test_each_stage_is_told_once_where_there_is_no_terminal(done: Path) -> None:
+    lines = (done / "stages.txt").read_text(encoding="utf-8").splitlines()
+    stages = [
+        line for line in lines if not re.match("(cutting|features|training|speaking in both voices): |voxclone: ", line)
+    ]
+    assert stages == [
+        "preparing 12 recordings",
+        "aligning recordings with their texts, and choosing those that fit",
+        "training on 6 recordings, 2 held back: 200 updates or 0.2 minutes at the most",
+        "measuring whether it helped",
+        "saving the voice and the report",
+    ]
+
+
+def test_whether_it_helped_is_told_and_on_the_page(done: Path) -> None:
+    report = json.loads((done / "report.json").read_text(encoding="utf-8"))
+    alike, page = report["similarity"], (done / "report.html").read_text(encoding="utf-8")
+    clone, tuned = alike["clone"], alike["fine-tuned"]
+    told = f"likeness to 2 held-back recordings (cosine): {clone:.2f} cloned, {tuned:.2f} fine-tuned"
+    assert told in (done / "told.txt").read_text(encoding="utf-8") and told in page
+    warned = "fine-tuning did not make the voice more like its speaker"
+    assert (warned in (done / "stages.txt").read_text(encoding="utf-8")) == (warned in page)
+    assert (warned in page) == (not report["likeness_raised"]) and report["sentences_spoken"] == 6
 
 
 def test_the_voice_speaks_through_the_public_api(done: Path, tiny_model: VoxClone, tmp_path: Path) -> None:
@@ -125,6 +152,22 @@ def test_recordings_that_carry_the_mark_are_refused(
     assert heard[0][:2] == (1, CONSENT)
 
 
+def test_a_mark_that_is_found_late_leaves_nothing(
+    recordings: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+
+    def refuse(self: VoxClone, sources: list[object], consent: Consent, spoken_by: Voice | None = None) -> None:
+        heard.append(sources)
+        if len(heard) == 2:
+            raise ConsentError("carries the mark")
+
+    monkeypatch.setattr(VoxClone, "require_natural", refuse)
+    with pytest.raises(ConsentError, match=r"1\.wav: carries the mark"):
+        finetune(recordings, name="Ada", consent=CONSENT, out=tmp_path / "ada", model=tiny_folder)
+    assert not (tmp_path / "ada").exists()
+
+
 def test_speech_of_another_voice_than_the_one_given_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
     model = VoxClone.from_pretrained(tiny_folder, device="cpu")
     (tmp_path / "said").mkdir()
@@ -148,7 +191,14 @@ def test_too_little_and_no_text_are_errors(recordings: Path, tiny_folder: Path, 
     for number in range(3):
         shutil.copy(recordings / f"{number}.txt", few)
     with pytest.raises(VoxcloneError, match="3 of 3 utterances can be used; 4 are the least"):
-        finetune(few, name="Ada", consent=CONSENT, out=tmp_path / "b", model=tiny_folder)
+        finetune(few, name="Ada", consent=CONSENT, out=tmp_path / "new/b", model=tiny_folder)
+    assert not (tmp_path / "new").exists()
+    for path in few.glob("*.wav"):
+        path.write_bytes(b"RIFF")
+    (tmp_path / "c").mkdir()
+    with pytest.raises(VoxcloneError, match=r"0 of 3 utterances can be used \(unreadable\)"):
+        finetune(few, name="Ada", consent=CONSENT, out=tmp_path / "c", model=tiny_folder)
+    assert list((tmp_path / "c").iterdir()) == []
 
 
 def test_the_voice_is_not_put_among_the_recordings(recordings: Path, tiny_folder: Path) -> None:
@@ -192,6 +242,16 @@ def test_a_run_that_was_told_to_stop_leaves_no_voice(
     with pytest.raises(VoxcloneError, match="the same command goes on"):
         finetune(recordings, name="ada", consent=CONSENT, out=out, model=tiny_folder, depth="embedding")
     assert [path.name for path in out.iterdir()] == ["work"]
+
+
+def test_too_few_minutes_are_told(done: Path, recordings: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ada"
+    shutil.copytree(done / "work", out / "work")
+    with pytest.warns(UserWarning, match="not done when its 1e-06 minutes were over, after 1 of 60 updates"):
+        tuned = finetune(
+            recordings, name="ada", consent=CONSENT, out=out, model=tiny_folder, depth="embedding", minutes=1e-6
+        )
+    assert tuned.voice_path.exists() and tuned.likeness.held_back == 2
 
 
 @pytest.mark.parametrize("depth", ["lora", "full"])

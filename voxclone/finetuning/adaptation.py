@@ -19,6 +19,7 @@ from voxclone.layers.masks import length_mask
 from voxclone.layers.norm import ConditionalLayerNorm
 from voxclone.models.acoustic.model import DECODER_PARTS
 from voxclone.models.adapter import DOWN, UP, Adapter
+from voxclone.synthesis.progress import Stages
 from voxclone.training.acoustic import LOSS_WEIGHTS, AcousticStep, pitch_losses
 from voxclone.training.acoustic_adversarial import AdversarialAcousticStep
 from voxclone.training.consistency import SpeakerConsistency
@@ -33,7 +34,7 @@ EMBEDDING_STEP = 3.0  # the embedding's learning rate against the spectrum's; it
 
 
 class Adaptation(Protocol):
-    """What `pipeline.train` gives: a step that has been trained."""
+    """What `learning.train` gives: a step that has been trained."""
 
     best: Best
 
@@ -60,9 +61,11 @@ class LowRank(nn.Module):
 
 class KeepsBest(AcousticStep, ABC):
     """A step that keeps the weights that did best on held-out sentences, and is done when no better ones came for a
-    while."""
+    while.
+    """
 
     best: Best
+    stages = Stages(False)  # told at each validation how far it has come
 
     @abstractmethod
     def held_out_losses(self) -> dict[str, float]:
@@ -76,6 +79,8 @@ class KeepsBest(AcousticStep, ABC):
             report.scalar(name, loss)
         report.row(named)
         self.best.offer(losses["total"], step)
+        now, first = losses["total"], float(self.best.first_loss)
+        self.stages.at(f"training: update {step}, loss on held-back recordings {now:.3f}, at first {first:.3f}")
 
     def is_done(self) -> bool:
         """Whether the best is some validations old."""

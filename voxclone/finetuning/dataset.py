@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from voxclone.audio.mel import voiced_spectrum
 from voxclone.audio.pitch import f0_spread
@@ -23,6 +22,7 @@ from voxclone.finetuning.base import BaseModel
 from voxclone.finetuning.decoys import text_margins
 from voxclone.finetuning.material import Material, Utterance
 from voxclone.finetuning.selection import VerifiedSpeaker, embed_utterances, strangers, unfit
+from voxclone.synthesis.progress import Stages
 from voxclone.training.alignment import store_durations
 from voxclone.training.extraction import Recording, extract_speech_features
 from voxclone.training.features import Entry, FeatureStore
@@ -97,7 +97,7 @@ class SpeakerData:
 
 
 def prepare(
-    material: Material, work: Path, base: BaseModel, name: str, verified: VerifiedSpeaker | None = None
+    material: Material, work: Path, base: BaseModel, name: str, verified: VerifiedSpeaker | None, stages: Stages
 ) -> SpeakerData:
     """Extract, align, and drop what does not fit; what a killed run has done is not done again.
 
@@ -109,7 +109,8 @@ def prepare(
     audio = base.config.audio
     store, durations = FeatureStore(work / "features"), FeatureStore(work / "durations")
     dropped: dict[str, tuple[str, str]] = {}
-    for path, utterance in tqdm(material.used(), desc="features", disable=None, leave=False):
+    given = material.used()
+    for path, utterance in stages.through(given, len(given), "features"):
         if utterance.key in store.keys:
             continue
         about = {"speaker": name, "corpus": "recordings", "split": "train", "language": base.config.text.language}
@@ -119,8 +120,9 @@ def prepare(
             dropped[utterance.key] = ("unfit audio", str(error))
             continue
         store.append(utterance.key, about | {"sample_rate": str(rate), "text": utterance.text}, arrays)
+    stages.begin("aligning recordings with their texts, and choosing those that fit")
     store_durations(base.aligner, store, durations)
-    used = {utterance.key for _, utterance in material.used()}
+    used = {utterance.key for _, utterance in given}
     entries = [entry for entry in store.entries if entry.key in used]
     embeddings = embed_utterances(base.speaker_encoder, store, entries, audio.sample_rate)
     confidence = {entry.key: float(entry.about["confidence"]) for entry in durations.entries}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from voxclone.audio.reference import prepare_reference
 from voxclone.errors import AudioError, ConsentError, TextError, VoxcloneError
@@ -21,6 +20,7 @@ from voxclone.finetuning.segments import MARGIN_SECONDS, SpeechDetector, cut
 from voxclone.finetuning.transcribe import HOW_TO
 from voxclone.json_lines import read_json_lines
 from voxclone.safety.labels import copy_labelled
+from voxclone.synthesis.progress import Stages
 from voxclone.text.normalize import normalize
 from voxclone.text.phonemes import phonemize
 
@@ -103,7 +103,7 @@ class Material:
 
     def add(
         self, clips: Sequence[Clip], detector: SpeechDetector, transcriber: Transcriber | None, language: str,
-        require_natural: Callable[[Decoded], None],
+        require_natural: Callable[[Decoded], None], stages: Stages,
     ) -> None:  # fmt: skip
         """Cut and measure the clips that are not here yet, or have changed since.
 
@@ -113,6 +113,7 @@ class Material:
             transcriber: For clips without text; None leaves them out.
             language: Of the texts.
             require_natural: Raises ConsentError for a clip that a model made.
+            stages: Is told how many are done.
 
         Raises:
             ConsentError: A clip is no recording of a person.
@@ -126,7 +127,7 @@ class Material:
         done = {each.origin for each in self.utterances if each.dropped not in retried}
         todo = [clip for clip, origin in origins.items() if origin not in done]
         names = {each.key for each in self._all}
-        for decoded in tqdm(decode(todo), total=len(todo), desc="cutting", disable=None, leave=False):
+        for decoded in stages.through(decode(todo), len(todo), "cutting"):
             _require_natural(decoded, require_natural)
             self.folder.mkdir(parents=True, exist_ok=True)
             origin = origins[decoded.clip]

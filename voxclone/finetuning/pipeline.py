@@ -5,48 +5,41 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Literal
 
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, WeightedRandomSampler
-
 from voxclone.errors import ConfigError, ConsentError, VoxcloneError
-from voxclone.files import remove_leftovers, replace_file, require_folder
-from voxclone.finetuning.adaptation import DEPTHS, Adaptation, DecoderStep, Depth, VoiceStep
-from voxclone.finetuning.base import BaseModel, load_base
+from voxclone.files import remove_leftovers, removed_where_refused, replace_file, require_folder
+from voxclone.finetuning.adaptation import DEPTHS, Depth
+from voxclone.finetuning.base import load_base
 from voxclone.finetuning.clips import Decoded
-from voxclone.finetuning.dataset import SpeakerData, prepare
-from voxclone.finetuning.frames import Frames, frames_batch
+from voxclone.finetuning.dataset import prepare
+from voxclone.finetuning.learning import known, train
+from voxclone.finetuning.likeness import Likeness, measure_likeness, speak_both
 from voxclone.finetuning.material import Material
-from voxclone.finetuning.plans import AUTO, PLANS, Plan
+from voxclone.finetuning.measures import measure
+from voxclone.finetuning.plans import AUTO, PLANS
 from voxclone.finetuning.report import write_report
 from voxclone.finetuning.segments import SpeechDetector
 from voxclone.finetuning.selection import verified_speaker
 from voxclone.finetuning.sources import read_sources
 from voxclone.finetuning.transcribe import Transcriber
-from voxclone.models.acoustic.manner import manner
 from voxclone.safety.consent import Consent
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis import VoxClone
 from voxclone.synthesis.listening import require_spoken_by
+from voxclone.synthesis.progress import Stages
 from voxclone.synthesis.reference import encoder_id
-from voxclone.training.consistency import SpeakerConsistency, VoiceBank
-from voxclone.training.speech_data import LengthBuckets
-from voxclone.training.trainer import Trainer
-from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 from voxclone.voice import Voice, with_records_of
 
 ADAPTING = "adapting"  # the use that the speaker must have agreed to
-HELD_OUT_BATCH = 8
-BATCH_FRAMES = 3000  # at most, of whole utterances
 CLAIM = "about.json"  # in the work folder: whose it is
-BATCH_SPANS = 16  # of which discriminators judge
 
 
 @dataclass(frozen=True)
@@ -60,6 +53,7 @@ class FineTuned:
         depth: How deep it went.
         speech_minutes: Of the utterances that were learned from and held out.
         left_out: Reason → how many utterances were not used for it.
+        likeness: Whether it helped.
     """
 
     voice: Voice
@@ -68,6 +62,7 @@ class FineTuned:
     depth: Depth
     speech_minutes: float
     left_out: Mapping[str, int]
+    likeness: Likeness
 
 
 def finetune(
@@ -83,11 +78,13 @@ def finetune(
     speaker: str | None = None,
     transcriber: str | os.PathLike[str] | None = None,
     minutes: float = 8.0,
+    progress: bool = False,
 ) -> FineTuned:
     """Adapt a model to one speaker.
 
     Started again with the same arguments it goes on where it was killed, and takes in recordings that were added, or
-    changed, or whose texts were; what is no longer there is no longer learned from.
+    changed, or whose texts were; what is no longer there is no longer learned from. A warning says where it did not
+    make the voice more like its speaker.
 
     Args:
         recordings: A folder of audio with or without texts, an LJSpeech, Kaldi or Hugging Face dataset folder, audio
@@ -107,6 +104,8 @@ def finetune(
         speaker: Which one, where the recordings name several.
         transcriber: Folder of a faster-whisper model, for recordings without text.
         minutes: The most that training takes.
+        progress: Tell on standard error what it is at: a line for each stage and, where that is no terminal, one every
+            half minute. A terminal shows bars, told or not.
 
     Raises:
         ConsentError: There is no valid consent to adapting, or a recording carries the model's mark, so that no person
@@ -138,26 +137,34 @@ def finetune(
     layout, clips = read_sources(heard, speaker)
     about = {"name": name, "acoustic_id": base.acoustic_id}
     _require_own(work, about)
-    material = Material(work / "utterances")
-    detector, scribe = SpeechDetector(), Transcriber(Path(transcriber)) if transcriber else None
+    stages, detector = Stages(progress), SpeechDetector()
+    scribe = Transcriber(Path(transcriber)) if transcriber else None
     speaking = VoxClone.from_pretrained(base.folder, device="cpu")
     records = with_records_of(consent, spoken_by)
     own = spoken_by is not None and consent in spoken_by.consents
     verified = None if own else verified_speaker(consent, clips, speaking)
-    material.add(
-        clips,
-        detector,
-        scribe,
-        base.config.text.language,
-        lambda each: _require_natural(each, speaking, consent, spoken_by),
-    )
-    replace_file(work / CLAIM, json.dumps(about).encode())
-    data = prepare(material, work, base, name, verified)
+    stages.begin(f"preparing {len(clips)} recording{'' if len(clips) == 1 else 's'}")
+    with nullcontext() if scribe else removed_where_refused(work):  # what was transcribed is worth keeping
+        material = Material(work / "utterances")
+        material.add(
+            clips,
+            detector,
+            scribe,
+            base.config.text.language,
+            lambda each: _require_natural(each, speaking, consent, spoken_by),
+            stages,
+        )
+        replace_file(work / CLAIM, json.dumps(about).encode())
+        data = prepare(material, work, base, name, verified, stages)
+        measured = data.measured_voice(base)
     speech_minutes = data.minutes(base.config.audio)
     chosen = AUTO if depth == "auto" else depth
     run = work / f"{chosen}-{data.digest}"  # another one where recordings were added
-    measured = data.measured_voice(base)
-    step = train(data, base, measured, chosen, run, PLANS[chosen], minutes)
+    stages.begin(
+        f"training on {len(data.train)} recordings, {len(data.held_out)} held back: {PLANS[chosen].max_steps} updates "
+        f"or {minutes:g} minutes at the most"
+    )
+    step = train(data, base, measured, chosen, run, PLANS[chosen], minutes, stages)
     learned = step.learned_voice()
     voice = Voice(
         name,
@@ -167,9 +174,14 @@ def finetune(
         records,
         encoder_id(base.speaker_encoder),
         step.adapter(base.acoustic_id, base.config.name),
-        f0_spread=_known(measured["f0_spread"]),
-        phoneme_seconds=_known(measured["phoneme_seconds"]),
+        f0_spread=known(measured["f0_spread"]),
+        phoneme_seconds=known(measured["phoneme_seconds"]),
     )
+    stages.begin("measuring whether it helped")
+    numbers = measure(data, base.config.text.language)
+    spoken = speak_both(data, base, speaking, voice, numbers["record_next"], stages)
+    likeness = measure_likeness(data, base, speaking, spoken)
+    stages.begin("saving the voice and the report")
     stem = re.sub(r"[^\w-]+", "-", name.lower()).strip("-") or "voice"
     path = folder / f"{stem}.voice"
     voice.save(path)
@@ -180,9 +192,11 @@ def finetune(
         "best_update": int(step.best.update),
         "seconds": round(monotonic() - started, 1),
     }  # fmt: skip
-    report = write_report(folder, data, base, speaking, voice, run, told)
+    report = write_report(folder, data, run, told | numbers, likeness, spoken)
+    if likeness.warning:
+        warnings.warn(likeness.warning, UserWarning, stacklevel=2)
     left_out = Counter(each.dropped for each in data.utterances if each.dropped)
-    return FineTuned(voice, path, report, chosen, speech_minutes, left_out)
+    return FineTuned(voice, path, report, chosen, speech_minutes, left_out, likeness)
 
 
 def _require_natural(clip: Decoded, model: VoxClone, consent: Consent, spoken_by: Voice | None) -> None:
@@ -202,55 +216,6 @@ def require_adapting(consent: object, name: str) -> None:
     if not isinstance(consent, Consent):
         raise ConsentError(f"fine-tuning needs the speaker's consent; add: consent={attest}")
     require_valid((consent,), "cloning", ADAPTING)
-
-
-def train(
-    data: SpeakerData,
-    base: BaseModel,
-    measured: Mapping[str, Tensor],
-    depth: Depth,
-    folder: Path,
-    plan: Plan,
-    minutes: float,
-) -> Adaptation:
-    """Adapt the model in `folder`, going on from a checkpoint there; the step then holds the best weights it had.
-
-    Raises:
-        VoxcloneError: SIGTERM ended it before its time.
-    """
-    said = [VoicedSpeech(data.store, data.durations, own, data.embeddings) for own in (data.train, data.held_out)]
-    voice = {name: measured[name] for name in ("speaker_embedding", "spectrum", "f0_median")}
-    voice["manner"] = manner(_known(measured["phoneme_seconds"]), _known(measured["f0_spread"]))
-    config, weights = base.config.acoustic, base.acoustic.state_dict()
-    step: VoiceStep | DecoderStep
-    if depth == "embedding":
-        items = [said[1][index] for index in range(len(said[1]))]
-        batches = [voiced_batch(items[at : at + HELD_OUT_BATCH]) for at in range(0, len(items), HELD_OUT_BATCH)]
-        step = VoiceStep(config, weights, voice, batches, plan.patience)
-        lengths = [entry.rows["mel"][1] for entry in said[0].entries]
-        loader = DataLoader(said[0], batch_sampler=LengthBuckets(lengths, BATCH_FRAMES), collate_fn=voiced_batch)
-    else:
-        told, aside = (Frames(base.acoustic, each, voice) for each in said)
-        batches = [frames_batch([aside[at]]) for at in range(len(aside))]
-        bank = VoiceBank(**{part: value[None] for part, value in voice.items()})
-        consistency = SpeakerConsistency(base.speaker_encoder, base.config.audio, bank)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # what begins anew begins alike: the same command gives the same voice
-            step = DecoderStep(
-                config, weights, depth, voice, batches, consistency, plan.discriminator_rate, plan.patience
-            )
-        draws = WeightedRandomSampler(told.lengths, BATCH_SPANS * plan.validate_every)
-        loader = DataLoader(told, BATCH_SPANS, sampler=draws, collate_fn=frames_batch)
-    trainer = Trainer(step, loader, folder, plan.trainer(minutes))
-    with torch.inference_mode():
-        step.best.begin(step.eval().held_out_losses()["total"])
-    if not trainer.fit():
-        raise VoxcloneError(f"stopped after {trainer.step} updates; the same command goes on from there")
-    return step
-
-
-def _known(value: Tensor) -> float | None:
-    return None if value.isnan() else float(value)
 
 
 def _require_own(work: Path, about: dict[str, str]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import html
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,15 @@ from numpy.typing import NDArray
 
 from voxclone.files import replace_file
 from voxclone.finetuning import pictures
-from voxclone.finetuning.base import BaseModel
 from voxclone.finetuning.coverage import ENOUGH
 from voxclone.finetuning.dataset import SpeakerData
-from voxclone.finetuning.measures import measure
-from voxclone.finetuning.selection import embed
-from voxclone.synthesis import VoxClone
-from voxclone.voice import Voice
+from voxclone.finetuning.likeness import Likeness, Spoken
+from voxclone.training.features import Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEARD = 3  # held-out sentences that are spoken for the report
+HEARD = 3  # held-out sentences that can be heard on the page
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -37,68 +34,53 @@ STYLE = (
 
 
 def write_report(
-    folder: Path, data: SpeakerData, base: BaseModel, model: VoxClone, voice: Voice, run: Path, about: dict[str, Any]
+    folder: Path, data: SpeakerData, run: Path, numbers: dict[str, Any], likeness: Likeness, spoken: Sequence[Spoken]
 ) -> Path:
     """Write the three files; returns the page's path."""
-    numbers = about | measure(data, base.config.text.language)
-    heard = _speak_held_out(data, base, model, voice)
-    numbers["similarity"] = heard.pop("similarity")
     dropped = [
         {"key": each.key, "reason": each.dropped, "detail": each.detail} for each in data.utterances if each.dropped
     ]
-    replace_file(
-        folder / "report.json",
-        (json.dumps(numbers | {"left_out": dropped}, indent=1, ensure_ascii=False) + "\n").encode(),
-    )
+    told = numbers | likeness.numbers() | {"left_out": dropped}
+    replace_file(folder / "report.json", (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
     replace_file(folder / "prompts.txt", "".join(f"{line}\n" for line in numbers["record_next"]).encode())
     page = folder / "report.html"
-    replace_file(page, _page(data, numbers, heard, run, dropped).encode())
+    rows = [_row(data, *pair) for pair in zip(data.held_out[:HEARD], spoken, strict=False)]
+    replace_file(page, _page(data, numbers, likeness, rows, run, dropped).encode())
     return page
 
 
-def _speak_held_out(data: SpeakerData, base: BaseModel, model: VoxClone, voice: Voice) -> dict[str, Any]:
-    """Held-out sentences as recorded, by the clone and by the fine-tuned voice; and how alike they are."""
-    measured = data.measured_voice(base)
-    clone = dataclasses.replace(
-        voice,
-        speaker_embedding=measured["speaker_embedding"].numpy(),
-        spectrum=measured["spectrum"].numpy(),
-        adapter=None,
-    )
-    rows = []
-    cosines: dict[str, list[float]] = {"recordings": [], "clone": [], "fine-tuned": []}
-    target = measured["speaker_embedding"].numpy()
-    for entry in data.held_out[:HEARD]:
-        natural = data.store.read(entry, "waveform").astype(np.float32) / np.float32(32768)
-        spoken = {
-            "clone": model.generate(entry.about["text"], clone),
-            "fine-tuned": model.generate(entry.about["text"], voice),
-        }
-        cosines["recordings"].append(float(target @ data.embeddings[entry.key]))
-        for kind, speech in spoken.items():
-            cosines[kind].append(float(target @ embed(base.speaker_encoder, speech.samples, speech.sample_rate)))
-        mels = {"recording": data.store.read(entry, "mel").astype(np.float32).T}
-        mels |= {kind: speech.mel for kind, speech in spoken.items()}
-        players = {"recording": _player(natural, base.config.audio.sample_rate)}
-        players |= {kind: speech._repr_html_() for kind, speech in spoken.items()}
-        rows.append({"text": entry.about["text"], "players": players, "mels": mels})
-    return {"rows": rows, "similarity": {kind: round(float(np.mean(values)), 3) for kind, values in cosines.items()}}
+def _row(data: SpeakerData, entry: Entry, spoken: Spoken) -> list[str]:
+    """A held-out sentence as recorded, by the clone and by the fine-tuned voice, to hear and to see."""
+    natural = data.store.read(entry, "waveform").astype(np.float32) / np.float32(32768)
+    players = {"recording": _player(natural, spoken.clone.sample_rate)}
+    mels = {"recording": data.store.read(entry, "mel").astype(np.float32).T}
+    for kind, speech in (("clone", spoken.clone), ("fine-tuned", spoken.fine_tuned)):
+        players[kind], mels[kind] = speech._repr_html_(), speech.mel
+    cells = "".join(f"<td>{html.escape(kind)}<br>{player}</td>" for kind, player in players.items())
+    text = html.escape(spoken.text)
+    return [f"<p>{text}</p><table><tr>{cells}</tr></table>", _picture(pictures.draw_mels(mels))]
 
 
 def _page(
-    data: SpeakerData, numbers: dict[str, Any], heard: dict[str, Any], run: Path, dropped: list[dict[str, str]]
+    data: SpeakerData,
+    numbers: dict[str, Any],
+    likeness: Likeness,
+    rows: list[list[str]],
+    run: Path,
+    dropped: list[dict[str, str]],
 ) -> str:
     say = html.escape
     few = ", ".join(f"{phone} ({count})" for phone, count in numbers[f"phones_below_{ENOUGH}"].items()) or "none"
-    alike = numbers["similarity"]
     parts = [
         f"<h1>{say(numbers['name'])}</h1>",
         f"<p>Fine-tuned ({numbers['depth']}, {numbers['adapter_numbers']:,} numbers, a file of "
         f"{numbers['file_bytes'] / 1000:.1f} kB) on {say(numbers['base'])} in {numbers['seconds']:.0f} s, from "
         f"{numbers['minutes_kept']:.1f} minutes of speech in {numbers['utterances_kept']} utterances, of which "
         f"{numbers['held_out']} were held out. Loss on these: {numbers['held_out_loss_before']:.3f} before, "
-        f"{numbers['held_out_loss_after']:.3f} after. Likeness to the speaker, by the model's own encoder (cosine): "
-        f"recordings {alike['recordings']:.2f}, clone {alike['clone']:.2f}, fine-tuned {alike['fine-tuned']:.2f}.</p>",
+        f"{numbers['held_out_loss_after']:.3f} after.</p>",
+        "<h2>Whether it helped</h2>",
+        f"<p>By the model's own speaker encoder, {say(str(likeness))}.</p>",
+        *([f"<p><strong>Warning: {say(likeness.warning)}.</strong></p>"] if likeness.warning else []),
         "<h2>What became of the recordings</h2>",
         _picture(pictures.draw_sorting(numbers)),
         _picture(pictures.draw_quality(data)),
@@ -111,12 +93,7 @@ def _page(
         _picture(pictures.draw_training(run / "log.tsv", numbers["held_out_loss_before"])),
         "<h2>Held-out sentences</h2>",
     ]
-    for row in heard["rows"]:
-        cells = "".join(f"<td>{say(kind)}<br>{player}</td>" for kind, player in row["players"].items())
-        parts += [
-            f"<p>{say(row['text'])}</p><table><tr>{cells}</tr></table>",
-            _picture(pictures.draw_mels(row["mels"])),
-        ]
+    parts += [part for row in rows for part in row]
     if dropped:
         lines = "".join(
             f"<tr><td>{say(each['key'])}</td><td>{say(each['reason'])}</td><td>{say(each['detail'])}</td></tr>"
