@@ -8,6 +8,8 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +51,25 @@ def test_what_is_not_installed_is_absent(monkeypatch: pytest.MonkeyPatch) -> Non
         open_recogniser("faster-whisper:/model")
     with pytest.raises(Absent, match="pip install transformers"):
         open_verifier("transformers:/model")
+
+
+def test_the_hub_is_not_asked_to_convert_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transformers would do it in a thread that the process waits for at its end."""
+    converting: list[str | None] = []
+
+    def load(*_: Any, **__: Any) -> None:
+        converting.append(os.environ.get("DISABLE_SAFETENSORS_CONVERSION"))
+        raise OSError("no network")
+
+    loader = SimpleNamespace(from_pretrained=load)
+    library = SimpleNamespace(pipeline=load, AutoFeatureExtractor=loader, AutoModelForAudioXVector=loader)
+    monkeypatch.setitem(sys.modules, "transformers", library)
+    monkeypatch.setenv("DISABLE_SAFETENSORS_CONVERSION", "")  # so that it is put back
+    for find in (open_recogniser, open_verifier):
+        monkeypatch.delenv("DISABLE_SAFETENSORS_CONVERSION")
+        with pytest.raises(Absent, match="transformers cannot load 'a/b': no network"):
+            find("transformers:a/b")
+    assert converting == ["1", "1"]
 
 
 def test_weights_that_would_be_downloaded_are_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

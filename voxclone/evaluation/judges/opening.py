@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 import shutil
 import subprocess
@@ -41,6 +42,19 @@ def library(module: str, install: str) -> Any:
         missing = f"{module.partition('.')[0]} is not installed" if isinstance(error, ModuleNotFoundError) else error
         raise Absent(f"{missing}: pip install {install}") from error
     return found
+
+
+def transformers_library() -> Any:
+    """The transformers library, which is to leave the Hub's models as they are.
+
+    Of a model without safetensors it asks the Hub for a converted copy, in a thread that the process waits for at its
+    end, be it for the download of some GB that nobody uses.
+
+    Raises:
+        Absent: It is not installed.
+    """
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    return library("transformers", "transformers")
 
 
 def open_judge(kind: str, name: str, known: Mapping[str, Callable[[str], Judge]]) -> Judge:

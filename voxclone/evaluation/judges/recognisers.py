@@ -18,6 +18,7 @@ from voxclone.evaluation.judges.opening import (
     hear,
     library,
     open_judge,
+    transformers_library,
 )
 
 
@@ -92,7 +93,7 @@ class TransformersRecogniser:
     """Any recogniser of the transformers library: a model folder, or a name on the Hub."""
 
     def __init__(self, model: str) -> None:
-        transformers = library("transformers", "transformers")
+        transformers = transformers_library()
         if not model:
             raise Absent("transformers needs a model: --asr transformers:openai/whisper-large-v3, or a folder")
         try:

@@ -17,11 +17,11 @@ from voxclone.evaluation.judges.opening import (
     ask_function,
     hear,
     import_function,
-    library,
     number_at_end,
     open_judge,
     require_program,
     short_name,
+    transformers_library,
 )
 
 Pairs = Sequence[tuple[Path, Path]]
@@ -89,7 +89,7 @@ class TransformersVerifier(EmbeddingVerifier):
 
     def __init__(self, model: str) -> None:
         super().__init__()
-        transformers = library("transformers", "transformers")
+        transformers = transformers_library()
         if not model:
             raise Absent(
                 "transformers needs a model: --verifier transformers:microsoft/wavlm-base-plus-sv, or a folder"
