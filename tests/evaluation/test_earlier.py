@@ -134,14 +134,19 @@ def test_a_report_of_other_speech_is_not_written_over(
 def test_what_was_made_elsewhere_is_known_by_its_files(items: list[Item], tmp_path: Path) -> None:
     made = tmp_path / "made"
     made.mkdir()
-    asked: dict[str, Any] = {"made": made, **SILENT}
+    (tmp_path / "judge.py").write_text("def score(samples, rate): return samples.mean() * 10\n")
+    asked: dict[str, Any] = SILENT | {"made": made, "naturalness": [f"python:{tmp_path / 'judge.py'}:score"]}
     soundfile.write(made / "clone.wav", np.full(16000, 0.1), 16000)
-    evaluate(None, items, tmp_path / "out", **asked)
+    heard = evaluate(None, items, tmp_path / "out", **asked).utterances[0].naturalness
+    assert heard["judge.py:score"] == pytest.approx(1, abs=0.01)
     soundfile.write(made / "given.wav", np.full(16000, 0.2), 16000)  # the rest of it
     assert evaluate(None, items, tmp_path / "out", **asked).about["failed"] == 0
     soundfile.write(made / "clone.wav", np.full(16000, 0.3), 16000)
     with pytest.raises(EvaluationError, match="is a report of other speech: 1 of its 2 utterances, such as 'clone'"):
         evaluate(None, items, tmp_path / "out", **asked)
+    (tmp_path / "out/report.json").unlink()
+    heard = evaluate(None, items, tmp_path / "out", **asked).utterances[0].naturalness  # of the new file
+    assert heard["judge.py:score"] == pytest.approx(3, abs=0.01)
 
 
 def test_settings_are_known_by_what_they_change(tiny_model: VoxClone, tmp_path: Path) -> None:

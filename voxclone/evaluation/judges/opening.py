@@ -101,9 +101,15 @@ def _load_file(path: Path) -> ModuleType:
     return module
 
 
-@functools.lru_cache(maxsize=32)
 def hear(path: Path) -> NDArray[np.float32]:
     """A file's samples at 16 kHz, one channel, within [-1, 1]."""
+    found = path.stat()
+    return _hear(path, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+@functools.lru_cache(maxsize=32)
+def _hear(path: Path, *_: int) -> NDArray[np.float32]:
+    """As `hear`, once for a file as it is: another evaluation may put another one in its place."""
     samples, rate = read_audio(path)
     return np.clip(resample(samples, rate, RATE), -1, 1)
 
