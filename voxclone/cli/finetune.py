@@ -84,7 +84,8 @@ def run(options: argparse.Namespace) -> int:
     size = done.voice_path.stat().st_size / 1000
     print(f"{done.voice_path}: {name}, {done.depth}, {done.speech_minutes:.1f} minutes of speech, {size:.1f} kB")
     if done.left_out:
-        print(f"left out: {', '.join(f'{reason} ({count})' for reason, count in done.left_out.items())}; the page lists them")
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in done.left_out.items())
+        print(f"left out: {reasons}; the page lists them")
     print(done.likeness)
     print(f"{done.report_path}: what was kept, what was learned, and what to record next")
     return 0
