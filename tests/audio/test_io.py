@@ -513,12 +513,16 @@ def test_what_is_no_path_is_told(name: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
-def test_a_pipe_is_read(tmp_path: Path) -> None:
+def test_a_pipe_is_streamed_and_not_read_at_once(tmp_path: Path) -> None:
     pipe, written = tmp_path / "pipe", sweep(16000)
     os.mkfifo(pipe)
-    for read in (read_audio, lambda path: next(stream_audio(path))):
-        writer = threading.Thread(target=pipe.write_bytes, args=(encoded(written),))
-        writer.start()
-        samples, rate = read(pipe)
-        writer.join()
-        assert rate == 16000 and np.allclose(samples, written, atol=1e-4)
+
+    def put() -> None:
+        threading.Thread(target=pipe.write_bytes, args=(encoded(written),)).start()
+
+    put()
+    ((samples, rate),) = stream_audio(pipe)
+    assert rate == 16000 and np.allclose(samples, written, atol=1e-4)
+    put()
+    with pytest.raises(AudioError, match="pipe is a pipe, which can be read once; a file is needed, or its bytes"):
+        read_audio(pipe)

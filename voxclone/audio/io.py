@@ -75,9 +75,9 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
         Samples (S,) float32, S >= 1, all finite, full scale 1.0 (float sources may pass it), and their rate in Hz.
 
     Raises:
-        AudioError: There is no such file; it is a folder, empty, not audio, of a format that neither libsndfile nor
-            PyAV (extra "m4a") reads, cut short, or of length zero; samples are NaN or infinite, or their type, shape,
-            scale or rate cannot be audio.
+        AudioError: There is no such file; it is a folder, a pipe, empty, not audio, of a format that neither libsndfile
+            nor PyAV (extra "m4a") reads, cut short, or of length zero; samples are NaN or infinite, or their type,
+            shape, scale or rate cannot be audio.
     """
     if isinstance(source, tuple):
         return from_array(source)
@@ -89,6 +89,8 @@ def read_audio(source: AudioSource) -> tuple[NDArray[np.float32], int]:
             + ": give its bytes, what .read() returns" * hasattr(source, "read")
         )
     with _opened(source) as (stream, path):
+        if path is None:  # a label or a sidecar, which others read after this, has to be in the same place
+            raise AudioError(f"{os.fspath(source)} is a pipe, which can be read once; a file is needed, or its bytes")
         return _decode(stream, os.fspath(source), path)
 
 
@@ -106,6 +108,8 @@ def audio_files(folder: Path) -> list[Path]:
 
 def stream_audio(path: str | os.PathLike[str]) -> Iterator[tuple[NDArray[np.float32], int]]:
     """Read an audio file block by block, in little memory: blocks (S,) of one channel as `read_audio`, and their rate.
+
+    A pipe is read as well, and held in memory.
 
     Raises:
         AudioError: As for `read_audio`; that a file is cut short is only known after its last block.
