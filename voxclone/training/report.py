@@ -36,6 +36,8 @@ class Report:
 
             folder.mkdir(parents=True, exist_ok=True)
             self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+            if self._log.exists():
+                os.truncate(self._log, self._log.read_bytes().rfind(b"\n") + 1)  # a kill may have cut the last line
             rows = self._rows()
             kept = [row for row in rows if int(row["step"]) <= step]
             if len(kept) < len(rows):
@@ -85,12 +87,11 @@ class Report:
         return path
 
     def _rows(self) -> list[dict[str, str]]:
-        """Complete lines of log.tsv: a kill may have cut the last one short."""
+        """The lines of log.tsv."""
         if not self._log.exists():
             return []
         with self._log.open(newline="") as file:
-            lines = [line for line in file if line.endswith("\n")]
-        return [row for row in csv.DictReader(lines, delimiter="\t", restval="") if (row["step"] or "").isdigit()]
+            return [row for row in csv.DictReader(file, delimiter="\t", restval="") if (row["step"] or "").isdigit()]
 
     def _rewrite(self, rows: list[dict[str, str]], columns: list[str]) -> None:
         partial = self._log.with_suffix(".partial")
