@@ -11,12 +11,13 @@ from torch.utils.data import DataLoader
 
 from voxclone import hub
 from voxclone.cli.ending import run_script
-from voxclone.config import AudioConfig, VocoderConfig
+from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
 from voxclone.models.vocoder import build_vocoder
 from voxclone.training.adversarial import AdversarialStep
 from voxclone.training.checkpoint import export_part, load_part
 from voxclone.training.features import FeatureStore
 from voxclone.training.marked import MarkedStep, MarkKeepingStep, collaborative_mark, kept_mark
+from voxclone.training.remarking import RemarkStep
 from voxclone.training.settings import Section, read_settings
 from voxclone.training.speech_data import corpus_weights
 from voxclone.training.step import TrainerConfig
@@ -50,7 +51,7 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True  # all segments have one length
-    settings = read_settings(args.config).of("model", "data", "adversarial", "mark", "keep_mark", "trainer")
+    settings = read_settings(args.config).of("model", "data", "adversarial", "mark", "keep_mark", "remark", "trainer")
     data, audio = settings["data"].of("batch_size", "frames", "corpus_weights"), AudioConfig()
     store = FeatureStore.filled(args.features)
     weights = corpus_weights(store.entries, data["corpus_weights"])
@@ -69,6 +70,8 @@ def main() -> None:
     step: SpectralStep
     if settings.get("keep_mark"):
         step = MarkKeepingStep(model, audio, held_out, kept_mark(audio), **arguments(settings, MarkKeepingStep))
+    elif "remark" in settings:
+        step = RemarkStep(model, audio, held_out, WatermarkConfig(), **settings["remark"].arguments(RemarkStep))
     elif "mark" in settings:
         start_from = args.start_from
         unmarked = [folder_vocoder(folder) for folder in args.unmarked]

@@ -15,17 +15,21 @@ CONFIG = WatermarkConfig()
 SECONDS = 2
 
 
-def bands_of_noise(sample_rate: int, beat_hertz: float, depth: float, generator: torch.Generator) -> torch.Tensor:
-    """(1, S): noise, each band's loudness rising and falling by `depth` nepers in the pilot's rhythm."""
+def bands_of_noise(
+    sample_rate: int, beat_hertz: float, depth: float, generator: torch.Generator, first: int = CONFIG.pilot_first_band
+) -> torch.Tensor:
+    """(1, S): noise, the loudness of each band from `first` on going by `depth` nepers as the pilot does."""
     length = SECONDS * sample_rate
     spectrum = torch.fft.rfft(torch.randn(length, generator=generator))
     hertz = torch.fft.rfftfreq(length, 1 / sample_rate)
-    phases = torch.from_numpy(band_phases(hertz.double().numpy(), CONFIG.pilot_bands)[0]).float()
+    phases = torch.from_numpy(band_phases(hertz.double().numpy(), 0, CONFIG.pilot_bands)[0]).float()
     angle = 2 * math.pi * beat_hertz * (torch.arange(length) + 0.5) / sample_rate
     made = torch.zeros(length)
     for band in range(CONFIG.pilot_bands):
         inside = (hertz // BAND_HERTZ) == band
-        made += torch.fft.irfft(spectrum * inside, length) * torch.exp(depth * (angle + phases[inside][-1]).cos())
+        made += torch.fft.irfft(spectrum * inside, length) * torch.exp(
+            depth * (band >= first) * (angle + phases[inside][-1]).cos()
+        )
     return 0.1 * made[None] / made.std()
 
 
@@ -71,10 +75,11 @@ def test_a_rhythm_alike_in_all_bands_is_no_pilot(generator):
 
 
 def test_the_loss_is_what_of_the_depth_is_missing(generator):
-    loss = PilotLoss(22050, 256, CONFIG.pilot_bands)
+    loss = PilotLoss(22050, 256, CONFIG)
     rate = 22050 / 256
     draws = [torch.Generator().manual_seed(1) for _ in range(3)]
-    plain, half, whole = (bands_of_noise(22050, rate, d, g) for d, g in zip((0, 0.06, 0.12), draws, strict=True))
+    depths = (0, 0.6 * DEPTH, 1.2 * DEPTH)
+    plain, half, whole = (bands_of_noise(22050, rate, d, g) for d, g in zip(depths, draws, strict=True))
     assert loss(plain, plain).item() == pytest.approx(1.0)
     assert loss(half, plain).item() == pytest.approx(0.25, abs=0.15)
     assert loss(whole, plain).item() < 0.1
@@ -82,8 +87,20 @@ def test_the_loss_is_what_of_the_depth_is_missing(generator):
 
 
 def test_the_loss_has_a_gradient_that_deepens_it(generator):
-    loss = PilotLoss(22050, 256, CONFIG.pilot_bands)
+    loss = PilotLoss(22050, 256, CONFIG)
     plain = bands_of_noise(22050, 22050 / 256, 0.0, generator)
     made = plain.clone().requires_grad_()
     loss(made, plain).backward()
     assert loss(made.detach() - 0.01 * made.grad / made.grad.abs().max(), plain) < loss(made.detach(), plain)
+
+
+def test_the_loss_takes_a_rhythm_below_the_pilot_for_a_fault(generator):
+    loss = PilotLoss(22050, 256, CONFIG)
+    draws = [torch.Generator().manual_seed(1) for _ in range(3)]
+    plain, good, rough = (
+        bands_of_noise(22050, 22050 / 256, depth, draw, first)
+        for depth, draw, first in zip((0, DEPTH, DEPTH), draws, (2, 2, 0), strict=True)
+    )
+    assert loss(rough, plain) > loss(good, plain) + 0.3
+    early = torch.roll(rough, 64)  # a quarter of a beat: across the pilot's phase
+    assert loss(early, plain) > loss(torch.roll(good, 64), plain) + 0.3

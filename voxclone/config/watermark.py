@@ -25,7 +25,8 @@ class WatermarkConfig(Config):
     channels: int = 112
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)  # one block each
     pilot_hertz: float = 22050 / 256  # of the pilot in the vocoder's speech: its mel frames in a second
-    pilot_bands: int = 10  # of 500 Hz from 0 on, that the pilot is in
+    pilot_bands: int = 10  # of 500 Hz from 0 on, up to which the pilot is there
+    pilot_first_band: int = 2  # from which on: below 1 kHz it is heard, as roughness
     pilot_hops: int = 1000  # short hops over which the pilot is summed up
     pilot_local_hops: int = 250  # short hops over which level is taken to be steady
     threshold: float = 2.0  # on the score of two seconds: one natural window in a thousand passes it
@@ -43,6 +44,8 @@ class WatermarkConfig(Config):
         at_least(self, 1, "sample_rate", "short_hop_length", "entry_stride", "channels")
         at_least(self, 1, "pilot_bands", "pilot_hops", "pilot_local_hops")
         odd(self, "smooth_bins")
+        if not 0 <= self.pilot_first_band < self.pilot_bands:
+            raise ConfigError("WatermarkConfig needs a pilot_first_band from 0 to below pilot_bands")
         for length, hop in ((self.n_fft, self.hop_length), (self.short_n_fft, self.short_hop_length)):
             if not 0 < hop <= length or length % 2:
                 raise ConfigError("WatermarkConfig needs even windows, each at least as long as its hop")

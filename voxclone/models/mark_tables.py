@@ -39,16 +39,16 @@ def less_smooth(count: int, bins: int) -> Singles:
     return np.asarray(np.eye(count) - near / near.sum(1, keepdims=True), np.float32)
 
 
-def band_phases(hertz: NDArray[np.floating], bands: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The pilot's phase at each of some frequencies (N,) in radians, and whether (N,) it is there at all."""
+def band_phases(hertz: NDArray[np.floating], first: int, bands: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The pilot's phase at frequencies (N,) in radians, and whether (N,) it is there, which is from band `first` on."""
     band = np.floor(hertz / BAND_HERTZ)
-    return GOLDEN_ANGLE * np.square(band), (hertz > 0) & (band < bands)
+    return GOLDEN_ANGLE * np.square(band), (band >= first) & (band < bands)
 
 
 def pilot_bands(config: WatermarkConfig) -> Singles:
     """(bins, 2) the pilot's phase in each bin of the short spectrum, as a complex number."""
     hertz = np.arange(config.short_n_fft // 2 + 1) * (config.sample_rate / config.short_n_fft)
-    phases, there = band_phases(hertz, config.pilot_bands)
+    phases, there = band_phases(hertz, config.pilot_first_band, config.pilot_bands)
     return np.asarray(np.stack([np.cos(phases), -np.sin(phases)], 1) * there[:, None], np.float32)
 
 

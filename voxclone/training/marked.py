@@ -49,7 +49,7 @@ class MarkedStep(AdversarialStep):
         super().__init__(config, audio, held_out, **adversarial)
         self.mark, self.mark_weight, self.mark_items = mark, mark_weight, mark_items
         self.pilot_weight, self.mark_gradient = pilot_weight, mark_gradient
-        self.pilot = PilotLoss(audio.sample_rate, audio.hop_length, mark.detector.config.pilot_bands)
+        self.pilot = PilotLoss(audio.sample_rate, audio.hop_length, mark.detector.config)
 
     def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
         """The generator's, the discriminators' or the detector's."""

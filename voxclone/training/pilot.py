@@ -8,48 +8,61 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxclone.models.mark_tables import NOISE_FLOOR, band_phases
+from voxclone.config import WatermarkConfig
+from voxclone.models.mark_tables import BAND_HERTZ, NOISE_FLOOR, band_phases
 from voxclone.models.pilot import standing_out
 
 N_FFT = 128  # samples: shorter than a beat
 HOPS = 8  # to a beat
-DEPTH = 0.1  # nepers that loudness rises and falls by
+DEPTH = 0.15  # nepers that loudness rises and falls by
 
 
 class PilotLoss(nn.Module):
-    """How much of the pilot a vocoder's speech lacks.
+    """How much of the pilot a vocoder's speech lacks, and how much of such a rhythm it has where no pilot is to be.
 
     Args:
         sample_rate: Hz of the speech.
         beat: Samples from one beat to the next: the mel's hop.
-        bands: That the pilot is in.
+        config: The detector's, which says in which bands the pilot is.
     """
 
     window: Tensor
     phases: Tensor
     there: Tensor
+    below: Tensor
 
-    def __init__(self, sample_rate: int, beat: int, bands: int) -> None:
+    def __init__(self, sample_rate: int, beat: int, config: WatermarkConfig) -> None:
         super().__init__()
         self.hop = beat // HOPS
-        phases, there = map(torch.from_numpy, band_phases(np.arange(N_FFT // 2 + 1) * (sample_rate / N_FFT), bands))
+        hertz = np.arange(N_FFT // 2 + 1) * (sample_rate / N_FFT)
+        phases, there = band_phases(hertz, config.pilot_first_band, config.pilot_bands)
+        below = hertz < config.pilot_first_band * BAND_HERTZ
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
-        self.register_buffer("phases", phases.float(), persistent=False)
-        self.register_buffer("there", there.float(), persistent=False)
+        for name, table in (("phases", phases), ("there", there), ("below", below)):
+            self.register_buffer(name, torch.from_numpy(table).float(), persistent=False)
 
     def forward(self, made: Tensor, natural: Tensor) -> Tensor:
         """Waveforms (B, S) from a beat on, to a scalar: 0 where the pilot is `DEPTH` deep, 1 where it is missing."""
-        missing = (1 - self.depth(made, natural) / DEPTH).clamp(-2, 2)  # deeper would be heard
-        return (missing.square() * self.there).sum() / self.there.sum()
+        along, across = self.rhythm(made, natural)
+        missing = (1 - along / DEPTH).clamp(-2, 2)  # deeper would be heard
+        loss = (missing.square() * self.there).sum() / self.there.sum()
+        rough = ((along.square() + across.square()) / DEPTH**2).clamp(max=4)
+        return loss + (rough * self.below).sum() / self.below.sum().clamp(min=1)
 
     def depth(self, made: Tensor, natural: Tensor) -> Tensor:
         """(bins,) nepers by which `made` follows the pilot more than `natural` does, where it is loud enough to."""
+        return self.rhythm(made, natural)[0]
+
+    def rhythm(self, made: Tensor, natural: Tensor) -> tuple[Tensor, Tensor]:
+        """(bins,) nepers that `made` has more of such a rhythm than `natural`, in the pilot's phase and across it."""
         with torch.autocast(made.device.type, enabled=False):
             before, heard = self._loudness(natural.float())
             after, _ = self._loudness(made.float())
             hops = torch.arange(before.shape[2], device=made.device)
-            beat = (2 * math.pi * (hops + 0.5) / HOPS + self.phases[:, None]).cos()
-            return 2 * ((after - before) * heard * beat).sum((0, 2)) / heard.square().sum((0, 2)).clamp(min=1.0)
+            angle = 2 * math.pi * (hops + 0.5) / HOPS + self.phases[:, None]
+            more, share = (after - before) * heard, heard.square().sum((0, 2)).clamp(min=1.0)
+            along, across = (2 * (more * beat).sum((0, 2)) / share for beat in (angle.cos(), angle.sin()))
+            return along, across
 
     def _loudness(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         """Log magnitudes over the floor, and the share of what is heard that is not floor; (B, bins, hops) both."""

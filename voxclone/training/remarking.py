@@ -1,0 +1,119 @@
+"""Another pilot for a vocoder that is trained already, without discriminators: a frozen copy says what is to be kept.
+
+Beside discriminators that begin anew a trained vocoder loses what grown ones had taught it. Here there are none: where
+the pilot is to be, the vocoder is held to its own former waveform, the pilot deepened; below that, where a rhythm of
+loudness is heard as roughness, to the natural spectrum, which leaves little to chance there.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
+from voxclone.models.mark_tables import BAND_HERTZ, GOLDEN_ANGLE
+from voxclone.training.pilot import DEPTH, PilotLoss
+from voxclone.training.step import weighted
+from voxclone.training.vocoder import SpectralStep
+
+WEIGHTS = {"kept": 3.0, "low": 3.0, "pilot": 1.0, "f0": 0.5, "voicing": 0.2}
+KEPT_RESOLUTIONS = ((1024, 256), (512, 128), (128, 32))  # n_fft, hop_length in samples
+LOW_RESOLUTIONS = (
+    (2048, 128),
+    (1024, 64),
+    (512, 32),
+)  # the longest tells harmonics from a rhythm's sidebands
+FLOOR = 1e-4  # of a magnitude, full scale 1
+
+
+class RemarkStep(SpectralStep):
+    """A vocoder with a source, moved from its pilot to the one of a detector's configuration.
+
+    Args:
+        config: The vocoder.
+        audio: Its mel.
+        held_out: A fixed batch to validate on.
+        watermark: Where the pilot is to be.
+        had: Depth in nepers of the pilot that the vocoder has there.
+    """
+
+    def __init__(
+        self,
+        config: VocoderConfig,
+        audio: AudioConfig,
+        held_out: dict[str, Tensor] | None,
+        watermark: WatermarkConfig,
+        had: float = 0.0,
+    ) -> None:
+        super().__init__(config, audio, held_out)
+        self.pilot = PilotLoss(audio.sample_rate, audio.hop_length, watermark)
+        self.first, self.last, self.deeper = watermark.pilot_first_band, watermark.pilot_bands, DEPTH - had
+        self._former: list[nn.Module] = []  # in a list, so that it is neither trained nor saved
+
+    def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
+        """Named losses for a batch from `VocoderSegments`."""
+        if not self._former:
+            self._former = [copy.deepcopy(self.vocoder).eval().requires_grad_(False)]
+        natural, f0 = batch["waveform"], batch["f0"]
+        with torch.no_grad():
+            mel = self.mel_spectrogram(natural)
+            state = torch.random.get_rng_state()
+            target = self._deepened(self.spoken_by(self._former[0], batch, mel))
+        torch.random.set_rng_state(state)
+        made = self.spoken_by(self.vocoder, batch, mel)
+        losses = self._pitch_losses(mel, f0)
+        with torch.autocast(made.device.type, enabled=False):
+            losses |= {
+                "kept": self._kept(made, target),
+                "low": self._low(made, natural),
+                "pilot": self.pilot(made, natural),
+            }
+            losses["total"] = weighted(losses, WEIGHTS)
+        return losses
+
+    def spoken_by(self, vocoder: nn.Module, batch: dict[str, Tensor], mel: Tensor) -> Tensor:
+        """What one of the two vocoders makes of a batch; alike where random numbers are."""
+        own, self.vocoder = self.vocoder, vocoder
+        try:
+            return self.speak(batch, mel)
+        finally:
+            self.vocoder = own
+
+    def _deepened(self, waveform: Tensor) -> Tensor:
+        """(B, S), each band of the pilot's louder and softer by what it lacks."""
+        count, rate = waveform.shape[1], self.audio.sample_rate
+        spectrum = torch.fft.rfft(waveform)
+        band = torch.linspace(0, rate / 2, spectrum.shape[1], device=waveform.device) // BAND_HERTZ
+        places = torch.arange(count, device=waveform.device)
+        angle = 2 * math.pi * (places + 0.5) / self.audio.hop_length
+        deepened = waveform.clone()
+        for index in range(self.first, self.last):
+            part = torch.fft.irfft(spectrum * (band == index), count)
+            deepened += part * torch.expm1(self.deeper * torch.cos(angle + GOLDEN_ANGLE * index**2))
+        return deepened
+
+    def _kept(self, made: Tensor, target: Tensor) -> Tensor:
+        """Distance of complex spectra from the lowest band of the pilot on, each bin by its own mean magnitude."""
+        losses = []
+        for n_fft, hop in KEPT_RESOLUTIONS:
+            window = torch.hann_window(n_fft, device=made.device)
+            a, b = (torch.stft(x, n_fft, hop, n_fft, window, return_complex=True) for x in (made, target))
+            first = math.ceil(self.first * BAND_HERTZ * n_fft / self.audio.sample_rate)
+            a, b = a[:, first:], b[:, first:]
+            losses.append(((a - b).abs() / (b.abs().mean(2, keepdim=True) + FLOOR)).mean())
+        return torch.stack(losses).mean()
+
+    def _low(self, made: Tensor, natural: Tensor) -> Tensor:
+        """Distance of magnitudes, and of their logarithms, below the lowest band of the pilot."""
+        losses = []
+        for n_fft, hop in LOW_RESOLUTIONS:
+            window = torch.hann_window(n_fft, device=made.device)
+            spectra = (torch.stft(x, n_fft, hop, n_fft, window, return_complex=True) for x in (made, natural))
+            last = math.floor(self.first * BAND_HERTZ * n_fft / self.audio.sample_rate) + 1
+            a, b = ((x.real.square() + x.imag.square() + 1e-7).sqrt()[:, :last] for x in spectra)
+            linear = (a - b).abs().sum((1, 2)) / b.sum((1, 2)).clamp(min=1e-3)
+            losses.append(linear.mean() + 0.3 * (a.log() - b.log()).abs().mean())
+        return torch.stack(losses).mean()
