@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from voxclone.config import WatermarkConfig
-from voxclone.models.mark_tables import BAND_HERTZ, RATES, band_phases
+from voxclone.models.mark_tables import RATES
 from voxclone.models.pilot import PilotEar
 from voxclone.models.watermark import FineSpectra
-from voxclone.training.pilot import DEPTH, PilotLoss
+from voxclone.training.pilot import DEPTH, PilotLoss, lay_pilot
 
 CONFIG = WatermarkConfig()
 SECONDS = 2
@@ -19,18 +19,9 @@ def bands_of_noise(
     sample_rate: int, beat_hertz: float, depth: float, generator: torch.Generator, first: int = CONFIG.pilot_first_band
 ) -> torch.Tensor:
     """(1, S): noise, the loudness of each band from `first` on going by `depth` nepers as the pilot does."""
-    length = SECONDS * sample_rate
-    spectrum = torch.fft.rfft(torch.randn(length, generator=generator))
-    hertz = torch.fft.rfftfreq(length, 1 / sample_rate)
-    phases = torch.from_numpy(band_phases(hertz.double().numpy(), 0, CONFIG.pilot_bands)[0]).float()
-    angle = 2 * math.pi * beat_hertz * (torch.arange(length) + 0.5) / sample_rate
-    made = torch.zeros(length)
-    for band in range(CONFIG.pilot_bands):
-        inside = (hertz // BAND_HERTZ) == band
-        made += torch.fft.irfft(spectrum * inside, length) * torch.exp(
-            depth * (band >= first) * (angle + phases[inside][-1]).cos()
-        )
-    return 0.1 * made[None] / made.std()
+    noise = torch.randn(1, SECONDS * sample_rate, generator=generator)
+    noise = lay_pilot(noise, depth, range(first, CONFIG.pilot_bands), sample_rate, sample_rate / beat_hertz)
+    return 0.1 * noise / noise.std()
 
 
 def heard(waveform: torch.Tensor) -> torch.Tensor:
@@ -104,3 +95,14 @@ def test_the_loss_takes_a_rhythm_below_the_pilot_for_a_fault(generator):
     assert loss(rough, plain) > loss(good, plain) + 0.3
     early = torch.roll(rough, 64)  # a quarter of a beat: across the pilot's phase
     assert loss(early, plain) > loss(torch.roll(good, 64), plain) + 0.3
+
+
+def test_laid_on_it_is_where_it_is_to_be_and_nowhere_else(generator):
+    plain = 0.1 * torch.randn(1, SECONDS * 22050, generator=generator)
+    laid = lay_pilot(plain, 0.1, range(2, 10), 22050, 256)
+    loss = PilotLoss(22050, 256, CONFIG)
+    along, across = loss.rhythm(laid, plain)
+    assert along[loss.there > 0].mean().item() == pytest.approx(0.1, abs=0.04)  # bins on two bands have less
+    assert across[loss.there > 0].abs().mean() < 0.03
+    low = torch.fft.rfftfreq(plain.shape[1], 1 / 22050) < 800
+    torch.testing.assert_close(torch.fft.rfft(laid)[:, low], torch.fft.rfft(plain)[:, low], atol=0.3, rtol=0)

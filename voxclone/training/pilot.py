@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from voxclone.config import WatermarkConfig
-from voxclone.models.mark_tables import BAND_HERTZ, NOISE_FLOOR, band_phases
+from voxclone.models.mark_tables import BAND_HERTZ, GOLDEN_ANGLE, NOISE_FLOOR, band_phases
 from voxclone.models.pilot import standing_out
 
 N_FFT = 128  # samples: shorter than a beat
@@ -73,3 +74,16 @@ class PilotLoss(nn.Module):
         mean = power.mean((1, 2), keepdim=True)
         heard = power / (power + NOISE_FLOOR * mean + 1e-10)
         return standing_out(power, mean), heard
+
+
+def lay_pilot(waveform: Tensor, depth: float, bands: Iterable[int], sample_rate: int, beat: float) -> Tensor:
+    """Waveforms (B, S) whose bands get louder and softer by `depth` nepers in the pilot's rhythm."""
+    count = waveform.shape[1]
+    spectrum = torch.fft.rfft(waveform)
+    band = torch.linspace(0, sample_rate / 2, spectrum.shape[1], device=waveform.device) // BAND_HERTZ
+    angle = 2 * math.pi * (torch.arange(count, device=waveform.device) + 0.5) / beat
+    laid = waveform.clone()
+    for index in bands:
+        part = torch.fft.irfft(spectrum * (band == index), count)
+        laid += part * torch.expm1(depth * torch.cos(angle + GOLDEN_ANGLE * index**2))
+    return laid

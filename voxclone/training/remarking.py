@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
-from voxclone.models.mark_tables import BAND_HERTZ, GOLDEN_ANGLE
-from voxclone.training.pilot import DEPTH, PilotLoss
+from voxclone.models.mark_tables import BAND_HERTZ
+from voxclone.training.pilot import DEPTH, PilotLoss, lay_pilot
 from voxclone.training.step import weighted
 from voxclone.training.vocoder import SpectralStep
 
@@ -50,7 +50,7 @@ class RemarkStep(SpectralStep):
     ) -> None:
         super().__init__(config, audio, held_out)
         self.pilot = PilotLoss(audio.sample_rate, audio.hop_length, watermark)
-        self.first, self.last, self.deeper = watermark.pilot_first_band, watermark.pilot_bands, DEPTH - had
+        self.bands, self.deeper = range(watermark.pilot_first_band, watermark.pilot_bands), DEPTH - had
         self._former: list[nn.Module] = []  # in a list, so that it is neither trained nor saved
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
@@ -61,7 +61,8 @@ class RemarkStep(SpectralStep):
         with torch.no_grad():
             mel = self.mel_spectrogram(natural)
             state = torch.random.get_rng_state()
-            target = self._deepened(self.spoken_by(self._former[0], batch, mel))
+            former = self.spoken_by(self._former[0], batch, mel)
+            target = lay_pilot(former, self.deeper, self.bands, self.audio.sample_rate, self.audio.hop_length)
         torch.random.set_rng_state(state)
         made = self.spoken_by(self.vocoder, batch, mel)
         losses = self._pitch_losses(mel, f0)
@@ -82,26 +83,13 @@ class RemarkStep(SpectralStep):
         finally:
             self.vocoder = own
 
-    def _deepened(self, waveform: Tensor) -> Tensor:
-        """(B, S), each band of the pilot's louder and softer by what it lacks."""
-        count, rate = waveform.shape[1], self.audio.sample_rate
-        spectrum = torch.fft.rfft(waveform)
-        band = torch.linspace(0, rate / 2, spectrum.shape[1], device=waveform.device) // BAND_HERTZ
-        places = torch.arange(count, device=waveform.device)
-        angle = 2 * math.pi * (places + 0.5) / self.audio.hop_length
-        deepened = waveform.clone()
-        for index in range(self.first, self.last):
-            part = torch.fft.irfft(spectrum * (band == index), count)
-            deepened += part * torch.expm1(self.deeper * torch.cos(angle + GOLDEN_ANGLE * index**2))
-        return deepened
-
     def _kept(self, made: Tensor, target: Tensor) -> Tensor:
         """Distance of complex spectra from the lowest band of the pilot on, each bin by its own mean magnitude."""
         losses = []
         for n_fft, hop in KEPT_RESOLUTIONS:
             window = torch.hann_window(n_fft, device=made.device)
             a, b = (torch.stft(x, n_fft, hop, n_fft, window, return_complex=True) for x in (made, target))
-            first = math.ceil(self.first * BAND_HERTZ * n_fft / self.audio.sample_rate)
+            first = math.ceil(self.bands.start * BAND_HERTZ * n_fft / self.audio.sample_rate)
             a, b = a[:, first:], b[:, first:]
             losses.append(((a - b).abs() / (b.abs().mean(2, keepdim=True) + FLOOR)).mean())
         return torch.stack(losses).mean()
@@ -112,7 +100,7 @@ class RemarkStep(SpectralStep):
         for n_fft, hop in LOW_RESOLUTIONS:
             window = torch.hann_window(n_fft, device=made.device)
             spectra = (torch.stft(x, n_fft, hop, n_fft, window, return_complex=True) for x in (made, natural))
-            last = math.floor(self.first * BAND_HERTZ * n_fft / self.audio.sample_rate) + 1
+            last = math.floor(self.bands.start * BAND_HERTZ * n_fft / self.audio.sample_rate) + 1
             a, b = ((x.real.square() + x.imag.square() + 1e-7).sqrt()[:, :last] for x in spectra)
             linear = (a - b).abs().sum((1, 2)) / b.sum((1, 2)).clamp(min=1e-3)
             losses.append(linear.mean() + 0.3 * (a.log() - b.log()).abs().mean())
