@@ -201,7 +201,8 @@ def main() -> None:
     said, voices = spoken(args.model, texts, length) if texts else (np.zeros((0, length), np.float32), [])
     marked = np.concatenate([copies, said])
 
-    known = (args.model / "detector.safetensors").read_bytes() + json.dumps(config.to_dict()).encode()
+    weights = [(args.model / f"{part}.safetensors").read_bytes() for part in ("detector", "vocoder")]
+    known = b"".join([*weights, json.dumps(config.to_dict()).encode()])
     digest = hashlib.sha256(known).hexdigest()[:16]
     kept = args.natural / f"table-{digest}-{args.windows}.json"  # rows that are done, for a run that goes on
     table: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
@@ -277,7 +278,7 @@ def _same(x: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def natural_alarms_before(thresholds: dict[str, Any]) -> dict[str, Any] | None:
-    """Those of the result that is there, if it is of the bundle's detector as it is: the vocoder has no part in them."""
+    """Those of the result that is there, if it is of the bundle's detector: the vocoder has no part in them."""
     path = RESULTS / "watermark.json"
     former = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if former.get("thresholds") != json.loads(json.dumps(thresholds)) or "natural" not in former:
