@@ -26,10 +26,11 @@ from torch import Tensor, nn
 import stale
 import threats
 import voxclone
-from environment import RESULTS, ROOT, write_result
+from environment import RESULTS, write_result
 from voxclone import hub
 from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
+from voxclone.files import file_sha256
 from voxclone.kernels.precision import inference_precision
 from voxclone.models.vocoder import build_vocoder
 from voxclone.models.vocoder.cost import multiply_adds
@@ -267,7 +268,7 @@ def main() -> None:
         numbers["natural"] = natural_alarms(
             args.scores, args.natural / "calibration", config.speed_cost, config.threshold
         )
-    elif former := natural_alarms_before(numbers["thresholds"]):
+    elif former := natural_alarms_before(args.model, numbers["thresholds"]):
         numbers["natural"] = former
     print(write_result("watermark", numbers))
     threats.main()
@@ -277,16 +278,15 @@ def _same(x: Tensor, rng: np.random.Generator) -> Tensor:
     return x
 
 
-def natural_alarms_before(thresholds: dict[str, Any]) -> dict[str, Any] | None:
-    """Those of the result that is there, if it is of the bundle's detector: the vocoder has no part in them."""
+def natural_alarms_before(folder: Path, thresholds: dict[str, Any]) -> dict[str, Any] | None:
+    """Those of the result that is there, if it is of this detector: the vocoder has no part in them."""
     path = RESULTS / "watermark.json"
     former = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if former.get("thresholds") != json.loads(json.dumps(thresholds)) or "natural" not in former:
         return None
     commit = former["natural"].get("commit", former["environment"]["commit"])
     held = stale.git("show", f"{commit}:{stale.CHECKSUMS.as_posix()}") or ""
-    now = (ROOT / stale.CHECKSUMS).read_text(encoding="utf-8")
-    same = stale.parts(held).get("detector") == stale.parts(now)["detector"]
+    same = stale.parts(held).get("detector") == file_sha256(folder / "detector.safetensors")
     return former["natural"] | {"commit": commit} if same else None
 
 

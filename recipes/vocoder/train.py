@@ -71,7 +71,10 @@ def main() -> None:
     if settings.get("keep_mark"):
         step = MarkKeepingStep(model, audio, held_out, kept_mark(audio), **arguments(settings, MarkKeepingStep))
     elif "remark" in settings:
+        if not args.start_from:
+            parser.error("a pilot is moved in a vocoder that is trained: name its run with --start-from")
         step = RemarkStep(model, audio, held_out, WatermarkConfig(), **settings["remark"].arguments(RemarkStep))
+        load_part(step.former, args.start_from, "vocoder.")
     elif "mark" in settings:
         start_from = args.start_from
         unmarked = [folder_vocoder(folder) for folder in args.unmarked]

@@ -28,20 +28,27 @@ def batch() -> dict[str, torch.Tensor]:
     }
 
 
+def begun(had: float = 0.0) -> RemarkStep:
+    step = RemarkStep(VOCODER, AudioConfig(), None, WatermarkConfig(), had)
+    step.former.load_state_dict(step.vocoder.state_dict())
+    return step
+
+
 def test_a_vocoder_that_has_the_pilot_is_told_to_stay() -> None:
     torch.manual_seed(0)
-    step = RemarkStep(VOCODER, AudioConfig(), None, WatermarkConfig(), had=DEPTH)
+    step = begun(had=DEPTH)
     losses = step(batch(), "model")
     assert losses["kept"].item() == pytest.approx(0, abs=1e-4)
     losses["total"].backward()
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in step.parameters())
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in step.parameters_of("model"))
+    assert all(p.grad is None for p in step.former.parameters())
 
 
 def test_what_it_is_held_to_stays_while_it_learns() -> None:
     torch.manual_seed(0)
-    step = RemarkStep(VOCODER, AudioConfig(), None, WatermarkConfig())
-    optimizer = torch.optim.AdamW(step.parameters(), 3e-3)
-    totals = []
+    step = begun()
+    optimizer = torch.optim.AdamW(list(step.parameters_of("model")), 3e-3)
+    totals, before = [], {name: weight.clone() for name, weight in step.vocoder.named_parameters()}
     for _ in range(30):
         torch.manual_seed(1)
         loss = step(batch(), "model")["total"]
@@ -50,6 +57,21 @@ def test_what_it_is_held_to_stays_while_it_learns() -> None:
         optimizer.step()
         totals.append(loss.item())
     assert totals[-1] < 0.9 * totals[0]
-    (former,) = step._former
-    assert not any(torch.equal(a, b) for a, b in zip(former.parameters(), step.vocoder.parameters(), strict=True))
-    assert not any(name.startswith("_former") for name in step.state_dict())
+    former = dict(step.former.named_parameters())
+    assert all(torch.equal(former[name], weight) for name, weight in before.items())
+    assert not any(torch.equal(former[name], weight) for name, weight in step.vocoder.named_parameters())
+
+
+def test_a_run_that_goes_on_is_held_to_the_vocoder_that_it_began_with() -> None:
+    torch.manual_seed(0)
+    step = begun()
+    with torch.no_grad():
+        for weight in step.vocoder.parameters():
+            weight += 0.1
+    resumed = RemarkStep(VOCODER, AudioConfig(), None, WatermarkConfig())
+    resumed.load_state_dict(step.state_dict())
+    losses = []
+    for each in (step, resumed):
+        torch.manual_seed(1)
+        losses.append(each(batch(), "model")["kept"].item())
+    assert losses[0] == losses[1] > 0.1

@@ -7,25 +7,23 @@ loudness is heard as roughness, to the natural spectrum, which leaves little to 
 
 from __future__ import annotations
 
-import copy
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
 from voxclone.models.mark_tables import BAND_HERTZ
+from voxclone.models.vocoder import build_vocoder
 from voxclone.training.pilot import DEPTH, PilotLoss, lay_pilot
 from voxclone.training.step import weighted
 from voxclone.training.vocoder import SpectralStep
 
 WEIGHTS = {"kept": 3.0, "low": 3.0, "pilot": 1.0, "f0": 0.5, "voicing": 0.2}
 KEPT_RESOLUTIONS = ((1024, 256), (512, 128), (128, 32))  # n_fft, hop_length in samples
-LOW_RESOLUTIONS = (
-    (2048, 128),
-    (1024, 64),
-    (512, 32),
-)  # the longest tells harmonics from a rhythm's sidebands
+# The longest tells a voice's harmonics from the sidebands that a rhythm gives them.
+LOW_RESOLUTIONS = ((2048, 128), (1024, 64), (512, 32))
 FLOOR = 1e-4  # of a magnitude, full scale 1
 
 
@@ -38,6 +36,8 @@ class RemarkStep(SpectralStep):
         held_out: A fixed batch to validate on.
         watermark: Where the pilot is to be.
         had: Depth in nepers of the pilot that the vocoder has there.
+
+    `vocoder` and `former` are to be given the same weights before the first update.
     """
 
     def __init__(
@@ -51,20 +51,21 @@ class RemarkStep(SpectralStep):
         super().__init__(config, audio, held_out)
         self.pilot = PilotLoss(audio.sample_rate, audio.hop_length, watermark)
         self.bands, self.deeper = range(watermark.pilot_first_band, watermark.pilot_bands), DEPTH - had
-        self._former: list[nn.Module] = []  # in a list, so that it is neither trained nor saved
+        self.former = build_vocoder(config, weight_norm=True).requires_grad_(False)  # saved, for a run that goes on
+
+    def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
+        """The vocoder's."""
+        return self.vocoder.parameters()
 
     def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
         """Named losses for a batch from `VocoderSegments`."""
-        if not self._former:
-            self._former = [copy.deepcopy(self.vocoder).eval().requires_grad_(False)]
         natural, f0 = batch["waveform"], batch["f0"]
         with torch.no_grad():
             mel = self.mel_spectrogram(natural)
-            state = torch.random.get_rng_state()
-            former = self.spoken_by(self._former[0], batch, mel)
+            with torch.random.fork_rng([natural.device] if natural.is_cuda else []):  # both draw the same
+                former = self.speak(batch, mel, self.former)
             target = lay_pilot(former, self.deeper, self.bands, self.audio.sample_rate, self.audio.hop_length)
-        torch.random.set_rng_state(state)
-        made = self.spoken_by(self.vocoder, batch, mel)
+        made = self.speak(batch, mel)
         losses = self._pitch_losses(mel, f0)
         with torch.autocast(made.device.type, enabled=False):
             losses |= {
@@ -74,14 +75,6 @@ class RemarkStep(SpectralStep):
             }
             losses["total"] = weighted(losses, WEIGHTS)
         return losses
-
-    def spoken_by(self, vocoder: nn.Module, batch: dict[str, Tensor], mel: Tensor) -> Tensor:
-        """What one of the two vocoders makes of a batch; alike where random numbers are."""
-        own, self.vocoder = self.vocoder, vocoder
-        try:
-            return self.speak(batch, mel)
-        finally:
-            self.vocoder = own
 
     def _kept(self, made: Tensor, target: Tensor) -> Tensor:
         """Distance of complex spectra from the lowest band of the pilot on, each bin by its own mean magnitude."""

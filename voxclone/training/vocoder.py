@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate.utils import send_to_device
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
 from voxclone.audio.mel import MelSpectrogram
@@ -123,19 +123,19 @@ class SpectralStep(TrainingStep):
             losses["total"] = weighted(losses, WEIGHTS)
         return losses
 
-    def speak(self, batch: dict[str, Tensor], mel: Tensor) -> Tensor:
+    def speak(self, batch: dict[str, Tensor], mel: Tensor, vocoder: nn.Module | None = None) -> Tensor:
         """Waveforms (B, S) for a batch: of its natural mels, some disturbed, or of its acoustic ones.
 
-        A source has random noise and phase.
+        A source has random noise and phase. The vocoder is the one that is trained, unless another is given.
         """
-        f0 = batch["f0"]
+        f0, vocoder = batch["f0"], self.vocoder if vocoder is None else vocoder
         start = 2 * math.pi * torch.rand(len(f0), 1, device=f0.device)
         heard = self.disturbed(mel)
         if "acoustic" in batch:
             heard = torch.where(batch["acoustic"][:, None, None], batch["acoustic_mel"], heard)
-        if isinstance(self.vocoder, SourceISTFT):
-            return self.vocoder.synthesize(heard, f0, torch.randn_like(batch["waveform"]), start).float()
-        made: Tensor = self.vocoder(heard)
+        if isinstance(vocoder, SourceISTFT):
+            return vocoder.synthesize(heard, f0, torch.randn_like(batch["waveform"]), start).float()
+        made: Tensor = vocoder(heard)
         return made.float()
 
     def disturbed(self, mel: Tensor) -> Tensor:
