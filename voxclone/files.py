@@ -15,6 +15,8 @@ from pathlib import Path
 
 from voxclone.errors import VoxcloneError
 
+TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")  # of files beside a recording that hold what is said in it
+
 
 def read_text(path: Path, refusal: type[VoxcloneError]) -> str:
     """A UTF-8 file, with or without a byte order mark.

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import torch
 
-from voxclone.audio.io import audio_files, read_audio
-from voxclone.audio.resample import resample
 from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig
 from voxclone.training.augmentation import Augmentation, simulate_rooms
+from voxclone.training.backgrounds import recorded
 from voxclone.training.checkpoint import Checkpoint, load_part, save_checkpoint
 from voxclone.training.features import FeatureStore
 from voxclone.training.pace import CountedSpeech, PaceStep, hear_speakers, set_doubt, split_speakers
@@ -39,9 +38,9 @@ def main() -> None:
     store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
     trusted = trusted_speech(store, durations, read_settings(args.config)["data"], "train")
     usable = [entry for entry in trusted if entry.about["speaker"] not in args.without]
-    noises = [read_audio(path) for path in audio_files(args.noise)] if args.noise else []
+    noises = recorded(args.noise, AUDIO.sample_rate) if args.noise else []
     augmentation = Augmentation(
-        noises=[torch.from_numpy(resample(noise, rate, AUDIO.sample_rate)) for noise, rate in noises],
+        noises=noises,
         rooms=simulate_rooms(args.rooms, AUDIO.sample_rate),
         sample_rate=AUDIO.sample_rate,
         noise_probability=0.6 if noises else 0.0,

@@ -20,7 +20,7 @@ import voxclone
 from voxclone import AudioError, ConsentError, Voice, VoiceError, VoxClone, VoxcloneError
 from voxclone.audio.io import audio_files
 from voxclone.audio.reference import prepare_reference
-from voxclone.cli.arguments import at_least_one
+from voxclone.cli.arguments import at_least_one, not_negative
 from voxclone.cli.ending import run_script
 from voxclone.synthesis.embedding import embed_waveforms
 
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--model", help="folder or Hub repository; the bundled model if left out")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--most", type=at_least_one, default=20, help="recordings of each speaker")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=not_negative, default=0)
     parser.add_argument("--out", type=Path, default=Path("voices"), help="the files' name, without .png and .html")
     args = parser.parse_args()
 

@@ -7,15 +7,13 @@ from pathlib import Path
 import torch
 
 from voxclone import hub
-from voxclone.audio.io import audio_files, read_audio
-from voxclone.audio.resample import resample
 from voxclone.cli.ending import run_script
 from voxclone.config import SpeakerEncoderConfig
 from voxclone.errors import ConfigError
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.synthesis.reference import encoder_id
 from voxclone.training.augmentation import Augmentation, simulate_rooms
-from voxclone.training.backgrounds import babble, coloured_noise
+from voxclone.training.backgrounds import babble, coloured_noise, recorded
 from voxclone.training.checkpoint import export_weights, load_part
 from voxclone.training.distillation import DistilledSpeakerStep, speaker_prototypes, speaker_targets
 from voxclone.training.embeddings import kept_embeddings
@@ -52,8 +50,7 @@ def main() -> None:
     train = [entry for entry in store.entries if entry.about["split"] == "train"]
     valid = [entry for entry in store.entries if entry.about["split"] == "valid"]
 
-    noises = [read_audio(path) for path in audio_files(args.noise)] if args.noise else []
-    backgrounds = [torch.from_numpy(resample(noise, rate, model.sample_rate)) for noise, rate in noises]
+    backgrounds = recorded(args.noise, model.sample_rate) if args.noise else []
     backgrounds += babble(store, train, data.get("babbles", 0), model.sample_rate)
     backgrounds += coloured_noise(data.get("coloured_noises", 0), model.sample_rate)
     rooms = simulate_rooms(data["rooms"], model.sample_rate)

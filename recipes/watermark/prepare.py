@@ -2,7 +2,6 @@
 vocoder's, and other sound."""
 
 import argparse
-import csv
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -15,7 +14,8 @@ from voxclone.audio.resample import resample
 from voxclone.audio.samples import as_pcm16
 from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig, WatermarkConfig
-from voxclone.errors import AudioError
+from voxclone.errors import AudioError, VoxcloneError
+from voxclone.training.extraction import Recording, read_manifest
 from voxclone.training.features import FeatureStore
 from voxclone.training.noises import KINDS, make_noise
 
@@ -24,23 +24,31 @@ NOISE_SECONDS = 6.0
 GENDERS = {"f": "f", "female": "f", "female_feminine": "f", "m": "m", "male": "m", "male_masculine": "m"}
 
 
-def chosen(rows: list[dict[str, str]], hours: float) -> list[dict[str, str]]:
+def seconds_of(row: Recording) -> float:
+    """A recording's length by its manifest."""
+    if "seconds" not in row.about:
+        raise VoxcloneError(f"the manifest does not say how many seconds {row.key} has")
+    return float(row.about["seconds"])
+
+
+def chosen(rows: list[Recording], hours: float) -> list[Recording]:
     """At most so many hours of each language of each corpus, drawn speaker by speaker."""
     groups = defaultdict(list)
     for index in np.random.default_rng(0).permutation(len(rows)):
-        groups[rows[index]["corpus"], rows[index]["language"]].append(rows[index])
+        about = rows[index].about
+        groups[about["corpus"], about["language"]].append(rows[index])
     kept = []
     for group in groups.values():
         spoken: dict[str, int] = defaultdict(int)
         turn = {}
         for row in group:
-            spoken[row["speaker"]] += 1
-            turn[row["path"]] = spoken[row["speaker"]]
+            spoken[row.about["speaker"]] += 1
+            turn[row.key] = spoken[row.about["speaker"]]
         seconds = 0.0
-        for row in sorted(group, key=lambda row: turn[row["path"]]):
+        for row in sorted(group, key=lambda row: turn[row.key]):
             if seconds < 3600 * hours:
                 kept.append(row)
-                seconds += float(row["seconds"])
+                seconds += seconds_of(row)
     return kept
 
 
@@ -75,26 +83,25 @@ def main() -> None:
     args = parser.parse_args()
     store_sounds(args.sounds, args.out / "sounds")
 
-    with (args.data / "manifest.tsv").open(encoding="utf8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = read_manifest(args.data / "manifest.tsv", args.data)
     plans = (
         ("calibration", WatermarkConfig().sample_rate, chosen(rows, args.hours)),
         ("channel", AudioConfig().sample_rate, chosen(rows, args.channel_hours)),
-        ("channel", AudioConfig().sample_rate, [row for row in rows if row["split"] == "valid"]),
+        ("channel", AudioConfig().sample_rate, [row for row in rows if row.about["split"] == "valid"]),
     )
     for name, sample_rate, wanted in reversed(plans):
         store = FeatureStore(args.out / name)
         for row in tqdm(wanted, desc=name, mininterval=30):
-            if row["path"] in store.keys or float(row["seconds"]) < 2:
+            if row.key in store.keys or seconds_of(row) < 2:
                 continue
             try:
-                samples = resample(*read_audio(args.data / row["path"]), sample_rate)
+                samples = resample(*read_audio(row.path), sample_rate)
             except AudioError as error:
                 print(f"left out: {error}")
                 continue
-            about = {key: row[key] for key in ("corpus", "language", "speaker", "split")}
-            about["gender"] = GENDERS.get(row["gender"], "unknown")
-            store.append(row["path"], about, {"waveform": as_pcm16(samples)})
+            about = {key: row.about[key] for key in ("corpus", "language", "speaker", "split")}
+            about["gender"] = GENDERS.get(row.about.get("gender", ""), "unknown")
+            store.append(row.key, about, {"waveform": as_pcm16(samples)})
         stored = sum(entry.rows["waveform"][1] for entry in store.entries)
         print(f"{name}: {stored / sample_rate / 3600:.1f} h")
 

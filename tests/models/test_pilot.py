@@ -77,6 +77,14 @@ def test_the_loss_is_what_of_the_depth_is_missing(generator):
     assert loss.depth(whole, plain)[loss.there > 0].mean().item() == pytest.approx(DEPTH, rel=0.25)
 
 
+def test_asked_for_no_pilot_the_loss_takes_one_for_a_fault(generator):
+    loss = PilotLoss(22050, 256, CONFIG, depth=0.0)
+    draws = [torch.Generator().manual_seed(1) for _ in range(2)]
+    plain, marked = (bands_of_noise(22050, 22050 / 256, d, g) for d, g in zip((0, DEPTH), draws, strict=True))
+    assert loss(plain, plain).item() == pytest.approx(0.0)
+    assert loss(marked, plain).item() > 0.5
+
+
 def test_the_loss_has_a_gradient_that_deepens_it(generator):
     loss = PilotLoss(22050, 256, CONFIG)
     plain = bands_of_noise(22050, 22050 / 256, 0.0, generator)

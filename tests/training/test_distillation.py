@@ -13,10 +13,12 @@ from torch import Tensor
 pytest.importorskip("accelerate")
 pytest.importorskip("torchaudio")
 
+from voxclone.audio.io import write_audio
 from voxclone.config import SpeakerEncoderConfig
+from voxclone.errors import VoxcloneError
 from voxclone.models.speaker_encoder import SpeakerEncoder
 from voxclone.training.augmentation import Augmentation
-from voxclone.training.backgrounds import babble, coloured_noise
+from voxclone.training.backgrounds import babble, coloured_noise, recorded
 from voxclone.training.distillation import DistilledSpeakerStep, speaker_prototypes, speaker_targets
 from voxclone.training.embeddings import embed_store
 from voxclone.training.features import FeatureStore
@@ -181,3 +183,10 @@ def test_noises_range_from_white_to_brown() -> None:
 
     tilts = [tilt(noise) for noise in coloured_noise(20, RATE, 2.0)]
     assert -1 < min(tilts) < 5 and 13 < max(tilts) < 19  # three octaves of 0 to 6 dB
+
+
+def test_a_folder_of_noise_without_audio_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VoxcloneError, match="holds no audio"):
+        recorded(tmp_path, RATE)
+    write_audio(tmp_path / "hiss.wav", np.full(RATE, 0.1, np.float32), RATE)
+    assert [noise.shape for noise in recorded(tmp_path, RATE // 2)] == [(RATE // 2,)]

@@ -28,8 +28,8 @@ def batch() -> dict[str, torch.Tensor]:
     }
 
 
-def begun(had: float = 0.0) -> RemarkStep:
-    step = RemarkStep(VOCODER, AudioConfig(), None, WatermarkConfig(), had)
+def begun(had: float = 0.0, depth: float = DEPTH) -> RemarkStep:
+    step = RemarkStep(VOCODER, AudioConfig(), None, WatermarkConfig(), had, depth)
     step.former.load_state_dict(step.vocoder.state_dict())
     return step
 
@@ -42,6 +42,14 @@ def test_a_vocoder_that_has_the_pilot_is_told_to_stay() -> None:
     losses["total"].backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in step.parameters_of("model"))
     assert all(p.grad is None for p in step.former.parameters())
+
+
+def test_a_twin_is_told_to_lose_the_pilot() -> None:
+    torch.manual_seed(0)
+    without = begun(had=0.0, depth=0.0)(batch(), "model")
+    assert without["kept"].item() == pytest.approx(0, abs=1e-4)
+    torch.manual_seed(0)
+    assert begun(had=DEPTH, depth=0.0)(batch(), "model")["kept"].item() > 0.01
 
 
 def test_what_it_is_held_to_stays_while_it_learns() -> None:

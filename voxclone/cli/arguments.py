@@ -11,10 +11,23 @@ def at_least_one(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: It is none.
     """
+    return _whole(text, 1)
+
+
+def not_negative(text: str) -> int:
+    """A whole number of 0 or more.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
     try:
         number = int(text)
     except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} will not do; a whole number of 1 or more is needed")
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} will not do; a whole number of {least} or more is needed")
     return number

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from voxclone.errors import VoxcloneError
-from voxclone.files import read_text
+from voxclone.files import TEXT_SUFFIXES, read_text
 from voxclone.finetuning.clips import Clip
 from voxclone.finetuning.subtitles import SUBTITLE_SUFFIXES, subtitle_clips
 
-TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")
 LIST_SUFFIX = ".trans.txt"  # LibriSpeech's: a line for each recording of the folder
 
 

@@ -1,15 +1,32 @@
-"""Backgrounds that no recording of noise has: babble of speakers, and noise of every colour."""
+"""Backgrounds for augmentation: recordings of noise, babble of speakers, and noise of every colour."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from voxclone.audio.io import audio_files, read_audio
+from voxclone.audio.resample import resample
+from voxclone.errors import VoxcloneError
 from voxclone.training.distortions import fit_length
 from voxclone.training.features import Entry, FeatureStore
+
+
+def recorded(folder: Path, sample_rate: int) -> list[Tensor]:
+    """The recordings (S,) of a folder of noise.
+
+    Raises:
+        AudioError: It is no folder, or one cannot be read.
+        VoxcloneError: It holds no audio.
+    """
+    noises = [read_audio(path) for path in audio_files(folder)]
+    if not noises:
+        raise VoxcloneError(f"{folder} holds no audio: name a folder of noise recordings, or leave it out")
+    return [torch.from_numpy(resample(noise, rate, sample_rate)) for noise, rate in noises]
 
 
 def babble(

@@ -24,14 +24,13 @@ from voxclone.audio.pitch import f0
 from voxclone.audio.resample import resample
 from voxclone.config import AudioConfig
 from voxclone.errors import AudioError, TextError, VoxcloneError
-from voxclone.files import read_text
+from voxclone.files import TEXT_SUFFIXES, read_text
 from voxclone.text.normalize import normalize
 from voxclone.text.phonemes import phonemize
 from voxclone.text.symbols import symbol_ids
 from voxclone.training.features import FeatureStore
 
 Arrays = dict[str, NDArray[Any]]
-TEXT_SUFFIXES = (".txt", ".lab", ".normalized.txt")
 # Layouts of `voxclone.training.corpora` that are told by a file or folder.
 _LAYOUTS = {"ljspeech": "metadata.csv", "common_voice": "validated.tsv", "vctk": "wav48_silence_trimmed"}
 MAX_SECONDS = 20.0

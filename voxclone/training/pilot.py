@@ -25,6 +25,7 @@ class PilotLoss(nn.Module):
         sample_rate: Hz of the speech.
         beat: Samples from one beat to the next: the mel's hop.
         config: The detector's, which says in which bands the pilot is.
+        depth: Nepers that loudness is to rise and fall by there; 0 asks for speech without a pilot.
     """
 
     window: Tensor
@@ -32,8 +33,9 @@ class PilotLoss(nn.Module):
     there: Tensor
     below: Tensor
 
-    def __init__(self, sample_rate: int, beat: int, config: WatermarkConfig) -> None:
+    def __init__(self, sample_rate: int, beat: int, config: WatermarkConfig, depth: float = DEPTH) -> None:
         super().__init__()
+        self.wanted = depth
         self.hop = beat // HOPS
         hertz = np.arange(N_FFT // 2 + 1) * (sample_rate / N_FFT)
         phases, there = band_phases(hertz, config.pilot_first_band, config.pilot_bands)
@@ -43,9 +45,9 @@ class PilotLoss(nn.Module):
             self.register_buffer(name, torch.from_numpy(table).float(), persistent=False)
 
     def forward(self, made: Tensor, natural: Tensor) -> Tensor:
-        """Waveforms (B, S) from a beat on, to a scalar: 0 where the pilot is `DEPTH` deep, 1 where it is missing."""
+        """Waveforms (B, S) from a beat on, to a scalar: 0 for a pilot as deep as asked, 1 for one `DEPTH` off."""
         along, across = self.rhythm(made, natural)
-        missing = (1 - along / DEPTH).clamp(-2, 2)  # deeper would be heard
+        missing = ((self.wanted - along) / DEPTH).clamp(-2, 2)  # deeper would be heard
         loss = (missing.square() * self.there).sum() / self.there.sum()
         rough = ((along.square() + across.square()) / DEPTH**2).clamp(max=4)
         return loss + (rough * self.below).sum() / self.below.sum().clamp(min=1)

@@ -36,6 +36,7 @@ class RemarkStep(SpectralStep):
         held_out: A fixed batch to validate on.
         watermark: Where the pilot is to be.
         had: Depth in nepers of the pilot that the vocoder has there.
+        depth: Depth that it is to have; 0 makes a twin without a pilot, for what the pilot costs.
 
     `vocoder` and `former` are to be given the same weights before the first update.
     """
@@ -47,10 +48,11 @@ class RemarkStep(SpectralStep):
         held_out: dict[str, Tensor] | None,
         watermark: WatermarkConfig,
         had: float = 0.0,
+        depth: float = DEPTH,
     ) -> None:
         super().__init__(config, audio, held_out)
-        self.pilot = PilotLoss(audio.sample_rate, audio.hop_length, watermark)
-        self.bands, self.deeper = range(watermark.pilot_first_band, watermark.pilot_bands), DEPTH - had
+        self.pilot = PilotLoss(audio.sample_rate, audio.hop_length, watermark, depth)
+        self.bands, self.deeper = range(watermark.pilot_first_band, watermark.pilot_bands), depth - had
         self.former = build_vocoder(config, weight_norm=True).requires_grad_(False)  # saved, for a run that goes on
 
     def parameters_of(self, phase: str) -> Iterable[nn.Parameter]:
