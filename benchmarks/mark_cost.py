@@ -1,7 +1,7 @@
 """What the mark costs: copies by a marked vocoder and by its twin, which was trained as long without a mark.
 
-Both come from the same vocoder by the same recipe, draws and number of updates; the twin's has no detector and no pilot
-in its losses (recipes/vocoder/README.md, "The mark's cost"). Copies are of the same recordings with the same f0, and
+Both come from the same vocoder by the same recipe and draws, in the same time; nothing in the twin's losses asks for a
+mark (recipes/vocoder/README.md, "The mark's cost"). Copies are of the same recordings with the same f0, and
 differences are between the two copies of each. Naturalness is LDNet's, where `--judges` is given.
 """
 
@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40, help="recordings of each set")
     parser.add_argument("--judges", type=Path, help="folder with score_ldnet.py")
     parser.add_argument("--work", type=Path, required=True, help="where the wav files go")
+    parser.add_argument("--name", default="mark-cost", help="of the result")
     args = parser.parse_args()
 
     recordings = read_manifest(args.manifest, args.manifest.parent)
@@ -97,7 +98,7 @@ def main() -> None:
         for kind, each in rows.items():
             together.setdefault(kind, []).extend(each)
     result["all"] = summary(together)
-    print(write_result("mark-cost", result))
+    print(write_result(args.name, result))
 
 
 if __name__ == "__main__":
