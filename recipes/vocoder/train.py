@@ -13,7 +13,7 @@ from voxclone import hub
 from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
 from voxclone.models.vocoder import build_vocoder
-from voxclone.training.adversarial import AdversarialStep
+from voxclone.training.adversarial import AdversarialStep, DiscriminatorStep
 from voxclone.training.checkpoint import export_part, load_part
 from voxclone.training.features import FeatureStore
 from voxclone.training.marked import MarkedStep, MarkKeepingStep, collaborative_mark, kept_mark
@@ -51,7 +51,9 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True  # all segments have one length
-    settings = read_settings(args.config).of("model", "data", "adversarial", "mark", "keep_mark", "remark", "trainer")
+    settings = read_settings(args.config).of(
+        "model", "data", "adversarial", "discriminators_alone", "mark", "keep_mark", "remark", "trainer"
+    )
     data, audio = settings["data"].of("batch_size", "frames", "corpus_weights"), AudioConfig()
     store = FeatureStore.filled(args.features)
     weights = corpus_weights(store.entries, data["corpus_weights"])
@@ -70,6 +72,8 @@ def main() -> None:
     step: SpectralStep
     if settings.get("keep_mark"):
         step = MarkKeepingStep(model, audio, held_out, kept_mark(audio), **arguments(settings, MarkKeepingStep))
+    elif settings.get("discriminators_alone"):
+        step = DiscriminatorStep(model, audio, held_out, **settings["adversarial"].arguments(AdversarialStep))
     elif "remark" in settings:
         if not args.start_from:
             parser.error("a pilot is moved in a vocoder that is trained: name its run with --start-from")

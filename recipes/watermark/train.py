@@ -41,7 +41,7 @@ HOP = AudioConfig().hop_length
 SEARCHED_SPEED = 0.13  # as far as calibrate.py has speeds tried
 SOUNDS_SHARE = 2  # how much oftener than another kind of unmarked audio sounds without speech are drawn
 LONGEST_SOUND = 60  # segments of one recording
-EFFECTS = WEIGHTS | {"speed": 5.0, "tempo": 2.0}  # what a search leaves of them is forgotten first
+EFFECTS = WEIGHTS | {"noise": 7.0, "speed": 5.0, "tempo": 2.0}  # white noise and a search leave least of the mark
 
 
 def folder_vocoder(folder: Path) -> nn.Module:

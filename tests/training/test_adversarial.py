@@ -11,7 +11,7 @@ pytest.importorskip("accelerate")
 pytest.importorskip("matplotlib")
 
 from voxclone.config import AudioConfig, VocoderConfig
-from voxclone.training.adversarial import AdversarialStep, band_limit
+from voxclone.training.adversarial import AdversarialStep, DiscriminatorStep, band_limit
 
 CONFIG = VocoderConfig(
     upsample_rates=(4,), upsample_kernel_sizes=(8,), upsample_initial_channel=16, resblock="2", frame_blocks=1,
@@ -52,6 +52,22 @@ def test_discriminators_judge_what_the_generator_spoke_last() -> None:
     assert torch.equal(once, step(batch(), "discriminator")["total"])
     step({**batch(), "waveform": 2 * batch()["waveform"]}, "generator")
     assert not torch.equal(once, step(batch(), "discriminator")["total"])
+
+
+def test_discriminators_that_are_trained_alone_leave_the_generator_as_it_is() -> None:
+    torch.manual_seed(0)
+    step = DiscriminatorStep(CONFIG, AudioConfig(), None, resolution_channels=2)
+    assert step.phases == ("discriminator",)
+    step(batch(), "discriminator")["total"].backward()
+    assert all(p.grad is not None for p in step.parameters_of("discriminator"))
+    assert all(p.grad is None for p in step.vocoder.parameters())
+    torch.manual_seed(0)
+    beside = AdversarialStep(CONFIG, AudioConfig(), None, resolution_channels=2)
+    for each in (step, beside):
+        each.eval()
+        torch.manual_seed(1)
+        each(batch(), each.phases[0])
+    torch.testing.assert_close(step.spoken(), beside.spoken())  # they judge what they would judge beside it
 
 
 def test_discriminators_learn_to_tell_natural_from_made() -> None:

@@ -115,6 +115,25 @@ class AdversarialStep(SpectralStep):
         return {"total": discriminator_loss(natural, made)}
 
 
+class DiscriminatorStep(AdversarialStep):
+    """`AdversarialStep` with a generator that stays as it is: discriminators that begin anew catch up with it.
+
+    Beside discriminators that know nothing, a trained generator unlearns what only grown ones had taught it.
+    """
+
+    phases = ("discriminator",)
+
+    def forward(self, batch: dict[str, Tensor], phase: str) -> dict[str, Tensor]:
+        """The discriminators' loss for a batch from `VocoderSegments`."""
+        natural = batch["waveform"]
+        with torch.no_grad():
+            made = self.speak(batch, self.mel_spectrogram(natural))
+        limited = band_limit(torch.cat([natural, made]), batch["bandwidth"].repeat(2), self.audio.sample_rate)
+        limited_natural, limited_made = limited.chunk(2)
+        self._spoken = limited_natural, limited_made
+        return self._discriminate()
+
+
 def band_limit(waveform: Tensor, bandwidth: Tensor, sample_rate: int) -> Tensor:
     """(B, S) without what lies above (B,) Hz: a narrow-band recording must not tell natural from made by its edge."""
     spectrum = torch.fft.rfft(waveform)
