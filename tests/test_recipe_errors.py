@@ -113,6 +113,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("speaker_encoder/map.py gone", "gone: no such folder"),
         ("speaker_encoder/map.py few.tsv", "few.tsv is a file; a folder is needed"),
         ("speaker_encoder/map.py . --most 0", "'0' will not do; a whole number of 1 or more"),
+        ("speaker_encoder/map.py . --seed -1", "'-1' will not do; a whole number of 0 or more"),
         ("watermark/prepare.py --data . --out o --sounds gone", "gone: no such folder"),
         ("speaker_encoder/cohort.py --model gone --features store", "gone"),
     ],

@@ -27,7 +27,7 @@ GENDERS = {"f": "f", "female": "f", "female_feminine": "f", "m": "m", "male": "m
 def seconds_of(row: Recording) -> float:
     """A recording's length by its manifest."""
     if "seconds" not in row.about:
-        raise VoxcloneError(f"the manifest does not say how many seconds {row.key} has")
+        raise VoxcloneError(f"the manifest does not say how many seconds {row.key} has: it needs a column seconds")
     return float(row.about["seconds"])
 
 
