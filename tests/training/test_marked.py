@@ -49,13 +49,27 @@ def test_the_detector_judges_and_stays(tmp_path) -> None:
     assert not any(name.startswith("mark.") for name in moved)
 
 
-def test_the_detector_hears_the_speech_as_it_is() -> None:
-    """A graph replays one update: no codec, noise or edit may come between, only the level is drawn."""
-    made, marked = 0.1 * torch.randn(8, 4096), torch.ones(8, 4096)
-    received, labels = kept_mark(AUDIO).channel(made, marked, np.random.default_rng(0))
+def test_the_detector_hears_the_speech_under_white_noise() -> None:
+    """Level and strength differ from item to item and from call to call, though NumPy's generator stands still."""
+    made, marked = 0.1 * torch.randn(64, 4096), torch.ones(64, 4096)
+    channel = kept_mark(AUDIO).channel
+    torch.manual_seed(2)
+    (received, labels), (again, _) = (channel(made, marked, np.random.default_rng(0)) for _ in range(2))
+    assert torch.equal(labels, marked) and not torch.equal(received, again)
     level = (received * made).sum(1, keepdim=True) / made.square().sum(1, keepdim=True)
-    torch.testing.assert_close(received, level * made)
-    assert torch.equal(labels, marked)
+    noise = received - level * made
+    ratio = 10 * torch.log10((level * made).square().mean(1) / noise.square().mean(1))
+    assert 11 < ratio.min() < 18 and 34 < ratio.max() < 41
+    assert -15.5 < 20 * torch.log10(level).min() < -12 and 0 < 20 * torch.log10(level).max() < 3.5
+    spectrum = torch.fft.rfft(noise / noise.square().mean(1, keepdim=True).sqrt()).abs().square().mean(0)[1:-1]
+    assert spectrum[:1000].mean() == pytest.approx(float(spectrum[1000:].mean()), rel=0.05)
+
+
+def test_the_noise_lets_the_gradient_through() -> None:
+    made = (0.1 * torch.randn(2, 4096)).requires_grad_()
+    received, _ = kept_mark(AUDIO).channel(made, torch.ones(2, 4096), np.random.default_rng(0))
+    received.sum().backward()
+    assert made.grad is not None and (made.grad > 0).all()
 
 
 def test_a_graph_needs_a_gpu(tmp_path) -> None:

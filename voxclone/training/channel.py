@@ -107,6 +107,26 @@ class Channel:
         return _KEEPING[name](x, self.sample_rate, rng), label
 
 
+@dataclass(frozen=True)
+class WhiteNoise(Channel):
+    """A level and white noise for each item, drawn where the waveform is: the same kernels for every batch.
+
+    Attributes:
+        snr_db: The least and the greatest ratio to an item's mean power.
+    """
+
+    snr_db: tuple[float, float] = (12.0, 40.0)
+
+    def __call__(self, waveform: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """As `Channel`, but that torch's generator draws."""
+        x = waveform.float()
+        level, ratio = torch.rand(2, len(x), 1, device=x.device)
+        x = x * 10 ** ((18 * level - 15) / 20)
+        low, high = self.snr_db
+        power = x.detach().square().mean(1, keepdim=True) * 10 ** (-(low + (high - low) * ratio) / 10)
+        return x + torch.randn_like(x) * power.sqrt(), labels.float()
+
+
 def _stretched(
     stretch: Callable[[Tensor, float], Tensor], factor: float, x: Tensor, label: Tensor
 ) -> tuple[Tensor, Tensor]:

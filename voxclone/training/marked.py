@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from voxclone.config import AudioConfig, VocoderConfig, WatermarkConfig
 from voxclone.training.adversarial import AdversarialStep
 from voxclone.training.augmentation import simulate_rooms
-from voxclone.training.channel import Channel
+from voxclone.training.channel import Channel, WhiteNoise
 from voxclone.training.imitation import CopySynthesis, GriffinLim
 from voxclone.training.pilot import PilotLoss
 from voxclone.training.watermark import CollaborativeMark
@@ -81,18 +81,18 @@ class MarkedStep(AdversarialStep):
 
 
 class MarkKeepingStep(MarkedStep):
-    """`MarkedStep` with a detector that stays as it is and hears the speech as the vocoder makes it.
+    """`MarkedStep` with a detector that stays as it is and hears the speech under white noise alone.
 
-    Without codecs between them, an update is the same kernels for every batch (`voxclone.training.graphed`). What the
-    mark withstands wears off meanwhile: `MarkedStep` comes after.
+    Without codecs between them, an update is the same kernels for every batch (`voxclone.training.graphed`). What else
+    the mark withstands wears off meanwhile: `MarkedStep` comes after.
     """
 
     phases = ("generator", "discriminator")
 
 
 def kept_mark(audio: AudioConfig) -> CollaborativeMark:
-    """What `MarkKeepingStep` needs: a detector, fresh, and a channel that does nothing."""
-    return CollaborativeMark(WatermarkConfig(), Channel(audio.sample_rate, counts=(1.0,)))
+    """What `MarkKeepingStep` needs: a detector, fresh, and a channel of noise that a graph can replay."""
+    return CollaborativeMark(WatermarkConfig(), WhiteNoise(audio.sample_rate))
 
 
 def collaborative_mark(
