@@ -116,6 +116,7 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--speaker-run speaker_run --speaker-config speaker_encoder.json --config acoustic.json --pace-run pace_run "
         "--out acoustic_run",
         f"vocoder/train.py --features {speech} --out vocoder_run --config vocoder.json",
+        f"vocoder/train.py --features {speech} --out vocoder_again --config vocoder.json",
         "bundle/export.py --speaker-run speaker_run --acoustic-run acoustic_run --vocoder-run vocoder_run "
         "--aligner-run aligner_run --speaker-config speaker_encoder.json --acoustic-config acoustic.json "
         "--vocoder-config vocoder.json "
@@ -218,6 +219,14 @@ def test_an_export_may_go_part_of_the_way(run_folder: Path) -> None:
     expected = 0.75 * start["head.weight"].float() + 0.25 * end["head.weight"]
     assert float(moved) > 1e-3
     assert float((found["head.weight"].float() - expected).abs().max()) < 0.05 * float(moved)
+
+
+def test_the_same_command_trains_the_same_network(run_folder: Path) -> None:
+    from voxclone.training.checkpoint import load_checkpoint
+
+    runs = [load_checkpoint(run_folder / name) for name in ("vocoder_run", "vocoder_again")]
+    first, second = (run.networks for run in runs if run is not None)
+    assert first.keys() == second.keys() and all((first[name] == second[name]).all() for name in first)
 
 
 def test_acoustic_mels_are_as_long_as_the_recordings_and_are_trained_on(run_folder: Path) -> None:

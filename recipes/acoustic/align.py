@@ -4,7 +4,6 @@ import argparse
 from itertools import islice
 from pathlib import Path
 
-import torch
 from accelerate import PartialState
 from torch.utils.data import DataLoader
 
@@ -14,7 +13,7 @@ from voxclone.training.checkpoint import load_part
 from voxclone.training.features import FeatureStore
 from voxclone.training.speech_data import LengthBuckets, TranscribedSpeech, drop_stretched, pad_batch
 from voxclone.training.step import TrainerConfig
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 
 
 def main() -> None:
@@ -27,7 +26,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
+    begin_training(args.threads)
     store = FeatureStore.filled(args.features)
     first = FeatureStore.filled(args.first_durations) if args.first_durations else None
     entries = [entry for entry in store.entries if entry.about["split"] == "train"]

@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from voxclone.cli.ending import run_script
 from voxclone.config import AudioConfig
 from voxclone.training.augmentation import Augmentation, simulate_rooms
@@ -15,7 +13,7 @@ from voxclone.training.pace import CountedSpeech, PaceStep, hear_speakers, set_d
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import trusted_speech
 from voxclone.training.step import TrainerConfig
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 
 AUDIO = AudioConfig()
 
@@ -34,7 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
+    begin_training(args.threads)
     store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
     trusted = trusted_speech(store, durations, read_settings(args.config)["data"], "train")
     usable = [entry for entry in trusted if entry.about["speaker"] not in args.without]

@@ -5,7 +5,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from voxclone import hub
 from voxclone.cli.ending import run_script
@@ -21,7 +20,7 @@ from voxclone.training.pauses import PausedSpeech, PauseStep, set_bar
 from voxclone.training.settings import read_settings
 from voxclone.training.speech_data import trusted_speech
 from voxclone.training.step import TrainerConfig
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 from voxclone.training.voiced_speech import VoicedSpeech
 
 STEPS = 700
@@ -41,7 +40,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
+    begin_training(args.threads)
     config = hub.read_config(args.model)
     weights = args.model / "speaker_encoder.safetensors"
     encoder = hub.build(lambda: SpeakerEncoder(config.speaker_encoder), weights).eval()

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-import torch
 from torch.utils.data import DataLoader
 
 from voxclone.cli.ending import run_script
@@ -20,7 +19,7 @@ from voxclone.training.speech_data import (
     trusted_speech,
 )
 from voxclone.training.step import TrainerConfig
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 
 VALIDATION_ITEMS = 96
 
@@ -35,8 +34,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
     settings = read_settings(args.config)
+    begin_training(args.threads, settings["trainer"].get("seed", 0))
     data = settings["data"].of(*SPEECH_DATA)
     store, durations = FeatureStore.filled(args.features), FeatureStore.filled(args.durations)
     usable, weights = trusted_speech(store, durations, data), corpus_weights(store.entries, data["corpus_weights"])

@@ -29,7 +29,7 @@ from voxclone.training.recognition import ContentConsistency, PhonemeRecognizer
 from voxclone.training.settings import Section, read_settings
 from voxclone.training.speech_data import SPEECH_DATA, LengthBuckets, corpus_weights, held_out_batches, trusted_speech
 from voxclone.training.step import TrainerConfig
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 from voxclone.training.voiced_speech import VoicedSpeech, voiced_batch
 
 AUDIO = AudioConfig()
@@ -39,8 +39,8 @@ SPEAKER_CONFIG = Path(__file__).resolve().parent.parent / "speaker_encoder/confi
 def main() -> None:
     parser = _parser()
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
     settings = read_settings(args.config).of("model", "data", "adversarial", "frozen", "trainer")
+    begin_training(args.threads, settings["trainer"].get("seed", 0))
     if fault := _fault(args, settings):
         parser.error(fault)
     started = _acoustic_weights(args.start_from) if args.start_from else {}

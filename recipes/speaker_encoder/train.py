@@ -21,7 +21,7 @@ from voxclone.training.features import Entry, FeatureStore
 from voxclone.training.settings import Section, read_settings
 from voxclone.training.speaker import SpeakerCrops, SpeakerStep, VerificationTrials
 from voxclone.training.step import TrainerConfig
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 
 DATA = (
     "batch_size", "crop_seconds", "trial_seconds", "rooms", "speed_probability", "babbles", "coloured_noises",
@@ -42,8 +42,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
     settings = read_settings(args.config).of("model", "data", "loss", "verification", "trainer")
+    begin_training(args.threads, settings["trainer"].get("seed", 0))
     model = SpeakerEncoderConfig.from_dict(settings["model"])
     data = settings["data"].of(*DATA)
     store = FeatureStore.filled(args.features)

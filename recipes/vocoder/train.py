@@ -21,7 +21,7 @@ from voxclone.training.remarking import RemarkStep
 from voxclone.training.settings import Section, read_settings
 from voxclone.training.speech_data import corpus_weights
 from voxclone.training.step import TrainerConfig
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 from voxclone.training.vocoder import SpectralStep, VocoderSegments
 
 VALIDATION_FRAMES = 172
@@ -49,11 +49,11 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True  # all segments have one length
     settings = read_settings(args.config).of(
         "model", "data", "adversarial", "discriminators_alone", "mark", "keep_mark", "remark", "trainer"
     )
+    begin_training(args.threads, settings["trainer"].get("seed", 0))
     data, audio = settings["data"].of("batch_size", "frames", "corpus_weights"), AudioConfig()
     store = FeatureStore.filled(args.features)
     weights = corpus_weights(store.entries, data["corpus_weights"])

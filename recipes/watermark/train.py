@@ -34,7 +34,7 @@ from voxclone.training.imitation import CopySynthesis, GriffinLim, OtherRhythm
 from voxclone.training.settings import read_settings
 from voxclone.training.step import TrainerConfig
 from voxclone.training.thresholds import for_training
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 from voxclone.training.watermark import CollaborativeMark
 
 HOP = AudioConfig().hop_length
@@ -108,8 +108,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
-    torch.set_num_threads(args.threads)
     settings = read_settings(args.config).of("frames", "segments", "texts", "rooms", "batch_size", "trainer")
+    begin_training(args.threads, settings["trainer"].get("seed", 0))
     audio, length, count = AudioConfig(), settings["frames"] * HOP, settings["segments"]
     store, rng = FeatureStore.filled(args.features), np.random.default_rng(0)
     train = [e for e in store.entries if e.about["split"] == "train" and e.rows["waveform"][1] >= length]

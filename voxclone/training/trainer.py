@@ -191,6 +191,12 @@ class Trainer:
         self.epoch, self.batches_done = checkpoint.epoch, checkpoint.batches_done
 
 
+def begin_training(threads: int, seed: int = 0) -> None:
+    """What a recipe does before it makes networks: PyTorch's threads, and a seed, so that they begin the same."""
+    torch.set_num_threads(threads)
+    seed_everything(seed, 2)
+
+
 def seed_everything(*key: int) -> None:
     """Seed Python's, NumPy's and PyTorch's global generators from a mix of the key's numbers."""
     seed = int(np.random.SeedSequence(key).generate_state(1)[0])
