@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import voxclone
 from gpu_processes import Row
-from kernels import VERSIONS, prepare, timed
+from kernels import VERSIONS, drawn_inputs, prepare, timed
 from voxclone import hub
 from voxclone.config import VocoderConfig
 from voxclone.models.vocoder.cost import multiply_adds
@@ -42,6 +42,7 @@ FORMS = {
     "channels-last bfloat16": ("fused", torch.bfloat16, True, False),
     "fused float32": ("fused", torch.float32, False, False),
     "fused float16": ("fused", torch.float16, False, False),
+    "fused bfloat16, graph, in turn": ("fused", torch.bfloat16, False, True),  # no residual blocks side by side
 }
 USUAL = {"block.FEW": 0, "convolution.FEW": 0}  # long inputs' divisions for all
 
@@ -58,6 +59,14 @@ def prepared(name: str, seconds: float, batch: int) -> tuple[nn.Module, tuple[Te
     return prepare(name, None, seconds, batch, torch.device("cuda"))
 
 
+def inputs_of(vocoder: nn.Module, seconds: float, batch: int) -> tuple[Tensor, Tensor]:
+    """As `prepared` makes them, for a vocoder that is there."""
+    torch.manual_seed(0)
+    mel, f0 = drawn_inputs(seconds, batch)
+    device = next(vocoder.parameters()).device
+    return mel.to(device), f0.to(device)
+
+
 def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
     mode, dtype, innermost, captured = FORMS[name]
     made = run(vocoder, vocoder, inputs, mode, dtype)
@@ -67,6 +76,8 @@ def form(name: str, vocoder: nn.Module, inputs: tuple[Tensor, Tensor]) -> Call:
         made = patched(made, {"block.serves": lambda device: False})
     if "usual" in name:
         made = patched(made, USUAL)
+    if "in turn" in name:
+        made = patched(made, {"branches.captured": lambda device: False})
     return capture_graph(made, ()) if captured else made
 
 
@@ -107,9 +118,20 @@ def channels_last(call: Call) -> Call:
 
 
 @torch.inference_mode()
-def whole(name: str, batch: int, seconds: float, wanted: list[str]) -> Iterator[Row]:
-    """Milliseconds, memory and error of each form of a vocoder, after what its arithmetic alone would take."""
-    vocoder, inputs = prepared(name, seconds, batch)
+def whole(
+    name: str, vocoder: nn.Module, batch: int, seconds: float, wanted: list[str], clocked: float
+) -> Iterator[Row]:
+    """Milliseconds, memory and error of each form of a vocoder, after what its arithmetic alone would take.
+
+    Args:
+        name: Of the vocoder.
+        vocoder: Which `prepared` made.
+        batch: Utterances.
+        seconds: Of each.
+        wanted: Forms, by name.
+        clocked: Seconds that a form is timed for, at least three calls.
+    """
+    inputs = inputs_of(vocoder, seconds, batch)
     floor = 2e3 * multiply_adds(config_of(name)) * seconds * batch / PEAK_FLOPS
     yield {"form": "arithmetic floor", "ms": round(floor, 4)}
     expected: Tensor | None = None
@@ -120,14 +142,14 @@ def whole(name: str, batch: int, seconds: float, wanted: list[str]) -> Iterator[
             expected = made.clone() if expected is None else expected
             error = float((made - expected).norm() / expected.norm())
             del made
-            yield {"form": each, **clock(call), "error": float(f"{error:.1e}")}
+            yield {"form": each, **clock(call, clocked), "error": float(f"{error:.1e}")}
         except Exception as refused:  # noqa: BLE001  # a form that this machine lacks is a row of the table too
             yield {"form": each, "refused": f"{type(refused).__name__}: {str(refused)[-400:]}"}
         call = None  # type: ignore[assignment]  # its graph's memory is not the next one's
 
 
 def clock(call: Call, seconds: float = 0.25) -> dict[str, float]:
-    """Median milliseconds after warming up, and the peak of memory beyond what was there before."""
+    """Median milliseconds of at least three calls after warming up, and the peak of memory beyond what was before."""
     for _ in range(2):
         call()
     torch.cuda.synchronize()
@@ -136,7 +158,7 @@ def clock(call: Call, seconds: float = 0.25) -> dict[str, float]:
     call()
     torch.cuda.synchronize()
     once, peak = time.monotonic() - begun, (torch.cuda.max_memory_allocated() - before) / 2**20
-    times = [timed(call, "cuda")[0] for _ in range(min(100, max(5, int(seconds / once))))]
+    times = [timed(call, "cuda")[0] for _ in range(min(100, max(3, int(seconds / once))))]
     return {"ms": round(1e3 * statistics.median(times), 4), "peak_mib": round(peak, 1)}
 
 

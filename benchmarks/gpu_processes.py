@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -30,6 +31,19 @@ class Task(NamedTuple):
     name: str
     work: Callable[[Emit], None]
     limit: float
+
+
+class FileTurn:
+    """The GPU's turns, which a file begins that someone else makes: a process's turn lasts until the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def wait(self) -> None:
+        while not self._path.exists():
+            time.sleep(0.05)
+        self._held = self._path.open("rb")
+        fcntl.flock(self._held, fcntl.LOCK_EX)
 
 
 class Processes:

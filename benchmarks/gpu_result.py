@@ -20,7 +20,7 @@ from typing import Any
 from environment import RESULTS
 
 Row = dict[str, Any]
-PARTS = ("times", "compiled", "stages", "profile", "counters", "sweep")
+PARTS = ("latency", "times", "compiled", "stages", "profile", "counters", "sweep")
 SHOWN = ("eager float32", "eager bfloat16", "channels-last bfloat16", "fused bfloat16", "fused bfloat16, graph")
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from voxclone.kernels.conv1d import conv1d_reference
-from voxclone.kernels.gpu import block, fourier, one_channel, pulses, snake
+from voxclone.kernels.gpu import block, fourier, one_channel, pieces, pulses, snake
 from voxclone.kernels.gpu.convolution import Tile, convolve, pack
 from voxclone.kernels.gpu.nvrtc import Function, machine_code
 from voxclone.kernels.istft_head import istft_head_reference
@@ -154,7 +154,7 @@ def residual_block(
         )
         rows = x.transpose(1, 2).contiguous()
         out = torch.empty_like(rows)
-        right, added = block.pieces(weights, x.dtype), block.padded_biases(biases)
+        right, added = pieces.pieces(weights, x.dtype), pieces.padded_biases(biases)
         code = machine_code(block.source(shape.width), shape.options(), "90a")
         function = Function(code, "residual_block", shape.shared_bytes, torch.cuda.current_device())
 
@@ -270,7 +270,7 @@ def fastest(rows: Sequence[dict[str, Any]]) -> tuple[dict[int, tuple[int, int, i
     sums: dict[tuple[str, int, tuple[int, ...]], list[float]] = {}
     for row in rows:
         if "division" in row and row["kernel"].startswith(("block of", "to one")) and "single" not in row["kernel"]:
-            width = block.width_of(int(row["size"].split()[0])) if row["kernel"].startswith("block") else 0
+            width = pieces.width_of(int(row["size"].split()[0])) if row["kernel"].startswith("block") else 0
             sums.setdefault((row["kernel"][:5], width, tuple(row["division"])), []).append(row.get("ms", math.inf))
     sizes = {
         alike: max(len(times) for each, times in sums.items() if each[:2] == alike)

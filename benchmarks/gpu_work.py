@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+import gpu_latency
 import gpu_sweep
 from gpu_forms import FORMS, USUAL, Call, capture_graph, clock, form, patched, prepared, run, sized, stages, whole
 from gpu_parity import parity
-from gpu_processes import Emit, Row
+from gpu_processes import Emit, FileTurn, Row
 
 
 def each_of(rows: Callable[[], Iterator[Row]]) -> Callable[[Emit], None]:
@@ -39,8 +42,20 @@ def sweeping(found: list[gpu_sweep.Candidate]) -> Callable[[Emit], None]:
     return lambda emit: until_broken(gpu_sweep.clock, found, emit)
 
 
-def until_broken(what: Callable[[gpu_sweep.Candidate], Row], found: list[gpu_sweep.Candidate], emit: Emit) -> None:
-    """Rows of candidates; after one that breaks the GPU's context nothing else can be asked of the process."""
+def checking_plans(found: list[gpu_latency.Plan]) -> Callable[[Emit], None]:
+    return lambda emit: until_broken(gpu_latency.check, found, emit)
+
+
+def timing_plans(found: list[gpu_latency.Plan]) -> Callable[[Emit], None]:
+    def work(emit: Emit) -> None:
+        gc.freeze()  # each capture collects garbage: not among all that was imported
+        until_broken(gpu_latency.clock, found, emit)
+
+    return work
+
+
+def until_broken(what: Callable[[Any], Row], found: Sequence[Any], emit: Emit) -> None:
+    """Rows of candidates or plans; after one that breaks the GPU's context nothing else can be asked of the process."""
     for each in found:
         row = what(each)
         emit(row)
@@ -85,12 +100,15 @@ def warming(vocoder: str, wanted: list[int], usual: bool) -> Callable[[Emit], No
     return work
 
 
-def timing(vocoder: str, sizes: list[str], wanted: list[int]) -> Callable[[Emit], None]:
+def timing(name: str, sizes: list[str], wanted: list[int], clocked: float) -> Callable[[Emit], None]:
+    """`clocked` seconds for each form."""
+
     def work(emit: Emit) -> None:
+        vocoder, _ = prepared(name, 1.0, 1)
         for size in sizes:
             batch, seconds = sized(size)
-            for row in whole(vocoder, batch, seconds, [list(FORMS)[number] for number in wanted]):
-                emit({"vocoder": vocoder, "size": size, **row})
+            for row in whole(name, vocoder, batch, seconds, [list(FORMS)[number] for number in wanted], clocked):
+                emit({"vocoder": name, "size": size, **row})
 
     return work
 
@@ -100,7 +118,10 @@ def staging(vocoder: str) -> Callable[[Emit], None]:
 
 
 def compiling(name: str, mode: str | None, sizes: list[str], turn: Any) -> Callable[[Emit], None]:
-    """Compiles and measures each size; where there is a turn to wait for, compiles all before it."""
+    """Compiles and measures each size; where there is a turn to wait for, compiles all before it.
+
+    Where that is a file's, others are at work meanwhile, and compiling gives way to them.
+    """
     kind = "compiled" if mode is None else "compiled max-autotune"
 
     def compiled(size: str) -> tuple[Call, Row]:
@@ -115,6 +136,8 @@ def compiling(name: str, mode: str | None, sizes: list[str], turn: Any) -> Calla
 
     @torch.inference_mode()
     def work(emit: Emit) -> None:
+        if isinstance(turn, FileTurn):
+            os.nice(10)
         made = [compiled(size) for size in sizes] if turn is not None else map(compiled, sizes)
         if turn is not None:
             turn.wait()

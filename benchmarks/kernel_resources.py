@@ -168,7 +168,7 @@ def compiled_blocks(dtype: str, architectures: list[int], wanted: list[str]) -> 
     for name, shape in blocks(dtype):
         if 90 in architectures and any(part in name for part in wanted):
             for few in (False, True):
-                made = block.divided_for(shape, 1, 1 if few else 10**6)
+                made = block.for_latency(shape) if few else shape
                 code = nvrtc.Compiler().compile(block.source(made.width), made.options(), "90a")
                 row: Row = {"kernel": f"{name}{', few' if few else ''}", "sm": 90, "dtype": dtype}
                 row |= {"warps": 4 * made.divided[0], "shared_bytes": made.shared_bytes}

@@ -80,10 +80,14 @@ def prepare(
     vocoder = build_vocoder(VERSIONS[name] if name in VERSIONS else hub.read_config(folder).vocoder).eval()
     if name not in VERSIONS:
         hub.load_weights(vocoder, folder / "vocoder.safetensors")
-    frames = round(seconds * 22050 / 256)
-    mel = torch.randn(batch, 80, frames) - 5
-    f0 = torch.linspace(100, 200, frames).expand(batch, -1)
+    mel, f0 = drawn_inputs(seconds, batch)
     return vocoder.to(device), (mel.to(device), f0.to(device))
+
+
+def drawn_inputs(seconds: float, batch: int) -> tuple[Tensor, Tensor]:
+    """The inputs of `prepare`."""
+    frames = round(seconds * 22050 / 256)
+    return torch.randn(batch, 80, frames) - 5, torch.linspace(100, 200, frames).expand(batch, -1)
 
 
 def public_generator(folder: Path, name: str) -> nn.Module:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from voxclone.kernels import conv1d, conv_transpose1d, istft_head, multi_receptive_field, pulse_source, snake
 from voxclone.kernels.dispatch import faster_on
+from voxclone.kernels.gpu import block, branches, residual
 from voxclone.layers.snake import half_band_filter
 
 pytestmark = [
@@ -189,6 +190,52 @@ def test_a_graph_and_a_new_thread_make_the_same(channels: int) -> None:
 
         with ThreadPoolExecutor(1) as pool:
             assert torch.equal(pool.submit(in_thread).result(), expected)
+
+
+def stage(channels: int) -> Callable[[int], tuple[Any, ...]]:
+    """Of V1."""
+
+    def arguments(length: int) -> tuple[Any, ...]:
+        weights = [weight(channels, channels, taps) for taps in (3, 7, 11) for _ in range(6)]
+        biases = [torch.randn(channels) for _ in weights]
+        return torch.randn(1, channels, length), weights, biases, [1, 1, 3, 1, 5, 1] * 3, [6] * 3, 2, SLOPE
+
+    return arguments
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(("channels", "length"), [(256, 2064), (128, 16512), (64, 33024), (32, 66048), (8, 5000)])
+def test_blocks_side_by_side_make_the_same_as_in_turn(
+    channels: int, length: int, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if channels <= block.MOST_CHANNELS:
+        small = block.SMALL[channels]
+        monkeypatch.setitem(block.SMALL, channels, small._replace(whole=whole, at_once=True))
+    else:
+        monkeypatch.setitem(residual.SMALL, channels, residual.SMALL[channels]._replace(at_once=True))
+    given = moved(stage(channels)(length), torch.bfloat16)
+    others = [torch.randn_like(given[0]) for _ in range(3)]
+    with torch.inference_mode():
+        expected = [FIELD[0](x, *given[1:]) for x in (given[0], *others)]
+        place, graph = given[0].clone(), torch.cuda.CUDAGraph()
+        calls: list[Any] = []
+        monkeypatch.setattr(branches, "_side_by_side", recorded(branches._side_by_side, calls))
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            made = FIELD[0](FIELD[0](place, *given[1:]).mul_(0).add_(place), *given[1:])  # the streams' second use, too
+        assert len(calls) == 2
+        for _ in range(5):
+            for x, wanted in zip((given[0], *others), expected, strict=True):
+                place.copy_(x)
+                graph.replay()
+                assert torch.equal(made, wanted)
+
+
+def recorded(function: Callable[..., Tensor], calls: list[Any]) -> Callable[..., Tensor]:
+    def call(*given: Any) -> Tensor:
+        calls.append(given)
+        return function(*given)
+
+    return call
 
 
 @pytest.mark.parametrize("frames", [60, 9000])

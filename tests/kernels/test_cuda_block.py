@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from voxclone.kernels.gpu import block
+from voxclone.kernels.gpu import block, pieces
 from voxclone.kernels.gpu.block import Shape
 from voxclone.kernels.multi_receptive_field import multi_receptive_field_reference
 
@@ -54,7 +54,7 @@ def run(on_host: Host, shape: Shape, length: int, backwards: bool = False, old: 
     ]
     biases = [torch.randn(channels).to(dtype) for _ in range(count)]
     rows, made = x.transpose(1, 2).contiguous(), total.transpose(1, 2).clone(memory_format=torch.contiguous_format)
-    right, added = block.pieces(weights, dtype), block.padded_biases(biases)
+    right, added = pieces.pieces(weights, dtype), pieces.padded_biases(biases)
     pointers = [ctypes.c_void_p(each.data_ptr()) for each in (rows, right, added, made)]
     status = library.run(*pointers, length, 1, ctypes.c_float(0.5), (ctypes.c_int * 11)(*shape.plan), 2, int(backwards))
     if status:
@@ -139,7 +139,7 @@ def test_parted_threads_and_writes_beyond_are_noticed(on_host: Host) -> None:
 
 def test_what_it_serves() -> None:
     kernels = [torch.zeros(8, 8, 3)] * 2
-    found = block.shapes_of(torch.zeros(99, 8, 5, dtype=torch.bfloat16), kernels, [1, 3], [1, 1], 1, SLOPE)
+    found = block.shapes_of(torch.zeros(block.FEW, 8, 5, dtype=torch.bfloat16), kernels, [1, 3], [1, 1], 1, SLOPE)
     shapes = [Shape(8, 3, (each,), 1, SLOPE, True) for each in (1, 3)]
     assert found == [(shapes[0], slice(0, 1)), (shapes[1], slice(1, 2))]
     assert shapes[0].width == 8
@@ -153,12 +153,37 @@ def test_what_it_serves() -> None:
         assert block.shapes_of(x, weights, [1, 3], [2], 1, slope) is None
 
 
-def test_short_inputs_are_divided_into_more() -> None:
-    shape = Shape(64, 11, (1, 1, 3, 1, 5, 1), 2, SLOPE, True)
-    few, many = block.divided_for(shape, 1, 2000), block.divided_for(shape, 16, 20000)
-    assert many == shape and few.times < shape.times and block.fits(few)
-    for channels in (8, 16, 32, 64):
-        assert block.fits(block.divided_for(replace(shape, channels=channels), 1, 1))
+def launches(channels: int, length: int, batch: int = 1) -> list[tuple[Shape, slice]]:
+    """Of a stage of V1."""
+    weights = [torch.zeros(channels, channels, taps) for taps in (3, 7, 11) for _ in range(6)]
+    x = torch.zeros(1, dtype=torch.bfloat16).expand(batch, channels, length)
+    found = block.shapes_of(x, weights, [1, 1, 3, 1, 5, 1] * 3, [6, 6, 6], 2, SLOPE)
+    assert found is not None
+    assert [part.start for _, part in found] == [0, *[part.stop for _, part in found[:-1]]]
+    return found
+
+
+def test_short_inputs_are_divided_into_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    for channels, length in ((128, 258 * 64), (64, 258 * 128), (32, 258 * 256), (16, 2000), (8, 1)):
+        few, many = launches(channels, length), launches(channels, length, batch=16)
+        assert {shape.division for shape, _ in few} == {block.SMALL[channels].division}
+        assert {shape.division for shape, _ in many} == ({None} if channels > 16 else {block.SMALL[channels].division})
+        assert len(many) == (9 if channels > block.WHOLE_BLOCKS else 3)
+    monkeypatch.setitem(block.SMALL, 64, block.Small((2, 1, 4, 2), whole=False, at_once=True))
+    few = launches(64, 258 * 128)
+    assert [(shape.dilations, part) for shape, part in few[:2]] == [((1, 1), slice(0, 2)), ((3, 1), slice(2, 4))]
+    assert len(few) == 9 and {shape.division for shape, _ in few} == {(2, 1, 4, 2)}
+    assert len(launches(64, 258 * 128, batch=16)) == 3
+    monkeypatch.setitem(block.SMALL, 64, block.Small((2, 1, 4, 2), whole=True, at_once=True))
+    assert [shape.division for shape, _ in launches(64, 258 * 128)] == [(2, 1, 4, 2), None, None]  # where it fits
+
+
+@pytest.mark.parametrize("channels", [8, 16, 32, 64, 128])
+def test_one_long_block_makes_a_stage_long(channels: int) -> None:
+    dilations = (1, 1, 3, 1, 5, 1) if channels <= block.WHOLE_BLOCKS else (5, 1)
+    short = (block.FEW - 1) * Shape(channels, 11, dilations, 2, SLOPE, True).times
+    assert all(shape.division is not None for shape, _ in launches(channels, short))
+    assert all(shape.division is None for shape, _ in launches(channels, short + 1))
 
 
 @pytest.mark.parametrize("channels", [8, 16, 32, 64, 120, 128])

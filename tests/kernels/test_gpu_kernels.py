@@ -208,9 +208,10 @@ MUTATIONS = {
     "tanh to one": (one_channel, to_one, "if TANH:", "if not TANH:"),
     "item to one": (one_channel, to_one, "item * length_out", "0 * length_out"),
     "phase": (convolution, lengthened, "* stride + phase + padding", "* stride + phase + padding - 1"),
-    "added at once": (residual, averaged, "stream = y if step % per_residual == 0 else stream", "stream = y"),
+    "added at once": (residual, averaged, 'stream = y if "residual" in adds else stream', "stream = y"),
     "sum": (residual, averaged, '"total": total', '"total": None'),
     "mean": (residual, averaged, "1 / len(sizes)", "1.0"),
+    "the last adds": (residual, averaged, "index == own[-1]", "index == own[0]"),
 }
 
 

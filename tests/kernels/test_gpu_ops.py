@@ -116,7 +116,7 @@ def test_blocks_are_called_where_they_serve(
 ) -> None:
     torch.manual_seed(0)
     monkeypatch.setattr(block, "PARTS", {16: (2, 1, 4, 1)})
-    monkeypatch.setattr(block, "SMALL_PARTS", block.PARTS)
+    monkeypatch.setattr(block, "SMALL", {16: block.Small((2, 1, 4, 1), whole=True, at_once=True)})
     monkeypatch.setattr(nvrtc, "find", lambda: "somewhere")
     monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=77))

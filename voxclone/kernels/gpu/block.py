@@ -1,29 +1,54 @@
 """A residual block of HiFi-GAN, up to 128 channels, in one CUDA C++ kernel by Hopper's warpgroup products, `block.cu`.
 
-Above 64 channels a launch is what is added at once: a dilated pair of V1. Divisions as an H200 measured them fastest.
+Above 64 channels a launch is what is added at once: a dilated pair of V1. Divisions as an H200 measured them fastest,
+but for short inputs' blocks side by side, which none has run.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from voxclone.kernels.gpu import nvrtc
-from voxclone.kernels.packing import packed_together
+from voxclone.kernels.gpu import branches, nvrtc
+from voxclone.kernels.gpu.pieces import padded_biases, pieces, taps_together, width_of
 
 MOST_CHANNELS = 128
 WHOLE_BLOCKS = 64  # channels up to which a block is one launch
 SHARED_BYTES = 227 * 1024
 # By width: groups, parts of a group, stages, thread blocks that a multiprocessor holds
 PARTS = {8: (1, 16, 0, 5), 16: (4, 4, 0, 2), 32: (2, 5, 4, 2), 64: (3, 3, 4, 1), 128: (2, 2, 4, 1)}
-# The same where those would make fewer than `FEW` thread blocks, half of what an H200 holds: for latency
-SMALL_PARTS = {8: (4, 2, 0, 2), 16: (4, 2, 0, 2), 32: (4, 1, 4, 1), 64: (4, 1, 4, 1), 128: (2, 1, 4, 1)}
-FEW = 66
+FEW = 132  # thread blocks, one for each multiprocessor of an H200: below that a stage is made as `SMALL` says
+Division = tuple[int, int, int, int]
+
+
+class Small(NamedTuple):
+    """How a stage of few thread blocks is made, for latency.
+
+    Attributes:
+        division: As of a `Shape`, where it fits.
+        whole: Whether a block is one launch, up to `WHOLE_BLOCKS` channels; else a launch is what is added at once.
+        at_once: Whether a graph has the blocks side by side, which is of use where they are several launches.
+    """
+
+    division: Division
+    whole: bool
+    at_once: bool
+
+
+SMALL = {
+    8: Small((4, 2, 0, 2), whole=True, at_once=False),
+    16: Small((4, 2, 0, 2), whole=True, at_once=False),
+    32: Small((4, 1, 4, 1), whole=True, at_once=False),
+    64: Small((4, 1, 4, 1), whole=True, at_once=False),
+    128: Small((2, 1, 4, 1), whole=False, at_once=True),
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +72,7 @@ class Shape:
     per_residual: int
     slope: float
     bfloat16: bool
-    division: tuple[int, int, int, int] | None = None
+    division: Division | None = None
 
     @property
     def width(self) -> int:
@@ -55,7 +80,7 @@ class Shape:
         return width_of(self.channels)
 
     @property
-    def divided(self) -> tuple[int, int, int, int]:
+    def divided(self) -> Division:
         """As `division`; a piece of weights less on the way where memory is short."""
         if self.division is not None:
             return self.division
@@ -115,16 +140,6 @@ class Shape:
         return [f"-D{name}={value}" for name, value in values.items()]
 
 
-def width_of(channels: int) -> int:
-    """Channels in shared memory: a power of two, at least 8."""
-    return max(8, 1 << (channels - 1).bit_length())
-
-
-def taps_together(width: int) -> int:
-    """Of a product, which sums over 16 values."""
-    return 2 if width == 8 else 1
-
-
 def serves(device: torch.device) -> bool:
     """Whether a GPU is a Hopper, and there is a compiler."""
     return nvrtc.find() is not None and torch.cuda.get_device_capability(device) == (9, 0)
@@ -146,30 +161,38 @@ def shapes_of(
 ) -> list[tuple[Shape, slice]] | None:
     """The launches of a call, each with its convolutions, arguments as of `multi_receptive_field_reference`.
 
-    A block is one launch up to `WHOLE_BLOCKS` channels, above that one for each addition. None where the kernel does
-    not serve.
+    A block is one launch up to `WHOLE_BLOCKS` channels, above that one for each addition; where those would be few
+    thread blocks, as `SMALL` says, and then their shapes name their division. None where the kernel does not serve.
     """
-    channels, first = x.shape[1], 0
+    channels = x.shape[1]
     if x.dtype not in (torch.bfloat16, torch.float16) or channels > MOST_CHANNELS or channels % 8:
         return None
-    found = []
-    for size in sizes:
-        together = size if channels <= WHOLE_BLOCKS else per_residual
-        for start in range(first, first + size, together):
-            part = slice(start, start + together)
-            taps = {weight.shape[2] for weight in weights[part]}
-            shape = Shape(channels, min(taps), tuple(dilations[part]), per_residual, slope, x.dtype == torch.bfloat16)
-            if len(taps) > 1 or not fits(shape):
-                return None
-            found.append((divided_for(shape, x.shape[0], x.shape[2]), part))
-        first += size
-    return found
+
+    def launches(whole: bool) -> list[tuple[Shape, slice]] | None:
+        found, first = [], 0
+        for size in sizes:
+            together = size if whole else per_residual
+            for start in range(first, first + size, together):
+                part = slice(start, start + together)
+                taps, bfloat16 = {weight.shape[2] for weight in weights[part]}, x.dtype == torch.bfloat16
+                shape = Shape(channels, min(taps), tuple(dilations[part]), per_residual, slope, bfloat16)
+                if len(taps) > 1 or not fits(shape):
+                    return None
+                found.append((shape, part))
+            first += size
+        return found
+
+    usual = launches(channels <= WHOLE_BLOCKS)
+    if usual is None or any(x.shape[0] * -(-x.shape[2] // shape.times) >= FEW for shape, _ in usual):
+        return usual
+    whole = channels <= WHOLE_BLOCKS and SMALL[width_of(channels)].whole
+    return [(for_latency(shape), part) for shape, part in launches(whole) or usual]
 
 
-def divided_for(shape: Shape, batch: int, length: int) -> Shape:
-    """The same, divided into more thread blocks where the usual ones are few."""
-    small = replace(shape, division=SMALL_PARTS[shape.width])
-    return small if batch * -(-length // shape.times) < FEW and fits(small) else shape
+def for_latency(shape: Shape) -> Shape:
+    """The same, divided as `SMALL` says, where that fits."""
+    small = replace(shape, division=SMALL[shape.width].division)
+    return small if fits(small) else shape
 
 
 def mean_of_blocks(
@@ -180,16 +203,20 @@ def mean_of_blocks(
     sizes: Sequence[int],
 ) -> Tensor:
     """(B, T, C) rows to (B, T, C): what `multi_receptive_field` computes, for launches that are served."""
-    total, y = None, x
-    ends = [sum(sizes[: index + 1]) for index in range(len(sizes))]
-    for shape, part in launches:
-        if part.stop in ends:
-            scale = 1 / len(sizes) if part.stop == ends[-1] else 1.0
-            total, y = residual_block(shape, y, weights[part], biases[part], total, scale), x
-        else:
+
+    def begin(own: Sequence[tuple[Shape, slice]], scale: float) -> branches.Branch:
+        y, (last, end) = x, own[-1]
+        for shape, part in own[:-1]:
             y = residual_block(shape, y, weights[part], biases[part])
-    assert total is not None
-    return total
+        total = yield None
+        yield residual_block(last, y, weights[end], biases[end], total, scale)
+
+    begun = []
+    for number, (end, size) in enumerate(zip(itertools.accumulate(sizes), sizes, strict=True), 1):
+        own = [(shape, part) for shape, part in launches if end - size < part.stop <= end]
+        begun.append(functools.partial(begin, own, 1 / len(sizes) if number == len(sizes) else 1.0))
+    few = all(shape.division is not None for shape, _ in launches) and SMALL[launches[0][0].width].at_once
+    return branches.total_of(begun, x.device, few and branches.captured(x.device))
 
 
 def residual_block(
@@ -232,38 +259,6 @@ def instructions(width: int) -> str:
     return header.replace("WIDE_PRODUCT_BFLOAT16", text.replace("DTYPE", "bf16")).replace(
         "WIDE_PRODUCT_FLOAT16", text.replace("DTYPE", "f16")
     )
-
-
-def pieces(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
-    """All convolutions' weights (C', C, K) as `block.cu` takes them: (N, K, C / 8, C', 8), filled up with zeros.
-
-    Of 8 channels (N, K + 1, 1, 8, 8), taps two by two: the last tap follows a zero one.
-    """
-    return packed_together(weights, dtype, _pieces, "pieces")
-
-
-def padded_biases(biases: Sequence[Tensor]) -> Tensor:
-    """All convolutions' biases in float32, each filled up with zeros to the width."""
-    return packed_together(biases, torch.float32, _padded, "padded")
-
-
-def _pieces(weights: Sequence[Tensor]) -> Tensor:
-    made = []
-    for weight in weights:
-        channels, taps = weight.shape[0], weight.shape[2]
-        width = width_of(channels)
-        filled = weight.new_zeros(width, width, taps)
-        filled[:channels, :channels] = weight
-        in_order = filled.view(width, width // 8, 8, taps).permute(3, 1, 0, 2)
-        if taps_together(width) == 2:
-            in_order = torch.cat([in_order[:-1], torch.zeros_like(in_order[-1:]), in_order[-1:]])
-        made.append(in_order.reshape(-1))
-    return torch.cat(made).contiguous()
-
-
-def _padded(biases: Sequence[Tensor]) -> Tensor:
-    channels = len(biases[0])
-    return torch.stack([torch.nn.functional.pad(bias, (0, width_of(channels) - channels)) for bias in biases])
 
 
 @functools.cache

@@ -42,9 +42,20 @@ def tile_for(channels_in: int, channels_out: int, dtype: torch.dtype, rows: int)
     columns, depth = block(channels_out, 256), block(channels_in, 64)
     if dtype == torch.float32 and columns > 16:
         return Tile(64, min(columns, 64), min(depth, 32), 4, 2)
-    usual = Tile(64 if columns == 256 else 128, columns, depth, 4, 3)
-    programs = triton.cdiv(rows, usual.rows) * triton.cdiv(channels_out, columns)
-    return Tile(64, min(columns, 64), depth, 4, 4) if programs < FEW and columns > 16 else usual
+    if are_few(channels_out, rows):
+        return Tile(64, min(columns, 64), depth, 4, 4)
+    return Tile(_usual_rows(columns), columns, depth, 4, 3)
+
+
+def are_few(channels_out: int, rows: int) -> bool:
+    """Whether the usual tiles would be fewer programs than `FEW`, of a size that is worth dividing."""
+    columns = block(channels_out, 256)
+    programs = triton.cdiv(rows, _usual_rows(columns)) * triton.cdiv(channels_out, columns)
+    return programs < FEW and columns > 16
+
+
+def _usual_rows(columns: int) -> int:
+    return 64 if columns == 256 else 128
 
 
 def block(channels: int, most: int) -> int:

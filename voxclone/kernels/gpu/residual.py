@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from voxclone.kernels.gpu import branches, convolution
 from voxclone.kernels.gpu.convolution import Tile, convolve, pack
 from voxclone.kernels.packing import packed
+
+
+class Small(NamedTuple):
+    """How a stage of few programs is made in 16 bits, for latency.
+
+    Attributes:
+        tile: None for `tile_for`.
+        at_once: Whether a graph has the blocks side by side.
+    """
+
+    tile: Tile | None
+    at_once: bool
+
+
+SMALL = {256: Small(Tile(64, 64, 64, 4, 4), at_once=True)}  # by channels; of others the second of these
+OTHERS = Small(None, at_once=True)
 
 
 def mean_of_blocks(
@@ -23,19 +42,26 @@ def mean_of_blocks(
     tile: Tile | None = None,
 ) -> Tensor:
     """(B, T, C) rows to (B, T, C), arguments as of `multi_receptive_field_reference`; `tile` as of `convolve`."""
-    convolutions = iter(zip(weights, biases, dilations, strict=True))
-    total: Tensor | None = None
-    for number, size in enumerate(sizes, 1):
+    channels, few = x.shape[2], convolution.are_few(x.shape[2], x.shape[0] * x.shape[1]) and x.dtype != torch.float32
+    small = SMALL.get(channels, OTHERS) if few else Small(None, at_once=False)
+    tile = tile or small.tile
+
+    def begin(own: range, scale: float) -> branches.Branch:
         stream = y = x
-        for step in range(1, size + 1):
-            weight, bias, dilation = next(convolutions)
-            adds: dict[str, Any] = {"residual": stream} if step % per_residual == 0 else {}
-            if step == size:
-                adds |= {"total": total, "scale": 1 / len(sizes) if number == len(sizes) else 1.0}
+        for index in own:
+            adds: dict[str, Any] = {"residual": stream} if (index - own.start + 1) % per_residual == 0 else {}
+            if index == own[-1]:
+                total = yield None
+                adds |= {"total": total, "scale": scale}
+            weight, bias, dilation = weights[index], biases[index], dilations[index]
             taps, added = packed(weight, x.dtype, pack), packed(bias, x.dtype, torch.Tensor.contiguous)
             padding = dilation * (weight.shape[2] // 2)
             y = convolve(y, taps, added, padding=padding, dilation=dilation, slope=slope, tile=tile, **adds)
-            stream = y if step % per_residual == 0 else stream
-        total = y
-    assert total is not None
-    return total
+            stream = y if "residual" in adds else stream
+        yield y
+
+    begun = []
+    for number, (end, size) in enumerate(zip(itertools.accumulate(sizes), sizes, strict=True), 1):
+        scale = 1 / len(sizes) if number == len(sizes) else 1.0
+        begun.append(functools.partial(begin, range(end - size, end), scale))
+    return branches.total_of(begun, x.device, small.at_once and branches.captured(x.device))
