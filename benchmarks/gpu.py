@@ -64,7 +64,7 @@ from gpu_work import (
     timing_plans,
     warming,
 )
-from voxclone.kernels.gpu import block, one_channel, residual
+from voxclone.kernels.gpu import block, one_channel
 
 PARTS = ("parity", "sweep", "latency", "times", "compiled", "stages", "profile", "counters", "autotuned")
 AUTOTUNED = "max-autotune-no-cudagraphs"
@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--lengths", nargs="+", type=int, default=list(LENGTHS), help="of parity")
     parser.add_argument("--ops", default="", help="of parity: a regular expression")
     parser.add_argument("--seconds", type=float, default=0.25, help="of times: for each form, at least three calls")
+    parser.add_argument("--picked", type=Path, help="gpu.jsonl of an earlier run, of whose latency the plans are taken")
     parser.add_argument("--turn", type=Path, help="of autotuned: the file that says that the GPU is idle")
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--processes", type=int, default=14, help="at once, where the GPU is not timed")
@@ -92,6 +93,8 @@ def main() -> None:
     begun = time.monotonic()
     torch.set_num_threads(1)  # of each process
     logging.getLogger("voxclone").setLevel(logging.ERROR)  # that a kernel is compiled
+    if args.picked:
+        gpu_latency.take(gpu_latency.picked_in(args.picked))
     measurement = Measurement(args, begun + 60 * args.minutes)
     for part in [each for each in PARTS if each in args.parts]:
         getattr(measurement, part)()
@@ -212,7 +215,7 @@ class Measurement:
         rows = self.one_by_one("latency", timing_plans, gpu_latency.plans(self.args.vocoders))
         found = gpu_latency.fastest(rows)
         gpu_latency.take(found)
-        self.record({"task": "picked", "blocks of few": block.SMALL, "tiles of few": residual.SMALL})
+        self.record({"task": "picked", **gpu_latency.picked()})
         print("picked", *(f"\n    {channels}: {small}" for channels, small in found.items()))
         timed_rows = sorted((row for row in rows if "ms" in row), key=_ms)
         for stage in dict.fromkeys((row["vocoder"], row["channels"]) for row in timed_rows):

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import json
 import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -36,14 +38,14 @@ DIVISIONS: dict[int, Sequence[tuple[int, ...]]] = {
     128: ((2, 1, 4, 1), (4, 1, 4, 1), (2, 2, 4, 1), (3, 1, 4, 1), (1, 2, 4, 1), (2, 1, 3, 1)),
     64: (
         *((4, 1, 4, 1), (2, 1, 4, 2), (2, 2, 3, 2), (2, 1, 3, 3)),
-        *((4, 1, 4, 2), (3, 1, 4, 2), (2, 2, 4, 1), (3, 2, 4, 1)),
+        *((4, 1, 4, 2), (3, 1, 4, 2), (2, 2, 4, 1), (3, 2, 4, 1), (3, 3, 4, 1)),
     ),
     32: (
         *((4, 1, 4, 1), (4, 1, 4, 2), (2, 2, 4, 2), (2, 1, 4, 4)),
-        *((4, 2, 4, 2), (2, 2, 4, 4), (3, 2, 4, 2), (2, 1, 4, 2)),
+        *((4, 2, 4, 2), (2, 2, 4, 4), (3, 2, 4, 2), (2, 1, 4, 2), (2, 5, 4, 2)),
     ),
     16: ((4, 2, 0, 2), (2, 2, 0, 4), (4, 1, 0, 2), (4, 1, 4, 3), (4, 4, 0, 2)),
-    8: ((4, 2, 0, 2), (2, 4, 0, 4), (4, 1, 0, 2), (4, 4, 0, 2), (2, 2, 0, 4)),
+    8: ((4, 2, 0, 2), (2, 4, 0, 4), (4, 1, 0, 2), (4, 4, 0, 2), (2, 2, 0, 4), (1, 16, 0, 5)),
 }
 IN_TURN = 2  # of the first divisions: those that are timed in turn, too, where a block is several launches
 STAGES = {"V1": (256, 128, 64, 32), "V2": (64, 32, 16, 8)}  # channels
@@ -190,6 +192,20 @@ def fastest(rows: Sequence[dict[str, Any]]) -> dict[int, block.Small | residual.
 
 def _way(row: dict[str, Any]) -> tuple[tuple[int, ...], bool, bool]:
     return tuple(row["division"]), row["whole"], row["at_once"]
+
+
+def picked() -> dict[str, Any]:
+    """What the modules hold, as a row."""
+    return {"blocks of few": dict(block.SMALL), "tiles of few": dict(residual.SMALL)}
+
+
+def picked_in(path: Path) -> dict[int, block.Small | residual.Small]:
+    """What an earlier run's rows say was picked last."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    last = next(row for row in reversed(rows) if "blocks of few" in row)
+    blocks = {int(width): block.Small(tuple(given[0]), *given[1:]) for width, given in last["blocks of few"].items()}
+    tiles = {int(width): residual.Small(Tile(*given[0]), given[1]) for width, given in last["tiles of few"].items()}
+    return {**blocks, **tiles}
 
 
 def take(found: dict[int, block.Small | residual.Small]) -> None:

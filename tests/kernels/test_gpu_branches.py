@@ -206,6 +206,20 @@ def test_long_inputs_and_what_is_told_so_are_made_in_turn(
     assert len(gpu.streams) == 1
 
 
+def test_the_streams_are_there_before_a_capture(gpu: GPU, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+
+    def branch() -> branches.Branch:
+        total = yield None
+        yield torch.ones(1) if total is None else total + 1
+
+    for at_once, streams in ((False, 1), (True, 3), (True, 3)):
+        assert branches.total_of([branch] * 3, torch.device("cuda", 0), at_once).item() == 3
+        assert len(gpu.streams) == streams and not any(stream.before for stream in gpu.streams)
+    branches.total_of([branch] * 3, torch.device("cpu"), at_once=True)
+    assert len(gpu.streams) == 3
+
+
 def test_only_a_capture_has_branches(monkeypatch: pytest.MonkeyPatch) -> None:
     for capturing in (True, False):
         monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda capturing=capturing: capturing)

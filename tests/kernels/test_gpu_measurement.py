@@ -103,11 +103,15 @@ before = block.SMALL[128]
 take(found | {64: one.small()})
 assert block.SMALL[64] == block.Small((2, 1, 4, 2), False, True) and block.SMALL[128] == before
 assert residual.SMALL[256].tile.depth == 128
+path.write_text(json.dumps({"task": "x"}) + "\\n" + json.dumps({"task": "picked", **gpu_latency.picked()}) + "\\n")
+again = gpu_latency.picked_in(path)
+assert again == block.SMALL | residual.SMALL and [type(each) for each in again.values()].count(residual.Small) == 1
+assert isinstance(again[64].division, tuple) and isinstance(again[256].tile, gpu_latency.Tile)
 """
 
 
-def test_the_plan_that_is_right_and_fastest_over_all_stages_is_taken() -> None:
-    run(PLANS)
+def test_the_plan_that_is_right_and_fastest_over_all_stages_is_taken(tmp_path: Path) -> None:
+    run(f"import json\nfrom pathlib import Path\npath = Path({str(tmp_path)!r}, 'gpu.jsonl')\n{PLANS}")
 
 
 ON_A_CPU = """

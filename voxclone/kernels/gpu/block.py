@@ -216,7 +216,7 @@ def mean_of_blocks(
         own = [(shape, part) for shape, part in launches if end - size < part.stop <= end]
         begun.append(functools.partial(begin, own, 1 / len(sizes) if number == len(sizes) else 1.0))
     few = all(shape.division is not None for shape, _ in launches) and SMALL[launches[0][0].width].at_once
-    return branches.total_of(begun, x.device, few and branches.captured(x.device))
+    return branches.total_of(begun, x.device, few)
 
 
 def residual_block(

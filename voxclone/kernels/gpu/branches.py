@@ -26,12 +26,13 @@ def total_of(branches: Sequence[Callable[[], Branch]], device: torch.device, at_
 
     Args:
         branches: Begin one each; the one that takes longest comes last.
-        device: A GPU where `at_once`.
-        at_once: Side by side, which only one thread at a time may ask for; else in turn.
+        device: Where they run.
+        at_once: In a graph side by side, which only one thread at a time may ask for; else in turn.
     """
-    assert branches
-    if at_once:
+    if at_once and captured(device):
         return _side_by_side([begin() for begin in branches], device)
+    if at_once and device.type == "cuda":
+        _side_streams(device, len(branches) - 1)  # there before a capture, which is no time to make them
     total: Tensor | None = None
     for begin in branches:
         branch = begin()

@@ -64,4 +64,4 @@ def mean_of_blocks(
     for number, (end, size) in enumerate(zip(itertools.accumulate(sizes), sizes, strict=True), 1):
         scale = 1 / len(sizes) if number == len(sizes) else 1.0
         begun.append(functools.partial(begin, range(end - size, end), scale))
-    return branches.total_of(begun, x.device, small.at_once and branches.captured(x.device))
+    return branches.total_of(begun, x.device, small.at_once)
