@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from triton.compiler import ASTSource
 
 from environment import write_result
 from launches import operations
-from voxclone.kernels.gpu import block, nvrtc
+from voxclone.kernels.gpu import block, nvrtc, residual
 from voxclone.kernels.gpu.convolution import conv1d_kernel, tile_for
 from voxclone.kernels.gpu.fourier import OVERLAP, SPECTRUM, overlap_kernel, spectrum_kernel
 from voxclone.kernels.gpu.one_channel import VALUES, one_channel_kernel
@@ -52,6 +53,8 @@ Shape = tuple[str, Any, dict[str, Any], int, int]  # name, kernel, constants, wa
 
 def convolution(channels_in: int, channels_out: int, taps: int, dtype: str, rows: int = 10**6) -> Shape:
     tile = tile_for(channels_in, channels_out, DTYPES[dtype], rows)
+    if rows < 10**6 and channels_in in residual.SMALL and dtype != "fp32":
+        tile = residual.SMALL[channels_in].tile or tile
     constants = {
         "TAPS": taps,
         "CHANNELS_IN": channels_in,
@@ -168,11 +171,17 @@ def compiled_blocks(dtype: str, architectures: list[int], wanted: list[str]) -> 
     for name, shape in blocks(dtype):
         if 90 in architectures and any(part in name for part in wanted):
             for few in (False, True):
-                made = block.for_latency(shape) if few else shape
+                made = _small(shape) if few else shape
                 code = nvrtc.Compiler().compile(block.source(made.width), made.options(), "90a")
                 row: Row = {"kernel": f"{name}{', few' if few else ''}", "sm": 90, "dtype": dtype}
                 row |= {"warps": 4 * made.divided[0], "shared_bytes": made.shared_bytes}
                 yield _printed(row | _usage(code))
+
+
+def _small(shape: block.Shape) -> block.Shape:
+    """What a launch of a short input is: a block, or what is added at once."""
+    whole = shape.channels <= block.WHOLE_BLOCKS and block.SMALL[shape.width].whole
+    return block.for_latency(shape if whole else replace(shape, dilations=shape.dilations[-shape.per_residual :]))
 
 
 def _printed(row: Row) -> Row:
