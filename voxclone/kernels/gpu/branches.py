@@ -47,8 +47,9 @@ def _side_by_side(branches: Sequence[Branch], device: torch.device) -> Tensor:
 
     What is allocated on a side stream is given back to that stream, the running total among it, which later work of the
     current stream reads. That is safe, since a side stream is next used after it has waited for the current stream
-    again, and so for all that was launched there before; and since nothing else ever runs on the side streams. What the
-    current stream gives back meanwhile, x too, is first used again after the join.
+    again, and so for all that was launched there before; and since a graph's memory is its own, of which nothing else
+    on those streams takes any. What the current stream gives back meanwhile is not read by a side stream: the caller
+    keeps the blocks' input until they have joined.
     """
     current = torch.cuda.current_stream(device)
     streams = [*_side_streams(device, len(branches) - 1), current]
