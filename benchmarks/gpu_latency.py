@@ -29,23 +29,23 @@ from voxclone.kernels.gpu import block, residual
 from voxclone.kernels.gpu.convolution import Tile
 
 SECONDS = 3.0
-# By width, the best guesses first: groups, parts, stages, thread blocks at once; above 128, a tile of the Triton kernel
+# By width, an H200's fastest first: groups, parts, stages, thread blocks at once; above 128, the Triton kernel's tile
 DIVISIONS: dict[int, Sequence[tuple[int, ...]]] = {
     256: (
-        *((64, 64, 64, 4, 4), (64, 64, 128, 4, 3), (64, 128, 64, 4, 4), (64, 64, 64, 4, 3), (64, 64, 64, 8, 4)),
+        *((64, 64, 128, 4, 3), (64, 64, 64, 4, 4), (64, 128, 64, 4, 4), (64, 64, 64, 4, 3), (64, 64, 64, 8, 4)),
         *((128, 64, 64, 4, 3), (32, 64, 128, 4, 4), (32, 128, 64, 4, 4), (64, 128, 64, 8, 3), (128, 64, 64, 8, 4)),
     ),
-    128: ((2, 1, 4, 1), (4, 1, 4, 1), (2, 2, 4, 1), (3, 1, 4, 1), (1, 2, 4, 1), (2, 1, 3, 1)),
+    128: ((3, 1, 4, 1), (2, 1, 4, 1), (4, 1, 4, 1), (2, 2, 4, 1), (1, 2, 4, 1), (2, 1, 3, 1)),
     64: (
-        *((4, 1, 4, 1), (2, 1, 4, 2), (2, 2, 3, 2), (2, 1, 3, 3)),
+        *((2, 1, 4, 2), (4, 1, 4, 1), (2, 2, 3, 2), (2, 1, 3, 3)),
         *((4, 1, 4, 2), (3, 1, 4, 2), (2, 2, 4, 1), (3, 2, 4, 1), (3, 3, 4, 1)),
     ),
     32: (
-        *((4, 1, 4, 1), (4, 1, 4, 2), (2, 2, 4, 2), (2, 1, 4, 4)),
-        *((4, 2, 4, 2), (2, 2, 4, 4), (3, 2, 4, 2), (2, 1, 4, 2), (2, 5, 4, 2)),
+        *((4, 2, 4, 2), (4, 1, 4, 1), (4, 1, 4, 2), (2, 2, 4, 2), (2, 1, 4, 4)),
+        *((2, 2, 4, 4), (3, 2, 4, 2), (2, 1, 4, 2), (2, 5, 4, 2)),
     ),
-    16: ((4, 2, 0, 2), (2, 2, 0, 4), (4, 1, 0, 2), (4, 1, 4, 2), (4, 4, 0, 2)),
-    8: ((4, 2, 0, 2), (2, 4, 0, 4), (4, 1, 0, 2), (4, 4, 0, 2), (2, 2, 0, 4), (1, 16, 0, 5)),
+    16: ((2, 2, 0, 4), (4, 2, 0, 2), (4, 1, 0, 2), (4, 1, 4, 2), (4, 4, 0, 2)),
+    8: ((2, 2, 0, 4), (4, 2, 0, 2), (2, 4, 0, 4), (4, 1, 0, 2), (4, 4, 0, 2), (1, 16, 0, 5)),
 }
 IN_TURN = 2  # of the first divisions: those that are timed in turn, too, where a block is several launches
 STAGES = {"V1": (256, 128, 64, 32), "V2": (64, 32, 16, 8)}  # channels
@@ -77,7 +77,7 @@ class Plan(NamedTuple):
 
 
 def plans(vocoders: Sequence[str]) -> list[Plan]:
-    """The best guesses of each stage first; what is in turn, as a graph had it before, among them."""
+    """The fastest divisions of each stage first; some in turn, as a graph had them at first, among them."""
     found = []
     for vocoder in vocoders:
         for channels in STAGES.get(vocoder, ()):

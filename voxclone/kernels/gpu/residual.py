@@ -27,7 +27,7 @@ class Small(NamedTuple):
     at_once: bool
 
 
-SMALL = {256: Small(Tile(64, 64, 64, 4, 4), at_once=True)}  # by channels; of others the second of these
+SMALL = {256: Small(Tile(64, 64, 128, 4, 3), at_once=True)}  # by channels; of others the second of these
 OTHERS = Small(None, at_once=True)
 
 
