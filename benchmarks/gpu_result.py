@@ -1,10 +1,14 @@
 """One result file and one picture of several runs of benchmarks/gpu.py on a machine that is lent for minutes.
 
     python benchmarks/gpu_result.py runs/gpu/1@c636874 runs/gpu/3@c636874 runs/gpu/6@471a8bc
+    python benchmarks/gpu_result.py --further 8=runs/gpu/8/a/lat@c756c5b 8=runs/gpu/8/b/auto.log@c756c5b
 
-A run is the folder that it wrote and the commit of the code that ran, which the machine has no history to tell. Rows
-are as they were written, each with its run's number; parities and checks are counted, their worst kept. A run without a
-row of its environment is of the same machine. Where a run wrote is left out of its command.
+A run is the folder that it wrote and the commit of the code that ran, which the machine has no history to tell; its
+number is the folder's name, or what stands before it, since a run may have written several. In the place of a folder
+there may be what was printed, where that is all that came back; its rows say so. Rows are as they were written, each
+with its run's number; parities and checks are counted, their worst kept. A run without a row of its environment is of
+the same machine. Where a run wrote is left out of its command. `--further` keeps the result that there is, and has the
+new runs after its own.
 """
 
 from __future__ import annotations
@@ -26,30 +30,84 @@ SHOWN = ("eager float32", "eager bfloat16", "channels-last bfloat16", "fused bfl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", help="folder@commit; what runs later comes later")
+    parser.add_argument("runs", nargs="+", help="[number=]folder@commit; what runs later comes later")
+    parser.add_argument("--further", action="store_true", help="add them to the result that there is")
     args = parser.parse_args()
-    runs, rows = [], []
-    for run in args.runs:
-        folder, commit = run.rsplit("@", 1)
-        number, found = Path(folder).name, read(Path(folder))
-        runs.append({"run": number, "commit": commit, "environment": environment(Path(folder), found)})
-        rows += [{"run": number, **row} for row in found]
-    last = next(run["environment"] for run in reversed(runs) if run["environment"] is not None)
-    result: Row = {"environment": last | {"commit": runs[-1]["commit"]}}
-    result |= {"assembled": shlex.join(["python", "benchmarks/gpu_result.py", *args.runs]), "runs": runs}
-    result |= {"tests": [without(row, "part", "task") for row in rows if "tests" in row]}
-    result |= {"picked": [without(row, "part", "task") for row in rows if row["task"] == "picked"]}
-    result |= {"parity": list(parities(rows)), "checks": checks(rows)}
-    result |= {part: [without(row, "part", "task") for row in rows if is_of(row, part)] for part in PARTS}
-    result["not_reached"] = [reason(row) for row in rows if "failed" in row or "left_out" in row]
     path = RESULTS / "gpu.json"
+    result = assembled(args.runs)
+    if args.further:
+        result = joined(json.loads(path.read_text(encoding="utf-8")), result)
     path.write_text(written(result), encoding="utf-8")
     draw(result["times"])
     print(path)
 
 
+def assembled(given: list[str]) -> Row:
+    """The result of runs, as the command line names them."""
+    runs: list[Row] = []
+    rows: list[Row] = []
+    for run in given:
+        number, folder, commit = named(run)
+        found = read(folder)
+        runs.append({"run": number, "commit": commit, "environment": environment(folder, found)})
+        rows += [{"run": number, **row} for row in found]
+    last = next(run["environment"] for run in reversed(runs) if run["environment"] is not None)
+    result: Row = {"environment": last | {"commit": runs[-1]["commit"]}}
+    result |= {"assembled": shlex.join(["python", "benchmarks/gpu_result.py", *given]), "runs": runs}
+    result |= {"tests": [without(row, "part", "task") for row in rows if "tests" in row]}
+    result |= {"picked": [without(row, "part", "task") for row in rows if row["task"] == "picked"]}
+    result |= {"parity": list(parities(rows)), "checks": checks(rows)}
+    result |= {part: [without(row, "part", "task") for row in rows if is_of(row, part)] for part in PARTS}
+    result["not_reached"] = [reason(row) for row in rows if "failed" in row or "left_out" in row]
+    return result
+
+
+def joined(before: Row, after: Row) -> Row:
+    """A result and that of later runs: all rows of both, but of an op's parity in a dtype the later one."""
+    again = {run["run"] for run in before["runs"]} & {run["run"] for run in after["runs"]}
+    if again:
+        raise SystemExit(f"run {min(again)} is in the result already")
+    anew = {(row["op"], row["dtype"]) for row in after["parity"]}
+    kept = [row for row in before["parity"] if (row["op"], row["dtype"]) not in anew]
+    command = after["assembled"].replace("gpu_result.py", "gpu_result.py --further")
+    result = after | {"assembled": f"{before['assembled']} && {command}", "parity": kept + after["parity"]}
+    for key in ("runs", "tests", "picked", *PARTS, "not_reached"):
+        result[key] = before.get(key, []) + after[key]
+    counted = before["checks"] | after["checks"]
+    for kernel in before["checks"].keys() & after["checks"].keys():
+        one, other = before["checks"][kernel], after["checks"][kernel]
+        worst = max(one["worst_error"], other["worst_error"])
+        counted[kernel] = {"divisions": one["divisions"] + other["divisions"], "worst_error": worst}
+    return result | {"checks": counted}
+
+
+def named(run: str) -> tuple[str, Path, str]:
+    """Number, folder or file, commit."""
+    place, commit = run.rsplit("@", 1)
+    number, _, folder = place.rpartition("=")
+    return number or Path(folder).name, Path(folder), commit
+
+
 def read(folder: Path) -> list[Row]:
+    if folder.is_file():
+        return list(printed(folder.read_text(encoding="utf-8")))
     return [json.loads(line) for line in (folder / "gpu.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def printed(text: str) -> Iterator[Row]:
+    """The rows of a log, rounded as they were printed: `name=value` side by side, parts ended by a line with `--`."""
+    rows: list[Row] = []
+    for line in text.splitlines():
+        ended = re.match(r"-- (\w+): at \d+ s", line)
+        if ended:
+            yield from ({"part": ended[1], "task": f"{ended[1]} {row['vocoder']}", **row} for row in rows)
+            rows = []
+        elif line.removeprefix("! ").startswith("vocoder="):
+            pairs = re.findall(r"(\w+)=(.*?)(?= \w+=|$)", line)
+            values = {key: float(value) if re.fullmatch(r"[\d.]+", value) else value for key, value in pairs}
+            rows.append({**values, "as_printed": True})
+    if rows:
+        raise SystemExit(f"{len(rows)} rows belong to no part that has ended")
 
 
 def environment(folder: Path, rows: list[Row]) -> Row | None:
@@ -97,11 +155,17 @@ def parities(rows: list[Row]) -> Iterator[Row]:
 def checks(rows: list[Row]) -> dict[str, Row]:
     """By kernel: how many divisions of all its sizes were compared with plain PyTorch, and the worst error's norm."""
     found = [row for row in rows if row["task"].startswith("check") and "error" in row]
-    kernels = dict.fromkeys((row["kernel"] if row["kernel"] != "head" else f"head, {row['size']}") for row in found)
-    errors = {
-        each: [row["error"] for row in found if each in (row["kernel"], f"head, {row['size']}")] for each in kernels
-    }
+    errors: dict[str, list[float]] = {}
+    for row in found:
+        errors.setdefault(checked(row), []).append(row["error"])
     return {each: {"divisions": len(values), "worst_error": max(values)} for each, values in errors.items()}
+
+
+def checked(row: Row) -> str:
+    """What a check was of: a kernel, or the plan of a short input's stage."""
+    if "kernel" not in row:
+        return f"stage of a short input, {row['channels']} channels"
+    return f"head, {row['size']}" if row["kernel"] == "head" else row["kernel"]
 
 
 def written(result: Row) -> str:

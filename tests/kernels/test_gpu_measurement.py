@@ -235,3 +235,49 @@ for mode, given in ((None, None), ("max-autotune-no-cudagraphs", turn)):
         [(size, f"{kind} {form}") for size, form in sizes] for kind in ("compiled", "compiled max-autotune")
     )
     assert said.splitlines() == [str(usual), str(["turn", *tuned])]
+
+
+FURTHER = """
+import json
+import gpu_result
+lat, log = folder / "lat", folder / "auto.log"
+lat.mkdir()
+rows = [{"part": "parity", "task": "environment", "environment": {"command": "python x.py --out ../y", "cores": 16}},
+        {"part": "parity", "task": "check plans", "channels": 8, "error": 0.2},
+        {"part": "parity", "task": "check plans", "channels": 8, "error": 0.1},
+        {"part": "parity", "task": "conv1d", "op": "conv1d", "dtype": "float32", "error": 1, "bound": 2, "holds": True},
+        {"part": "times", "task": "V1", "vocoder": "V1", "size": "1x3", "form": "fused bfloat16", "ms": 2.0}]
+(lat / "gpu.jsonl").write_text("\\n".join(map(json.dumps, rows)))
+log.write_text("+ x\\nvocoder=V1 size=1x3 compile_seconds=28.8 form=compiled bfloat16, graph ms=2.5\\n"
+               "! vocoder=V2 failed=it ended: 3 of 4\\n-- autotuned: at 9 s\\n")
+before = gpu_result.assembled([f"7={lat}@abc"])
+after = gpu_result.assembled([f"8={lat}@def", f"8={log}@def"])
+result = gpu_result.joined(json.loads(json.dumps(before)), after)
+assert [(run["run"], run["commit"], run["environment"] is None) for run in result["runs"]] == [
+    ("7", "abc", False), ("8", "def", False), ("8", "def", True)]
+assert result["environment"] == {"command": "python x.py", "cores": 16, "commit": "def"}
+assert [(row["run"], row["ms"]) for row in result["times"]] == [("7", 2.0), ("8", 2.0)]
+assert result["compiled"] == [{"run": "8", "vocoder": "V1", "size": "1x3", "compile_seconds": 28.8,
+                               "form": "compiled bfloat16, graph", "ms": 2.5, "as_printed": True}]
+assert result["not_reached"] == [
+    {"run": "8", "part": "autotuned", "task": "autotuned V2", "why": "it ended: 3 of 4"}]
+assert result["checks"] == {"stage of a short input, 8 channels": {"divisions": 4, "worst_error": 0.2}}
+assert [row["run"] for row in result["parity"]] == ["8"]
+assert result["assembled"].count("python benchmarks/gpu_result.py") == 2 and " && " in result["assembled"]
+assert result["assembled"].count("--further") == 1
+try:
+    gpu_result.joined(result, after)
+except SystemExit as refused:
+    print(refused)
+"""
+
+
+def test_a_later_run_is_added_to_the_result(tmp_path: Path) -> None:
+    said = run(f"from pathlib import Path\nfolder = Path({str(tmp_path)!r})\n{FURTHER}")
+    assert said.strip() == "run 8 is in the result already"
+
+
+def test_rows_of_a_part_that_has_not_ended_are_not_taken() -> None:
+    printed = "list(gpu_result.printed('vocoder=V1 ms=1.0'))"
+    code = f"import gpu_result\ntry:\n    {printed}\nexcept SystemExit as refused:\n    print(refused)"
+    assert run(code).strip() == "1 rows belong to no part that has ended"
