@@ -67,7 +67,7 @@ def main() -> None:
         for form, row in rows[name].items():
             print(f"  {form:32s}", "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     numbers = {"threads": args.threads, "seconds": args.seconds, "batch": args.batch, "rounds": args.rounds}
-    notes = [] if torch.cuda.is_available() else ["no GPU could be had: the CUDA forms have not been run on one"]
+    notes = [] if torch.cuda.is_available() else ["no GPU here: nothing was timed on one"]
     print(write_result(args.name, {**numbers, "notes": notes, "vocoders": rows}))
 
 
