@@ -132,7 +132,8 @@ def run_folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--speaker-model model --start-from model --voices voices.npz --recognizer recognizer_run "
         "--config sharpened.json --out sharpened_run",
         "bundle/export.py --base model --acoustic-run sharpened_run --acoustic-config acoustic.json "
-        "--acoustic-share 0.25 --card card.md --name halfway --out halfway",
+        "--acoustic-share 0.25 --vocoder-run tuned_run --vocoder-config vocoder.json --vocoder-share 0.5 "
+        "--card card.md --name halfway --out halfway",
     ]
     for command in commands:
         script, *arguments = command.split()
@@ -213,12 +214,17 @@ def test_an_export_may_go_part_of_the_way(run_folder: Path) -> None:
     from voxclone import hub
     from voxclone.training.checkpoint import export_part
 
-    start, found = (hub.read_tensors(run_folder / name / "acoustic.safetensors")[0] for name in ("model", "halfway"))
-    end = export_part(run_folder / "sharpened_run", "model.")
-    moved = (end["head.weight"] - start["head.weight"].float()).abs().max()
-    expected = 0.75 * start["head.weight"].float() + 0.25 * end["head.weight"]
-    assert float(moved) > 1e-3
-    assert float((found["head.weight"].float() - expected).abs().max()) < 0.05 * float(moved)
+    for part, run, prefix, weight, share in (
+        ("acoustic", "sharpened_run", "model.", "head.weight", 0.25),
+        ("vocoder", "tuned_run", "vocoder.", "frame_blocks.0.norm.bias", 0.5),
+    ):
+        folders = (run_folder / name / f"{part}.safetensors" for name in ("model", "halfway"))
+        start, found = (hub.read_tensors(folder)[0][weight].float() for folder in folders)
+        end = export_part(run_folder / run, prefix)[weight]
+        moved = float((end - start).abs().max())
+        assert moved > 1e-4
+        off = float((found - ((1 - share) * start + share * end)).abs().max())
+        assert off < 0.1 * moved, f"{part}: {off} of {moved}"
 
 
 def test_the_same_command_trains_the_same_network(run_folder: Path) -> None:

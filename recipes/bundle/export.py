@@ -96,12 +96,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for option in ("speaker", "acoustic", "vocoder", "aligner"):
         parser.add_argument(f"--{option}-run", type=Path, help="run folder; without it, the part is --base's")
-    parser.add_argument(
-        "--acoustic-share",
-        type=float,
-        default=1.0,
-        help="how far to go from --base's acoustic weights to the run's (WiSE-FT, arXiv:2109.01903); 1: all the way",
-    )
+    for option in ("acoustic", "vocoder"):
+        parser.add_argument(
+            f"--{option}-share",
+            type=float,
+            default=1.0,
+            help=f"how far to go from --base's {option} to the run's (WiSE-FT, arXiv:2109.01903); 1: all the way",
+        )
     parser.add_argument("--base", type=Path, help="model folder that gives the parts without a run, and its voices")
     parser.add_argument("--speaker-config", type=Path, default=RECIPES / "speaker_encoder/config.json")
     parser.add_argument("--acoustic-config", type=Path, default=RECIPES / "acoustic/config.json")
@@ -120,8 +121,10 @@ def main() -> None:
     lacking = [part for part, run in runs.items() if run is None and part not in OPTIONAL]
     if lacking and args.base is None:
         parser.error(f"no run for {', '.join(lacking)}: name one, or a --base model that has these parts")
-    if not 0 < args.acoustic_share <= 1 or (args.acoustic_share < 1 and None in (args.base, args.acoustic_run)):
-        parser.error("--acoustic-share is above 0 and at most 1, and goes from --base to --acoustic-run: name both")
+    shares = {"acoustic": args.acoustic_share, "vocoder": args.vocoder_share}
+    for part, share in shares.items():
+        if not 0 < share <= 1 or (share < 1 and None in (args.base, runs[part])):
+            parser.error(f"--{part}-share is above 0 and at most 1, and goes from --base to --{part}-run: name both")
     if args.base:
         hub.check_integrity(args.base)
     config = configuration(args, hub.read_config(args.base) if args.base else None)
@@ -132,8 +135,9 @@ def main() -> None:
     if config.verification is not None:
         runs[COHORT] = None
     parts = {part: trained(part, config, run, args.base) for part, run in runs.items()}
-    if args.acoustic_share < 1:
-        go_part_of_the_way(parts["acoustic"], args.base / "acoustic.safetensors", args.acoustic_share)
+    for part, share in shares.items():
+        if share < 1:
+            go_part_of_the_way(parts[part], args.base / f"{part}.safetensors", share)
     card = args.card.read_text(encoding="utf8")
     voices = {path.stem: path for path in (args.base / "voices").glob("*.voice")} if args.base else {}
     if args.base and args.speaker_run is not None:
