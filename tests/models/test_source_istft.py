@@ -174,6 +174,13 @@ def test_imaginary_parts_of_the_outer_bins_are_nothing(monkeypatch: pytest.Monke
     assert torch.equal(inverse_stft(spectrum, window, 8), expected)
 
 
+def test_the_inverse_transform_is_in_float32_under_autocast() -> None:
+    spectrum, window = torch.randn(2, 17, 9, dtype=torch.complex64), torch.hann_window(32)
+    expected = inverse_stft(spectrum, window, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(inverse_stft(spectrum, window, 8), expected)
+
+
 def test_loud_weights_stay_in_range(tiny: SourceISTFT) -> None:
     with torch.no_grad():
         tiny.conv_post.bias += 100
