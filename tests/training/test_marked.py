@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -19,31 +21,23 @@ from voxclone.training.trainer import Trainer
 AUDIO = AudioConfig()
 
 
-def keeping_step() -> MarkKeepingStep:
+@pytest.fixture
+def keeping_step(tiny_vocoder: VocoderConfig) -> MarkKeepingStep:
     torch.manual_seed(0)
-    config = VocoderConfig(
-        upsample_rates=(8,), upsample_kernel_sizes=(16,), upsample_initial_channel=16, resblock="2",
-        resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), head="source_istft", head_n_fft=128,
-    )  # fmt: skip
     return MarkKeepingStep(
-        config, AUDIO, None, kept_mark(AUDIO), mark_items=2, resolution_channels=2, period_channels=0,
+        tiny_vocoder, AUDIO, None, kept_mark(AUDIO), mark_items=2, resolution_channels=2, period_channels=0,
         resolutions=(512, 256),
     )  # fmt: skip
 
 
-def batch() -> dict[str, Tensor]:
-    """Two segments of 16 frames."""
-    torch.manual_seed(1)
-    waveform = 0.1 * torch.randn(2, 16 * AUDIO.hop_length)
-    return {"waveform": waveform, "f0": torch.full((2, 16), 120.0), "bandwidth": torch.tensor([7500.0, 11025.0])}
-
-
-def test_the_detector_judges_and_stays(tmp_path) -> None:
-    step = keeping_step()
+def test_the_detector_judges_and_stays(
+    keeping_step: MarkKeepingStep, two_segments: dict[str, Tensor], tmp_path: Path
+) -> None:
+    step = keeping_step
     before = {name: value.clone() for name, value in step.state_dict().items()}
-    losses = step(batch(), "generator")
+    losses = step(two_segments, "generator")
     assert 0 < losses["mark"].item() < 2 and losses["pilot"].item() > 0
-    Trainer(step, [batch()], tmp_path, TrainerConfig(max_steps=3, learning_rate=1e-3)).fit()
+    Trainer(step, [two_segments], tmp_path, TrainerConfig(max_steps=3, learning_rate=1e-3)).fit()
     moved = {name for name, value in step.state_dict().items() if not torch.equal(value, before[name])}
     assert any(name.startswith("vocoder.") for name in moved) and any(name.startswith("judges.") for name in moved)
     assert not any(name.startswith("mark.") for name in moved)
@@ -72,8 +66,8 @@ def test_the_noise_lets_the_gradient_through() -> None:
     assert made.grad is not None and (made.grad > 0).all()
 
 
-def test_a_graph_needs_a_gpu(tmp_path) -> None:
+def test_a_graph_needs_a_gpu(keeping_step: MarkKeepingStep, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
     with pytest.raises(VoxcloneError, match="cuda_graph needs one process on a CUDA device"):
-        Trainer(keeping_step(), [batch()], tmp_path, TrainerConfig(max_steps=3, cuda_graph=True))
+        Trainer(keeping_step, [], tmp_path, TrainerConfig(max_steps=3, cuda_graph=True))

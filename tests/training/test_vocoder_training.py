@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 pytest.importorskip("accelerate")
 pytest.importorskip("matplotlib")
@@ -16,10 +17,6 @@ from voxclone.errors import VoxcloneError
 from voxclone.training.features import FeatureStore
 from voxclone.training.vocoder import SpectralStep, VocoderSegments
 
-CONFIG = VocoderConfig(
-    upsample_rates=(4,), upsample_kernel_sizes=(8,), upsample_initial_channel=16, resblock="2", frame_blocks=1,
-    resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), head="source_istft", head_n_fft=128,
-)  # fmt: skip
 HOP = 256
 
 
@@ -59,12 +56,12 @@ def test_weights_and_seconds_say_what_is_drawn(store: FeatureStore) -> None:
         VocoderSegments(store, store.entries, (1.0, 1.0, 1.0), 4, 61, HOP)
 
 
-def test_learns_and_trains_the_pitch_estimator(recording: tuple[np.ndarray, int]) -> None:
+def test_learns_and_trains_the_pitch_estimator(recording: tuple[np.ndarray, int], tiny_vocoder: VocoderConfig) -> None:
     torch.manual_seed(0)
     waveform = torch.from_numpy(recording[0][: 2 * 16 * HOP].reshape(2, -1).copy())
     f0 = torch.full((2, 16), 165.0)  # 120 Hz, played faster
     batch = {"waveform": waveform, "f0": f0, "bandwidth": torch.full((2,), 11025.0)}
-    step = SpectralStep(CONFIG, AudioConfig(), None)
+    step = SpectralStep(tiny_vocoder, AudioConfig(), None)
     optimizer = torch.optim.Adam(step.parameters(), 2e-3)
     history = []
     for _ in range(15):
@@ -97,9 +94,9 @@ def test_acoustic_mels_are_of_the_same_place_and_level(store: FeatureStore, tmp_
     assert not told[narrow].any() and 0.3 < told[~narrow].float().mean() < 0.7
 
 
-def test_speaks_acoustic_mels_where_they_are_told() -> None:
+def test_speaks_acoustic_mels_where_they_are_told(tiny_vocoder: VocoderConfig) -> None:
     torch.manual_seed(0)
-    step = SpectralStep(CONFIG, AudioConfig(), None).eval()
+    step = SpectralStep(tiny_vocoder, AudioConfig(), None).eval()
     batch = {"waveform": torch.zeros(2, 16 * HOP), "f0": torch.full((2, 16), 150.0)}
     mel, other = torch.full((2, 80, 16), -4.0), torch.full((2, 80, 16), -9.0)
     made = []
@@ -109,18 +106,13 @@ def test_speaks_acoustic_mels_where_they_are_told() -> None:
     assert not torch.allclose(made[0][0], made[1][0]) and torch.equal(made[0][1], made[1][1])
 
 
-def test_trains_a_vocoder_without_a_source() -> None:
+def test_trains_a_vocoder_without_a_source(two_segments: dict[str, Tensor]) -> None:
     config = VocoderConfig(
         upsample_rates=(16, 16), upsample_kernel_sizes=(32, 32), upsample_initial_channel=8, resblock="2",
         resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),),
     )  # fmt: skip
     step = SpectralStep(config, AudioConfig(), None)
-    batch = {
-        "waveform": 0.1 * torch.randn(2, 16 * HOP),
-        "f0": torch.full((2, 16), 150.0),
-        "bandwidth": torch.full((2,), 11025.0),
-    }
-    losses = step(batch, "model")
+    losses = step(two_segments, "model")
     assert set(losses) == {"mel", "stft", "total"}
     losses["total"].backward()
     assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in step.parameters())
