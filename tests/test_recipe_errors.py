@@ -44,10 +44,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, values in faults.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(values))
     (tmp_path / "not-json.json").write_text("{")
-    (tmp_path / "few.tsv").write_text("path\tspeaker\tsplit\ttext\ngone.wav\tada\tvalid\tA text.\n")
+    few = "path\tspeaker\tsplit\ttext\ngone.wav\tada\tvalid\tA text.\n"
+    (tmp_path / "few.tsv").write_text(few)
+    (tmp_path / "unmeasured").mkdir()
+    (tmp_path / "unmeasured/manifest.tsv").write_text(few)
     table = "path\tspeaker\tsplit\ttext\tseconds\na.wav\tada\tvalid\tA text.\t"
     (tmp_path / "seconds.tsv").write_text(f"{table}long\n")
-    (tmp_path / "told.tsv").write_text(f"{table}5\n")
+    for name in ("told", "manifest"):
+        (tmp_path / f"{name}.tsv").write_text(f"{table}5\n")
     (tmp_path / "latin.txt").write_bytes("A text.\nD\u00e9j\u00e0 vu.\n".encode("latin-1"))
     return tmp_path
 
@@ -115,6 +119,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("speaker_encoder/map.py . --most 0", "'0' will not do; a whole number of 1 or more"),
         ("speaker_encoder/map.py . --seed -1", "'-1' will not do; a whole number of 0 or more"),
         ("watermark/prepare.py --data . --out o --sounds gone", "gone: no such folder"),
+        ("watermark/prepare.py --data unmeasured --out o --sounds gone", "how many seconds gone.wav has: it needs a"),
         ("speaker_encoder/cohort.py --model gone --features store", "gone"),
     ],
 )

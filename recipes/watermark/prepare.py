@@ -81,14 +81,13 @@ def main() -> None:
         "--sounds", type=Path, nargs="+", required=True, help="folders of recordings without speech, such as ESC-10"
     )
     args = parser.parse_args()
-    store_sounds(args.sounds, args.out / "sounds")
-
     rows = read_manifest(args.data / "manifest.tsv", args.data)
     plans = (
         ("calibration", WatermarkConfig().sample_rate, chosen(rows, args.hours)),
         ("channel", AudioConfig().sample_rate, chosen(rows, args.channel_hours)),
         ("channel", AudioConfig().sample_rate, [row for row in rows if row.about["split"] == "valid"]),
     )
+    store_sounds(args.sounds, args.out / "sounds")
     for name, sample_rate, wanted in reversed(plans):
         store = FeatureStore(args.out / name)
         for row in tqdm(wanted, desc=name, mininterval=30):
