@@ -39,6 +39,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "lacking": vocoder | {"data": {"corpus_weights": {"*": 1.0}}},
         "section": vocoder | {"trainers": {}},
         "unknown": vocoder | {"adversarial": {"period_channel": 4}},
+        "kept": vocoder | {"keep_mark": True, "mark": {}, "adversarial": {}},
         "vocoder": vocoder,
     }
     for name, values in faults.items():
@@ -99,6 +100,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             "vocoder/train.py --features store --out o --config vocoder.json --start-from run",
             "the run run is not of this network: it lacks conv_post.bias and ",
+        ),
+        (
+            "vocoder/train.py --features store --out o --config kept.json",
+            "a mark is kept for a detector that knows it: name its run with --detector-run or --start-from",
         ),
         ("bundle/export.py --base gone --name n --out o", "gone"),
         ("evaluate/list.py --manifest few.tsv --out o", "gone.wav"),

@@ -103,6 +103,8 @@ def main() -> None:
                 print(f"the discriminators begin anew: {args.start_from} has none of these widths")
     detector_run = args.detector_run or args.start_from
     detector = export_part(detector_run, DETECTOR) if detector_run else {}
+    if isinstance(step, MarkKeepingStep) and not detector:
+        parser.error("a mark is kept for a detector that knows it: name its run with --detector-run or --start-from")
     if detector and isinstance(step, MarkedStep):
         step.mark.detector.load_state_dict(detector)
     trainer = settings["trainer"] | ({"max_minutes": args.minutes} if args.minutes else {})

@@ -18,6 +18,7 @@ BIT_RATES = {
     "aac": (24000, 32000, 48000, 64000, 96000),
     "opus": (12000, 16000, 24000, 32000, 48000, 64000),
 }
+LEVEL_DB = (-15.0, 3.0)  # how much louder an item is made, at least and at most
 SAMPLE_RATES = (8000, 11025, 12000, 16000, 24000, 32000, 48000)  # Hz, to which and back
 RESIDUAL_SPEED = 0.015  # speed and pitch are searched for when a file is judged; what is left of them, at most
 WEIGHTS = {
@@ -86,7 +87,7 @@ class Channel:
         chosen = rng.choice(names, count, replace=False, p=odds)
         speed = 1.0
         with torch.autocast(x.device.type, enabled=False):
-            x = x * 10 ** (rng.uniform(-15, 3) / 20)
+            x = x * 10 ** (rng.uniform(*LEVEL_DB) / 20)
             if self.searched_speed and rng.random() < 0.5:
                 speed = 1 + float(rng.uniform(-self.searched_speed, self.searched_speed))
                 x, label = _stretched(distortions.change_speed, speed, x, label) if label.any() else (x, label)
@@ -108,22 +109,25 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class WhiteNoise(Channel):
-    """A level and white noise for each item, drawn where the waveform is: the same kernels for every batch.
+class WhiteNoise:
+    """A channel of a level and white noise for each item, drawn where the waveform is: a graph can replay it.
 
     Attributes:
-        snr_db: The least and the greatest ratio to an item's mean power.
+        sample_rate: Hz of what comes and goes.
+        snr_db: The least and the greatest ratio of an item's mean power to the noise's.
     """
 
+    sample_rate: int
     snr_db: tuple[float, float] = (12.0, 40.0)
 
     def __call__(self, waveform: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """As `Channel`, but that torch's generator draws."""
         x = waveform.float()
-        level, ratio = torch.rand(2, len(x), 1, device=x.device)
-        x = x * 10 ** ((18 * level - 15) / 20)
-        low, high = self.snr_db
-        power = x.detach().square().mean(1, keepdim=True) * 10 ** (-(low + (high - low) * ratio) / 10)
+        level, ratio = (
+            least + (most - least) * torch.rand(len(x), 1, device=x.device) for least, most in (LEVEL_DB, self.snr_db)
+        )
+        x = x * 10 ** (level / 20)
+        power = x.detach().square().mean(1, keepdim=True) * 10 ** (-ratio / 10)
         return x + torch.randn_like(x) * power.sqrt(), labels.float()
 
 

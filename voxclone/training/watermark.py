@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from voxclone.config import WatermarkConfig
 from voxclone.models.watermark import WatermarkDetector, pool
-from voxclone.training.channel import Channel
+from voxclone.training.channel import Channel, WhiteNoise
 from voxclone.training.distortions import resample_periodic
 
 QUIET_DB = -45.0  # a frame this far below its row's loudest bears little on the loss
@@ -38,7 +38,11 @@ class CollaborativeMark(nn.Module):
     """
 
     def __init__(
-        self, config: WatermarkConfig, channel: Channel, imitations: Sequence[Imitation] = (), segments: int = 2
+        self,
+        config: WatermarkConfig,
+        channel: Channel | WhiteNoise,
+        imitations: Sequence[Imitation] = (),
+        segments: int = 2,
     ) -> None:
         super().__init__()
         self.detector = WatermarkDetector(config)
