@@ -220,6 +220,10 @@ def test_the_streams_are_there_before_a_capture(gpu: GPU, monkeypatch: pytest.Mo
     assert len(gpu.streams) == 3
 
 
+def test_the_last_block_makes_the_sum_the_mean() -> None:
+    assert list(branches.blocks_of([2, 3])) == [(range(2), 1.0), (range(2, 5), 0.5)]
+
+
 def test_only_a_capture_has_branches(monkeypatch: pytest.MonkeyPatch) -> None:
     for capturing in (True, False):
         monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda capturing=capturing: capturing)

@@ -210,7 +210,7 @@ MUTATIONS = {
     "phase": (convolution, lengthened, "* stride + phase + padding", "* stride + phase + padding - 1"),
     "added at once": (residual, averaged, 'stream = y if "residual" in adds else stream', "stream = y"),
     "sum": (residual, averaged, '"total": total', '"total": None'),
-    "mean": (residual, averaged, "1 / len(sizes)", "1.0"),
+    "mean": (residual, averaged, '"scale": scale', '"scale": 1.0'),
     "the last adds": (residual, averaged, "index == own[-1]", "index == own[0]"),
 }
 

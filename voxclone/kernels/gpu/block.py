@@ -7,7 +7,6 @@ short inputs' by the sum over the stages of V1 and V2 that have the width.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -205,16 +204,16 @@ def mean_of_blocks(
     """(B, T, C) rows to (B, T, C): what `multi_receptive_field` computes, for launches that are served."""
 
     def begin(own: Sequence[tuple[Shape, slice]], scale: float) -> branches.Branch:
-        y, (last, end) = x, own[-1]
+        y, (last, added) = x, own[-1]
         for shape, part in own[:-1]:
             y = residual_block(shape, y, weights[part], biases[part])
         total = yield None
-        yield residual_block(last, y, weights[end], biases[end], total, scale)
+        yield residual_block(last, y, weights[added], biases[added], total, scale)
 
     begun = []
-    for number, (end, size) in enumerate(zip(itertools.accumulate(sizes), sizes, strict=True), 1):
-        own = [(shape, part) for shape, part in launches if end - size < part.stop <= end]
-        begun.append(functools.partial(begin, own, 1 / len(sizes) if number == len(sizes) else 1.0))
+    for convolutions, scale in branches.blocks_of(sizes):
+        own = [(shape, part) for shape, part in launches if part.start in convolutions]
+        begun.append(functools.partial(begin, own, scale))
     few = all(shape.division is not None for shape, _ in launches) and SMALL[launches[0][0].width].at_once
     return branches.total_of(begun, x.device, few)
 

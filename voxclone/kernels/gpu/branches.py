@@ -7,13 +7,21 @@ Elsewhere what is few is bound by the host, which would have events to see to be
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 # Launches all but what adds to the total, yields, is sent the total of the branches before, and yields the new one.
 Branch = Generator[Tensor | None, Tensor | None, None]
+
+
+def blocks_of(sizes: Sequence[int]) -> Iterator[tuple[range, float]]:
+    """The convolutions of each block, by number, and what the sum with it is scaled by: by the last to the mean."""
+    end = 0
+    for number, size in enumerate(sizes, 1):
+        end += size
+        yield range(end - size, end), 1 / len(sizes) if number == len(sizes) else 1.0
 
 
 def captured(device: torch.device) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -27,8 +26,8 @@ class Small(NamedTuple):
     at_once: bool
 
 
-SMALL = {256: Small(Tile(64, 64, 128, 4, 3), at_once=True)}  # by channels; of others the second of these
-OTHERS = Small(None, at_once=True)
+SMALL = {256: Small(Tile(64, 64, 128, 4, 3), at_once=True)}  # by channels
+OTHERS = Small(None, at_once=True)  # of what `SMALL` lacks
 
 
 def mean_of_blocks(
@@ -42,8 +41,9 @@ def mean_of_blocks(
     tile: Tile | None = None,
 ) -> Tensor:
     """(B, T, C) rows to (B, T, C), arguments as of `multi_receptive_field_reference`; `tile` as of `convolve`."""
-    channels, few = x.shape[2], convolution.are_few(x.shape[2], x.shape[0] * x.shape[1]) and x.dtype != torch.float32
-    small = SMALL.get(channels, OTHERS) if few else Small(None, at_once=False)
+    (batch, length, channels), small = x.shape, Small(None, at_once=False)
+    if x.dtype != torch.float32 and convolution.are_few(channels, batch * length):
+        small = SMALL.get(channels, OTHERS)
     tile = tile or small.tile
 
     def begin(own: range, scale: float) -> branches.Branch:
@@ -60,8 +60,5 @@ def mean_of_blocks(
             stream = y if "residual" in adds else stream
         yield y
 
-    begun = []
-    for number, (end, size) in enumerate(zip(itertools.accumulate(sizes), sizes, strict=True), 1):
-        scale = 1 / len(sizes) if number == len(sizes) else 1.0
-        begun.append(functools.partial(begin, range(end - size, end), scale))
+    begun = [functools.partial(begin, own, scale) for own, scale in branches.blocks_of(sizes)]
     return branches.total_of(begun, x.device, small.at_once)
