@@ -13,12 +13,11 @@ from typing import Any
 
 from environment import write_result
 from judges import Judges, mean_with_interval
-from vocoder import CopySynthesis, choose, compare, whole_frames
-from voxclone.audio.io import write_audio
+from vocoder import CopySynthesis, chosen_sets, compare, keep, whole_frames
 from voxclone.audio.pitch import f0
 from voxclone.safety.detection import MarkFinder
 from voxclone.safety.finding import load_finder
-from voxclone.training.extraction import Recording, read_manifest
+from voxclone.training.extraction import Recording
 
 MEASURES = ("pesq_wb", "stoi", "mel_l1", "multi_resolution_stft")
 Rows = list[dict[str, float]]
@@ -45,9 +44,7 @@ def measure(
             found = finder.find([(spoken[name], audio.sample_rate)]).verdict == "watermarked"
             rows[name].append({key: values[key] for key in MEASURES} | {"found": float(found)})
         for name, samples in spoken.items():
-            paths[name].append(work / name / f"{number:03d}.wav")
-            paths[name][-1].parent.mkdir(parents=True, exist_ok=True)
-            write_audio(paths[name][-1], samples, audio.sample_rate)
+            paths[name].append(keep(work / name, number, samples, audio.sample_rate))
     if judges:
         rows["natural"] = [{} for _ in recordings]
         for name, each in rows.items():
@@ -83,10 +80,7 @@ def main() -> None:
     parser.add_argument("--name", default="mark-cost", help="of the result")
     args = parser.parse_args()
 
-    recordings = read_manifest(args.manifest, args.manifest.parent)
-    sets = {"valid": choose((r for r in recordings if r.about["split"] == "valid"), args.count)}
-    for corpus in args.full_band:
-        sets[corpus] = choose((r for r in recordings if r.about["corpus"] == corpus), args.count)
+    sets = chosen_sets(args.manifest, args.full_band, args.count)
     copiers = {"marked": CopySynthesis(args.marked), "twin": CopySynthesis(args.twin)}
     finder = load_finder(args.detector)
     judges = Judges(args.judges, args.work) if args.judges else None

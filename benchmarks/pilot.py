@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from environment import write_result
 from judges import Judges, mean_with_interval
-from vocoder import CopySynthesis, choose
+from vocoder import CopySynthesis, chosen_sets, keep
 from voxclone import hub
-from voxclone.audio.io import write_audio
-from voxclone.training.extraction import read_manifest
 from voxclone.training.pilot import lay_pilot
 
 BANDS = {"0 to 0.5 kHz": range(1), "0.5 to 1 kHz": range(1, 2), "0 to 5 kHz": range(10), "1 to 5 kHz": range(2, 10)}
@@ -28,11 +26,7 @@ DEPTHS = (0.05, 0.1, 0.15)  # nepers
 
 def opinions(judges: Judges, folder: Path, waveforms: list[NDArray[np.float32]], sample_rate: int) -> list[float]:
     """What LDNet thinks of each waveform (S,)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{number:02d}.wav" for number in range(len(waveforms))]
-    for path, samples in zip(paths, waveforms, strict=True):
-        write_audio(path, samples, sample_rate)
-    return judges.naturalness(paths)
+    return judges.naturalness([keep(folder, number, each, sample_rate) for number, each in enumerate(waveforms)])
 
 
 def main() -> None:
@@ -46,12 +40,8 @@ def main() -> None:
 
     reader, judges = CopySynthesis(hub.resolve(None)), Judges(args.judges, args.work)
     audio = reader.config.audio
-    recordings = read_manifest(args.manifest, args.manifest.parent)
-    sets = {"valid": choose((r for r in recordings if r.about["split"] == "valid"), args.count)}
-    for corpus in args.full_band:
-        sets[corpus] = choose((r for r in recordings if r.about["corpus"] == corpus), args.count)
     result: dict[str, Any] = {}
-    for name, chosen in sets.items():
+    for name, chosen in chosen_sets(args.manifest, args.full_band, args.count).items():
         natural = [reader.read(recording.path) for recording in chosen]
 
         before = opinions(judges, args.work / name / "natural", natural, audio.sample_rate)

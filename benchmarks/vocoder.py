@@ -139,6 +139,23 @@ def choose(recordings: Iterable[Recording], count: int) -> list[Recording]:
     return [fitting[i] for i in sorted(rank, key=lambda i: rank[i])[:count]]
 
 
+def chosen_sets(manifest: Path, full_band: Iterable[str], count: int) -> dict[str, list[Recording]]:
+    """As many recordings of held-out speakers, "valid", and of each corpus that is named."""
+    recordings = read_manifest(manifest, manifest.parent)
+    sets = {"valid": choose((r for r in recordings if r.about["split"] == "valid"), count)}
+    return sets | {
+        corpus: choose((r for r in recordings if r.about["corpus"] == corpus), count) for corpus in full_band
+    }
+
+
+def keep(folder: Path, number: int, samples: Waveform, sample_rate: int) -> Path:
+    """The wav file of a recording or its copy, for judges and for listening."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{number:03d}.wav"
+    write_audio(path, samples, sample_rate)
+    return path
+
+
 def whole_frames(copier: CopySynthesis, samples: Waveform) -> Waveform:
     """Without the samples after the last whole frame."""
     hop = copier.config.audio.hop_length
@@ -179,10 +196,7 @@ def main() -> None:
     args = parser.parse_args()
 
     copier = CopySynthesis(hub.resolve(args.model))
-    recordings = read_manifest(args.manifest, args.manifest.parent)
-    sets = {"valid": choose((r for r in recordings if r.about["split"] == "valid"), args.count)}
-    for corpus in args.full_band:
-        sets[corpus] = choose((r for r in recordings if r.about["corpus"] == corpus), args.count)
+    sets = chosen_sets(args.manifest, args.full_band, args.count)
     judges = Judges(args.judges, args.work) if args.judges else None
     result: dict[str, Any] = {"parameters": sum(p.numel() for p in copier.vocoder.parameters()), "sets": {}}
     pictures, worst_span, rate = [], 0.0, copier.config.audio.sample_rate
@@ -199,9 +213,7 @@ def main() -> None:
             alone, _ = copier.copy(natural, None)
             values["f0_estimated"].append(compare(copier, natural, alone, own_rate))
             for kind, samples in (("natural", natural), ("copy", made), ("copy_f0_estimated", alone)):
-                paths[kind].append(args.work / name / kind / f"{number:02d}.wav")
-                paths[kind][-1].parent.mkdir(parents=True, exist_ok=True)
-                write_audio(paths[kind][-1], samples, rate)
+                paths[kind].append(keep(args.work / name / kind, number, samples, rate))
             if number == 0:
                 pictures.append((name, natural, made))
         means: dict[str, Any] = {kind: means_of(rows) for kind, rows in values.items()}
