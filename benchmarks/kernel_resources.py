@@ -4,8 +4,9 @@
 
 For each kernel, shape and architecture: registers of a thread, bytes on the stack, which are spilled registers, bytes
 of shared memory, tensor-core instructions in the code, and waits for them. Fails where a bound is broken: a spill, more
-shared memory than a multiprocessor has, no tensor-core instruction, or in `block.cu` a wait for each. Also how many
-operations the bundled vocoder asks a GPU for in plain PyTorch.
+shared memory than a multiprocessor has, no tensor-core instruction, or in `block.cu` a wait for each. The bounds are of
+Triton 3.6, which an H200 ran; with 3.7.1 five kernels for sm_100 spill more, and it fails (docs/kernels.md, Resources).
+Also how many operations the bundled vocoder asks a GPU for in plain PyTorch.
 """
 
 from __future__ import annotations
