@@ -7,12 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import torch
+from safetensors.torch import save_file
+
+from voxclone.errors import VoxcloneError
 
 for name in ("accelerate", "torchaudio", "numba", "pyroomacoustics", "tensorboard", "matplotlib"):
     pytest.importorskip(name, reason="the train extra is not installed")
@@ -225,6 +231,18 @@ def test_an_export_may_go_part_of_the_way(run_folder: Path) -> None:
         assert moved > 1e-4
         off = float((found - ((1 - share) * start + share * end)).abs().max())
         assert off < 0.1 * moved, f"{part}: {off} of {moved}"
+
+
+def test_a_share_is_of_networks_of_one_size(tmp_path: Path, script: Callable[[str], ModuleType]) -> None:
+    go, file = script("recipes/bundle/export.py").go_part_of_the_way, tmp_path / "start.safetensors"
+    save_file({"weight": torch.zeros(1, 4)}, file)
+    network = torch.nn.Linear(4, 1)
+    torch.nn.init.ones_(network.weight)
+    bias = network.bias.detach().clone()
+    go(network, file, 0.25)
+    assert torch.equal(network.weight, torch.full((1, 4), 0.25)) and torch.equal(network.bias, bias)
+    with pytest.raises(VoxcloneError, match=r"has weight of \(1, 4\), the run of \(2, 4\)"):
+        go(torch.nn.Linear(4, 2), file, 0.25)  # lerp_ would repeat the one row
 
 
 def test_the_same_command_trains_the_same_network(run_folder: Path) -> None:

@@ -13,6 +13,7 @@ import voxclone
 from voxclone import hub
 from voxclone.cli.ending import run_script
 from voxclone.config import AcousticConfig, ModelConfig, SpeakerEncoderConfig, VocoderConfig
+from voxclone.errors import VoxcloneError
 from voxclone.layers.resblock import fold_weight_norm
 from voxclone.models.acoustic import AcousticModel
 from voxclone.models.aligner import Aligner
@@ -85,10 +86,19 @@ def trained(part: str, config: ModelConfig, run: Path | None, base: Path | None)
 
 @torch.no_grad()
 def go_part_of_the_way(network: nn.Module, start: Path, share: float) -> None:
-    """Bring weights back towards those that training began from, which the file holds; what it lacks stays."""
+    """Bring weights back towards those that training began from, which the file holds; what it lacks stays.
+
+    Raises:
+        VoxcloneError: They are of a network of other sizes.
+    """
     former, _ = hub.read_tensors(start)
     for name, value in network.state_dict().items():
         if name in former and value.is_floating_point():
+            if former[name].shape != value.shape:
+                raise VoxcloneError(
+                    f"{start} has {name} of {tuple(former[name].shape)}, the run of {tuple(value.shape)}: "
+                    "a share goes from one to the other where they are of one size"
+                )
             value.lerp_(former[name].to(value), 1 - share)
 
 
