@@ -145,6 +145,16 @@ def test_every_recipe_ends_by_that_door(script: Path) -> None:
     assert script.read_text(encoding="utf8").endswith('if __name__ == "__main__":\n    run_script(main)\n')
 
 
+TRAINING = [path for path in SCRIPTS if "import Trainer" in path.read_text(encoding="utf8")]
+
+
+@pytest.mark.parametrize("script", TRAINING, ids=lambda path: path.relative_to(RECIPES).as_posix())
+def test_every_recipe_that_trains_seeds_what_its_networks_begin_with(script: Path) -> None:
+    *_, main = script.read_text(encoding="utf8").partition("args = parser.parse_args()")
+    begun, _, made = main.partition("begin_training(args.threads")
+    assert " Trainer(" in made and "Step(" not in begun
+
+
 def test_only_mistakes_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(error: BaseException) -> int:
         def run() -> None:

@@ -52,6 +52,13 @@ def test_all_stages_of_the_vocoder_are_of_one_model(stage) -> None:
     assert ("mark" in later, later.get("keep_mark", False)) == (stage != "adversarial", stage == "gpu")
 
 
+def test_discriminators_are_taught_alone_in_the_sizes_that_a_gpus_stage_takes() -> None:
+    alone, stage = (read_settings(RECIPES / "vocoder" / f"{name}.json") for name in ("gpu-discriminators", "gpu"))
+    assert alone["discriminators_alone"] and not alone["keep_mark"] and alone["model"] == stage["model"]
+    rate = "discriminator_rate"
+    assert alone["adversarial"] | {rate: 1.5} == stage["adversarial"] and alone["adversarial"][rate] == 1.0
+
+
 def test_what_a_section_lacks_or_nobody_takes_is_told(tmp_path) -> None:
     class Step:
         def __init__(self, config, width: int = 1, **others) -> None: ...

@@ -22,7 +22,7 @@ pytest.importorskip("tensorboard")
 from voxclone.errors import VoxcloneError
 from voxclone.training.checkpoint import export_weights
 from voxclone.training.step import TrainerConfig, TrainingStep
-from voxclone.training.trainer import Trainer
+from voxclone.training.trainer import Trainer, begin_training
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -165,6 +165,14 @@ def test_minutes_are_those_of_the_clock(tmp_path) -> None:
     trainer = Trainer(TinyRegression(), shuffled_batches(), tmp_path, limits, clock=lambda: float(next(ticks)))
     trainer.fit()
     assert trainer.step == 12 and trainer.minutes == 0.2
+
+
+def test_networks_begin_with_the_weights_of_the_seed() -> None:
+    weights = []
+    for seed in (0, 0, 1):
+        begin_training(torch.get_num_threads(), seed)
+        weights.append(nn.Linear(3, 3).weight)
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
 
 
 def test_an_empty_loader_and_an_untrainable_phase_are_errors(tmp_path) -> None:
