@@ -21,15 +21,16 @@ def taps_together(width: int) -> int:
 
 
 def pieces(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
-    """All convolutions' weights (C', C, K) as `block.cu` takes them: (N, K, C / 8, C', 8), filled up with zeros.
+    """All N convolutions' weights (C', C, K) in one row, in the order in which `block.cu` reads them.
 
-    Of 8 channels (N, K + 1, 1, 8, 8), taps two by two: the last tap follows a zero one.
+    That is (N, K, C / 8, C', 8), channels filled up with zeros to the width. Of 8 channels it is (N, K + 1, 1, 8, 8),
+    taps two by two: the last tap follows a zero one.
     """
     return packed_together(weights, dtype, _pieces, ("pieces", len(weights)))
 
 
 def padded_biases(biases: Sequence[Tensor]) -> Tensor:
-    """All convolutions' biases in float32, each filled up with zeros to the width."""
+    """All N convolutions' biases (C,) in float32, (N, width): each filled up with zeros."""
     return packed_together(biases, torch.float32, _padded, ("padded", len(biases)))
 
 
