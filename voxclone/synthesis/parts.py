@@ -18,13 +18,12 @@ from voxclone.models.aligner import Aligner
 from voxclone.models.cohort import Cohort
 from voxclone.models.identity import model_sha256
 from voxclone.models.speaker_encoder import SpeakerEncoder
-from voxclone.models.watermark import WatermarkDetector
 from voxclone.safety.detection import MarkFinder
-from voxclone.safety.ear import Ear
 from voxclone.safety.validity import require_valid
 from voxclone.synthesis.outlet import Origin
 from voxclone.synthesis.reference import encoder_id
 from voxclone.synthesis.speaking import AcousticModels
+from voxclone.synthesis.torch_ear import TorchEar
 from voxclone.text.lexicon import Lexicon, as_lexicon
 from voxclone.version import __version__
 from voxclone.voice import Voice
@@ -67,9 +66,10 @@ class Parts:
         self._cohort = None if cohort is None else cohort.eval()
         self._dtype = dtype
         self._process = os.getpid()
-        self._mark = mark
+        self._ear = None if mark is None else TorchEar(mark.ear)
+        self._mark = None if mark is None or self._ear is None else MarkFinder(self._ear, mark.mark_id)
         origin = config.name, model_sha256(self._parts()), self.sample_rate
-        self._origin = Origin(*origin, mark, unmarked_for_research, ("commercial",) if commercial else ())
+        self._origin = Origin(*origin, self._mark, unmarked_for_research, ("commercial",) if commercial else ())
 
     @property
     def acoustic_id(self) -> str:
@@ -136,13 +136,6 @@ class Parts:
             parts["aligner"] = self._aligner
         if self._cohort is not None:
             parts["cohort"] = self._cohort
-        if self._mark is not None:
-            parts["detector"] = _trainable(self._mark.ear)
+        if self._ear is not None:
+            parts["detector"] = self._ear.detector
         return parts
-
-
-def _trainable(ear: Ear) -> WatermarkDetector:
-    """The detector that listens, as the module that is saved and trained."""
-    detector = WatermarkDetector(ear.config)
-    detector.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in ear.tensors.items()})
-    return detector.eval()
