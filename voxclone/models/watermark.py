@@ -5,7 +5,8 @@ through a channel of distortions. The detector reads magnitudes alone, so that p
 nothing: of a window long enough to resolve harmonics, and of one short enough to see inside a pitch period. In the
 latter it also hears the pilot (`voxclone.models.pilot`), which noise and codecs leave where they leave nothing else.
 
-This is the form that is trained. `voxclone.safety.ear` has the one that listens: change both.
+This is the form that is trained, and that a loaded model listens by. `voxclone.safety.ear` has the one that listens
+without PyTorch: change both.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ On a CPU it is as fast.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,8 +61,6 @@ class Ear:
         self.tensors = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
         self._stack = config.hop_length // config.short_hop_length  # short spectra within a hop
         self._windows = unit_window(config.n_fft), unit_window(config.short_n_fft)
-        self._entry = self._entered()
-        self._carriers = pilot_carriers(config).transpose(2, 1, 0).reshape(-1, 2 * len(RATES + OTHER_RATES))
 
     def __call__(self, waveform: Singles) -> tuple[Singles, Singles]:
         """Judge each frame with what lies `context` samples around it.
@@ -85,7 +84,12 @@ class Ear:
         evidence, weight = self._linear(self._normed(x, "norm"), "head")[: len(waveform) // config.frame_length].T
         return evidence, special.expit(weight)
 
-    def _entered(self) -> tuple[Singles, Singles]:
+    @functools.cached_property
+    def _carriers(self) -> Singles:
+        return pilot_carriers(self.config).transpose(2, 1, 0).reshape(-1, 2 * len(RATES + OTHER_RATES))
+
+    @functools.cached_property
+    def _entry(self) -> tuple[Singles, Singles]:
         """The entry's weights on the long spectra of a hop (taps, bins, channels) and on the short ones, in a row.
 
         Spectra count less their mean over neighbouring bins, or over the hop: linear, and so done to the weights.

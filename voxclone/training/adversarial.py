@@ -79,8 +79,7 @@ class AdversarialStep(SpectralStep):
         natural, f0, bandwidth = batch["waveform"], batch["f0"], batch["bandwidth"]
         mel = self.mel_spectrogram(natural)
         made = self.speak(batch, mel)
-        limited = band_limit(torch.cat([natural, made]), bandwidth.repeat(2), self.audio.sample_rate)
-        limited_natural, limited_made = limited.chunk(2)
+        limited_natural, limited_made = self._limited(natural, made, bandwidth)
         self._spoken = limited_natural.detach(), limited_made.detach()
         with torch.no_grad():
             natural_maps = [maps for judge in self.judges for maps in judge(limited_natural)[1]]
@@ -109,6 +108,12 @@ class AdversarialStep(SpectralStep):
             raise RuntimeError("this phase needs the generator's on the same batch before it")
         return self._spoken
 
+    def _limited(self, natural: Tensor, made: Tensor, bandwidth: Tensor) -> tuple[Tensor, Tensor]:
+        """Both (B, S) by `band_limit`."""
+        limited = band_limit(torch.cat([natural, made]), bandwidth.repeat(2), self.audio.sample_rate)
+        limited_natural, limited_made = limited.chunk(2)
+        return limited_natural, limited_made
+
     def _discriminate(self) -> dict[str, Tensor]:
         judged = [_halves(judge(torch.cat(self.spoken()))) for judge in self.judges]  # natural and made in one pass
         natural, made = ([score for halves in judged for score in halves[i]] for i in (0, 1))
@@ -128,9 +133,7 @@ class DiscriminatorStep(AdversarialStep):
         natural = batch["waveform"]
         with torch.no_grad():
             made = self.speak(batch, self.mel_spectrogram(natural))
-        limited = band_limit(torch.cat([natural, made]), batch["bandwidth"].repeat(2), self.audio.sample_rate)
-        limited_natural, limited_made = limited.chunk(2)
-        self._spoken = limited_natural, limited_made
+        self._spoken = self._limited(natural, made, batch["bandwidth"])
         return self._discriminate()
 
 
