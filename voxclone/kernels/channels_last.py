@@ -12,15 +12,21 @@ from torch import Tensor
 from voxclone.kernels.packing import packed
 
 
-def to_rows(x: Tensor) -> Tensor:
-    """(B, C, T) of any strides to (B, C, 1, T) whose channels are innermost; a view where they are already."""
-    return x.transpose(1, 2).contiguous().transpose(1, 2).unsqueeze(2)
+def to_rows(x: Tensor, fold: int = 1) -> Tensor:
+    """(B, C, T) of any strides to (B, C, 1, T) whose channels are innermost; a view where they are already.
+
+    With `fold` that many steps of time stand beside each other in a row: (B, fold C, 1, T / fold).
+    """
+    batch, channels, length = x.shape
+    dense = x.transpose(1, 2).contiguous()
+    return dense.view(batch, length // fold, channels * fold).transpose(1, 2).unsqueeze(2)
 
 
-def from_rows(rows: Tensor) -> Tensor:
-    """(B, C, 1, T) to (B, C, T), channels innermost; a view where they are already."""
+def from_rows(rows: Tensor, fold: int = 1) -> Tensor:
+    """What `to_rows` makes back to (B, C, T), channels innermost; a view where they are already."""
     batch, channels, _, length = rows.shape
     dense = rows.contiguous(memory_format=torch.channels_last)
+    channels, length = channels // fold, length * fold
     return dense.as_strided((batch, channels, length), (channels * length, 1, channels))
 
 

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voxclone.kernels.channels_last import convolve_rows, empty_rows, from_rows, to_rows
+from voxclone.kernels.channels_last import empty_rows, from_rows, to_rows
 from voxclone.kernels.dispatch import fused_serves, in_autocast, runs_directly
 from voxclone.kernels.recomputation import gradients_of
+from voxclone.kernels.residual_rows import convolve_then, fold_of
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def _on_cpu(
     per_residual: int,
     slope: float,
 ) -> Tensor:
-    rows = to_rows(x)
+    fold = fold_of(*x.shape[1:])
+    rows = to_rows(x, fold)
     first = F.leaky_relu(rows, slope)  # where every block begins
     convolutions = iter(zip(weights, biases, dilations, strict=True))
     total: Tensor | None = None
@@ -104,14 +106,12 @@ def _on_cpu(
         y = rows
         for _ in range(size // per_residual):
             active = first if y is rows else F.leaky_relu(y, slope)
-            for step in range(per_residual):
-                weight, bias, dilation = next(convolutions)
-                active = active if step == 0 else F.leaky_relu_(active, slope)
-                active = convolve_rows(active, weight, bias, dilation * (weight.shape[2] - 1) // 2, dilation)
-            y = active.add_(y)
+            for _ in range(per_residual - 1):
+                active = convolve_then(active, *next(convolutions), fold, slope=slope)
+            y = convolve_then(active, *next(convolutions), fold, residual=y)
         total = y if total is None else total.add_(y)
     assert total is not None
-    return from_rows(total.div_(len(sizes)))
+    return from_rows(total.div_(len(sizes)), fold)
 
 
 _fused = torch.library.custom_op("voxclone::multi_receptive_field", mutates_args=())(_on_cpu)
