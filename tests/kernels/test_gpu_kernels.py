@@ -14,10 +14,12 @@ from types import ModuleType
 
 import pytest
 import torch
+from packaging.version import Version
 from torch import Tensor
 
 pytest.importorskip("triton")
 
+import triton
 from triton.runtime.interpreter import InterpretedFunction
 
 from voxclone.kernels.conv1d import conv1d_reference
@@ -222,6 +224,7 @@ def test_a_mutant_is_caught(name: str, rounds_as_well: Check, mutated: Callable[
     assert not rounds_as_well(form(20, torch.float32, mutated(module, old, new)))
 
 
+@pytest.mark.skipif(Version(triton.__version__) < Version("3.4"), reason="Triton 3.3 spills a register here")
 def test_compiles_for_gpus_within_bounds() -> None:
     script = Path(__file__).parents[2] / "benchmarks" / "kernel_resources.py"
     command = [sys.executable, str(script), "--no-result", "--dtypes", "bf16", "--shapes", "one channel from", "8 to 8"]

@@ -100,10 +100,9 @@ def _why_not(x: Tensor) -> str | None:
 
 
 def is_exporting() -> bool:
-    """While a program is traced for use elsewhere. Before torch 2.7 export cannot be told from torch.compile."""
-    exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+    """While a program is traced for use elsewhere. Before torch 2.11 torch.compile is taken for it, too."""
     tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    return bool(exporting() or tracing or torch.onnx.is_in_onnx_export())
+    return bool(torch.compiler.is_exporting() or tracing or torch.onnx.is_in_onnx_export())
 
 
 def _why_not_on_gpu(device: torch.device) -> str | None:

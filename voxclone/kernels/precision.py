@@ -43,5 +43,4 @@ def _multiplies_in_bfloat16() -> bool:
     allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
     if allowed not in ("ALL", "DEFAULT") and not allowed.endswith(("BF16", "FP16", "AMX", "AMX_2")):
         return False
-    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # since torch 2.5
-    return bool(asked()) if asked is not None else False
+    return bool(torch.cpu._is_avx512_bf16_supported())

@@ -53,7 +53,8 @@ def convolve_then(
     """
     reach, step = _reach(weight, dilation, fold), dilation if fold == 1 else 1
     padding = [0, reach * step]
-    at_once = _follows_at_once(rows.dtype) and rows.shape[1] >= LANES
+    # Of one row alone PyTorch 2.7 does not know the strides; of few channels it is slow.
+    at_once = _follows_at_once(rows.dtype) and rows.shape[1] >= LANES and rows.shape[3] > 1
 
     def pack(weight: Tensor) -> Tensor:
         kernel = _folded(weight, dilation, fold).unsqueeze(2).contiguous(memory_format=torch.channels_last)
