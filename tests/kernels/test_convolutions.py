@@ -28,6 +28,10 @@ def conv1d_arguments(length: int, channels: int = 12) -> tuple[Any, ...]:
     return torch.randn(2, channels, length), weight(20, channels, 11), torch.randn(20), 15, 3, SLOPE, True
 
 
+def grouped_arguments(length: int) -> tuple[Any, ...]:
+    return torch.randn(2, 48, length), weight(32, 12, 5), torch.randn(32), 4, 2, SLOPE, False, None, 4
+
+
 def conv_transpose1d_arguments(length: int, channels: int = 12) -> tuple[Any, ...]:
     return torch.randn(2, channels, length), weight(channels, 6, 8), torch.randn(6), 4, 2, SLOPE
 
@@ -49,6 +53,7 @@ def single_arguments(length: int) -> tuple[Any, ...]:
 
 OPS: dict[str, tuple[Any, Callable[..., Tensor], Callable[..., tuple[Any, ...]]]] = {
     "conv1d": (fused_conv1d, conv1d_reference, conv1d_arguments),
+    "conv1d of groups": (fused_conv1d, conv1d_reference, grouped_arguments),
     "conv_transpose1d": (fused_conv_transpose1d, conv_transpose1d_reference, conv_transpose1d_arguments),
     "pairs": (fused_multi_receptive_field, multi_receptive_field_reference, pair_arguments),
     "singles": (fused_multi_receptive_field, multi_receptive_field_reference, single_arguments),

@@ -35,10 +35,12 @@ def empty_rows(x: Tensor, channels: int, length: int) -> Tensor:
     return x.new_empty(x.shape[0], length, channels).transpose(1, 2)
 
 
-def convolve_rows(rows: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int) -> Tensor:
-    """(B, C, 1, T) to (B, C', 1, T') by a weight (C', C, K), in the dtype of `rows`."""
+def convolve_rows(
+    rows: Tensor, weight: Tensor, bias: Tensor | None, padding: int, dilation: int, groups: int = 1
+) -> Tensor:
+    """(B, C, 1, T) to (B, C', 1, T') by a weight (C', C / groups, K), in the dtype of `rows`."""
     kernel = packed(weight, rows.dtype, _kernel)
-    return F.conv2d(rows, kernel, _bias(bias, rows.dtype), padding=(0, padding), dilation=(1, dilation))
+    return F.conv2d(rows, kernel, _bias(bias, rows.dtype), padding=(0, padding), dilation=(1, dilation), groups=groups)
 
 
 def convolve_rows_transposed(rows: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from voxclone.kernels.channels_last import empty_rows, from_rows, to_rows
 from voxclone.kernels.dispatch import fused_serves, in_autocast, runs_directly
 from voxclone.kernels.recomputation import gradients_of
-from voxclone.kernels.residual_rows import convolve_then, fold_of
+from voxclone.kernels.same_length import convolve_same, fold_of
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def _on_cpu(
         for _ in range(size // per_residual):
             active = first if y is rows else F.leaky_relu(y, slope)
             for _ in range(per_residual - 1):
-                active = convolve_then(active, *next(convolutions), fold, slope=slope)
-            y = convolve_then(active, *next(convolutions), fold, residual=y)
+                active = convolve_same(active, *next(convolutions), fold, slope=slope)
+            y = convolve_same(active, *next(convolutions), fold, residual=y)
         total = y if total is None else total.add_(y)
     assert total is not None
     return from_rows(total.div_(len(sizes)), fold)

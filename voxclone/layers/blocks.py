@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from voxclone.layers.convolution import Conv1d
 from voxclone.layers.norm import ConditionalLayerNorm
 
 
@@ -18,9 +19,9 @@ class TransformerBlock(nn.Module):
         self.attention_norm = ConditionalLayerNorm(dim, condition_dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.attention_out = nn.Linear(dim, dim)
-        self.position = nn.Conv1d(dim, dim, kernel_size, padding=kernel_size // 2, groups=dim)
+        self.position = Conv1d(dim, dim, kernel_size, padding=kernel_size // 2, groups=dim)
         self.feed_norm = ConditionalLayerNorm(dim, condition_dim)
-        self.feed_in = nn.Conv1d(dim, 2 * dim, kernel_size, padding=kernel_size // 2)
+        self.feed_in = Conv1d(dim, 2 * dim, kernel_size, padding=kernel_size // 2)
         self.feed_out = nn.Linear(2 * dim, dim)
 
     def forward(self, x: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ class ConvolutionBlock(nn.Module):
 
     def __init__(self, dim: int, kernel_size: int, expansion: int, condition_dim: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(dim, dim, kernel_size, padding=kernel_size // 2, groups=dim)
+        self.depthwise = Conv1d(dim, dim, kernel_size, padding=kernel_size // 2, groups=dim)
         self.norm = ConditionalLayerNorm(dim, condition_dim)
         self.expand = nn.Linear(dim, expansion * dim)
         self.reduce = nn.Linear(expansion * dim, dim)

@@ -10,7 +10,7 @@ from voxclone.kernels.conv_transpose1d import conv_transpose1d
 
 
 class Conv1d(nn.Conv1d):
-    """`nn.Conv1d` of stride 1 and one group, with the leaky ReLU before it and the tanh after it in one op."""
+    """`nn.Conv1d` of stride 1, with the leaky ReLU before it and the tanh after it in one op."""
 
     def forward(self, x: Tensor, slope: float = 1.0, tanh: bool = False, dtype: torch.dtype | None = None) -> Tensor:
         """(B, C, T) to (B, C', T'), of leaky_relu(x, slope); computed in `dtype`, if given."""
@@ -24,6 +24,7 @@ class Conv1d(nn.Conv1d):
             slope=slope,
             tanh=tanh,
             dtype=dtype,
+            groups=self.groups,
         )
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from voxclone.layers.convolution import Conv1d
 from voxclone.layers.norm import ConditionalLayerNorm
 from voxclone.models.acoustic.units import ENERGY_MIDDLE, ENERGY_SPREAD, PITCH_UNITS
 from voxclone.text.symbols import SILENCES, SPACE
@@ -26,7 +27,7 @@ class VariancePredictor(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(dim, dim, kernel_size, padding=kernel_size // 2) for _ in range(layers)
+            Conv1d(dim, dim, kernel_size, padding=kernel_size // 2) for _ in range(layers)
         )
         self.norms = nn.ModuleList(ConditionalLayerNorm(dim, condition_dim) for _ in range(layers))
         self.project = nn.Linear(dim, outputs)

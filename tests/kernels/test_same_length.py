@@ -1,4 +1,4 @@
-"""Convolutions of residual blocks with what follows them, folded and not, by oneDNN's ops and by plain ones."""
+"""Convolutions that keep the length, with what follows them, folded and not, by oneDNN's ops and by plain ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voxclone.kernels import residual_rows
+from voxclone.kernels import same_length
 from voxclone.kernels.channels_last import from_rows, to_rows
-from voxclone.kernels.residual_rows import convolve_then, fold_of
+from voxclone.kernels.same_length import convolve_same, fold_of
 
 SLOPE = 0.1
 
@@ -22,8 +22,8 @@ def _seeded() -> None:
 @pytest.fixture(params=["at once", "in turn"])
 def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in turn":
-        monkeypatch.setattr(residual_rows, "_follows_at_once", lambda _: False)
-    elif not residual_rows._follows_at_once(torch.float32):
+        monkeypatch.setattr(same_length, "_follows_at_once", lambda _: False)
+    elif not same_length._follows_at_once(torch.float32):
         pytest.skip("PyTorch has no such ops here")
 
 
@@ -46,7 +46,7 @@ def test_folded_rows_are_convolved_as_plain_ones(
     x, residual = (torch.randn(2, channels, length).to(dtype) for _ in range(2))
     rows, before = to_rows(residual, fold), residual.clone()
     given = {"nothing": {}, "leaky ReLU": {"slope": SLOPE}, "residual": {"residual": rows}}[follows]
-    made = from_rows(convolve_then(to_rows(x, fold), weight, bias, dilation, fold, **given), fold)
+    made = from_rows(convolve_same(to_rows(x, fold), weight, bias, dilation, fold, **given), fold)
     weight, bias = weight.to(dtype).double(), bias.to(dtype).double()
     expected = F.conv1d(x.double(), weight, bias, padding=dilation * (taps // 2), dilation=dilation)
     expected = F.leaky_relu(expected, SLOPE) if follows == "leaky ReLU" else expected
@@ -63,8 +63,17 @@ def test_weights_are_packed_for_any_length_and_again_when_written_to() -> None:
         x = torch.randn(1, 24, length)
         with torch.no_grad():
             weight.mul_(-1)
-        made = from_rows(convolve_then(to_rows(x), weight, bias, 1))
+        made = from_rows(convolve_same(to_rows(x), weight, bias, 1))
         torch.testing.assert_close(made, F.conv1d(x, weight, bias, padding=1))
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize(("made", "groups", "bias"), [(24, 24, True), (48, 6, False), (1, 1, True)])
+def test_groups_and_other_channels(made: int, groups: int, bias: bool) -> None:
+    x, weight = torch.randn(2, 24, 31), torch.randn(made, 24 // groups, 5)
+    given = weight, torch.randn(made) if bias else None
+    expected = F.conv1d(x, *given, padding=6, dilation=3, groups=groups)
+    torch.testing.assert_close(from_rows(convolve_same(to_rows(x), *given, 3, groups=groups)), expected)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""A convolution that keeps the length, with what follows it in a residual block, on a CPU.
+"""A convolution that keeps the length, with what follows it in a residual block, on a CPU: one call of oneDNN.
 
-**What follows**, a leaky ReLU or the addition of the residual, oneDNN does before it stores what it convolved.
-PyTorch's compiler has it do so, by the ops `torch.ops.mkldnn`, which are called here; where they are missing, plain
-ones follow.
+**At once.** oneDNN takes weights that are laid out for it beforehand, and does what follows, a leaky ReLU or the
+addition of the residual, before it stores what it convolved. PyTorch's compiler has it do so, by the ops
+`torch.ops.mkldnn`, which are called here; where they are missing, plain ones follow each other.
 
 **Folded.** Rows of few channels leave most of a processor's vector or tile idle. The same memory, read with `fold`
 steps of time for channels, has rows that fill it, and the convolution becomes another, of fewer taps over more
@@ -30,13 +30,14 @@ def fold_of(channels: int, length: int) -> int:
     return fold if length % fold == 0 else 1
 
 
-def convolve_then(
+def convolve_same(
     rows: Tensor,
     weight: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     dilation: int,
     fold: int = 1,
     *,
+    groups: int = 1,
     slope: float = 1.0,
     residual: Tensor | None = None,
 ) -> Tensor:
@@ -44,12 +45,16 @@ def convolve_then(
 
     Args:
         rows: (B, fold C, 1, T / fold), channels innermost.
-        weight: (C, C, K), K odd. It and the bias are used in the dtype of the rows.
-        bias: (C,).
+        weight: (C', C / groups, K), K odd. It and the bias are used in the dtype of the rows.
+        bias: (C',).
         dilation: Steps of time from one tap to the next.
         fold: Steps of time that stand beside each other in a row.
+        groups: Of channels, as in `torch.nn.Conv1d`; one where anything is folded.
         slope: Of the leaky ReLU; 1 is none.
-        residual: Like `rows`; it has no leaky ReLU beside it.
+        residual: Like what is returned; it has no leaky ReLU beside it.
+
+    Returns:
+        (B, fold C', 1, T / fold).
     """
     reach, step = _reach(weight, dilation, fold), dilation if fold == 1 else 1
     padding = [0, reach * step]
@@ -58,20 +63,21 @@ def convolve_then(
 
     def pack(weight: Tensor) -> Tensor:
         kernel = _folded(weight, dilation, fold).unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        given = padding, [1, 1], [1, step], 1, list(rows.shape)
+        given = padding, [1, 1], [1, step], groups, list(rows.shape)
         return torch.ops.mkldnn._reorder_convolution_weight(kernel, *given) if at_once else kernel
 
-    kernel = packed(weight, rows.dtype, pack, ("residual rows", dilation, fold, at_once))
-    bias = packed(bias, rows.dtype, lambda bias: bias.repeat(fold), ("residual rows", fold))
+    kernel = packed(weight, rows.dtype, pack, ("same length", dilation, fold, at_once))
+    if bias is not None:
+        bias = packed(bias, rows.dtype, lambda bias: bias.repeat(fold), ("same length", fold))
     if at_once:
-        given = kernel, bias, padding, [1, 1], [1, step], 1
+        given = kernel, bias, padding, [1, 1], [1, step], groups
         convolve = torch.ops.mkldnn._convolution_pointwise
         if residual is not None:
             made = convolve.binary(rows, residual, *given, "add", 1.0, None, [], None)
         else:
             made = convolve(rows, *given, *(("none", [], "") if slope == 1 else ("leaky_relu", [slope], "")))
         return cast(Tensor, made)
-    made = F.conv2d(rows, kernel, bias, padding=padding, dilation=(1, step))
+    made = F.conv2d(rows, kernel, bias, padding=padding, dilation=(1, step), groups=groups)
     if residual is not None:
         return made.add_(residual)
     return made if slope == 1 else F.leaky_relu_(made, slope)
@@ -84,17 +90,17 @@ def _reach(weight: Tensor, dilation: int, fold: int) -> int:
 
 
 def _folded(weight: Tensor, dilation: int, fold: int) -> Tensor:
-    """(C, C, K) to (fold C, fold C, K'): what a convolution of rows is to rows that have `fold` of them in one."""
+    """(C', C, K) to (fold C', fold C, K'): what a convolution of rows is to rows that have `fold` of them in one."""
     if fold == 1:
         return weight
-    channels, _, taps = weight.shape
+    made_channels, channels, taps = weight.shape
     reach = _reach(weight, dilation, fold)
-    made = weight.new_zeros(fold, channels, fold, channels, 2 * reach + 1)
+    made = weight.new_zeros(fold, made_channels, fold, channels, 2 * reach + 1)
     for into in range(fold):
         for tap in range(taps):
             row, out_of = divmod(into + (tap - taps // 2) * dilation, fold)
             made[into, :, out_of, :, row + reach] = weight[:, :, tap]
-    return made.view(fold * channels, fold * channels, -1)
+    return made.view(fold * made_channels, fold * channels, -1)
 
 
 @functools.cache
