@@ -41,7 +41,7 @@ def drawn(channels: int, taps: int) -> tuple[Tensor, Tensor]:
 def test_folded_rows_are_convolved_as_plain_ones(
     channels: int, length: int, taps: int, dilation: int, dtype: torch.dtype, follows: str
 ) -> None:
-    (weight, bias), fold = drawn(channels, taps), fold_of(channels, length)
+    (weight, bias), fold = drawn(channels, taps), fold_of(channels, length, torch.float32)
     assert (fold > 1) == (channels < 16)
     x, residual = (torch.randn(2, channels, length).to(dtype) for _ in range(2))
     rows, before = to_rows(residual, fold), residual.clone()
@@ -77,10 +77,16 @@ def test_groups_and_other_channels(made: int, groups: int, bias: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channels", "length", "fold"), [(8, 4096, 2), (8, 4097, 1), (3, 10, 5), (16, 8, 1), (240, 8, 1)]
+    ("channels", "length", "fold", "with_tiles"),
+    [(8, 4096, 2, 4), (8, 4097, 1, 1), (8, 2, 2, 1), (3, 10, 5, 10), (16, 8, 1, 2), (240, 8, 1, 1)],
 )
-def test_as_many_steps_as_fill_a_vector_where_they_divide_the_length(channels: int, length: int, fold: int) -> None:
-    assert fold_of(channels, length) == fold
+def test_as_many_steps_as_fill_a_row_where_they_divide_the_length(
+    channels: int, length: int, fold: int, with_tiles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tiles in (False, True):
+        monkeypatch.setattr(same_length, "_has_tiles", lambda tiles=tiles: tiles)
+        assert fold_of(channels, length, torch.float32) == fold
+        assert fold_of(channels, length, torch.bfloat16) == (with_tiles if tiles else fold)
 
 
 def test_folding_rearranges_nothing_in_memory() -> None:

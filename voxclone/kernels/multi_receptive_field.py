@@ -97,7 +97,7 @@ def _on_cpu(
     per_residual: int,
     slope: float,
 ) -> Tensor:
-    fold = fold_of(*x.shape[1:])
+    fold = fold_of(x.shape[1], x.shape[2], x.dtype)
     rows = to_rows(x, fold)
     first = F.leaky_relu(rows, slope)  # where every block begins
     convolutions = iter(zip(weights, biases, dilations, strict=True))

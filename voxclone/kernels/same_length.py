@@ -22,11 +22,12 @@ from torch import Tensor
 from voxclone.kernels.packing import packed
 
 LANES = 16  # channels that a row should have: as many as a vector of AVX-512 has of float32
+TILE = 32  # and of bfloat16 where there is AMX: as many as a row of its tiles has
 
 
-def fold_of(channels: int, length: int) -> int:
+def fold_of(channels: int, length: int, dtype: torch.dtype) -> int:
     """How many steps of time to take for channels, which must divide the length."""
-    fold = max(1, LANES // channels)
+    fold = max(1, (TILE if dtype == torch.bfloat16 and _has_tiles() else LANES) // channels)
     return fold if length % fold == 0 else 1
 
 
@@ -101,6 +102,10 @@ def _folded(weight: Tensor, dilation: int, fold: int) -> Tensor:
             row, out_of = divmod(into + (tap - taps // 2) * dilation, fold)
             made[into, :, out_of, :, row + reach] = weight[:, :, tap]
     return made.view(fold * made_channels, fold * channels, -1)
+
+
+def _has_tiles() -> bool:
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 @functools.cache
