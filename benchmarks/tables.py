@@ -207,10 +207,11 @@ def in_short() -> str:
     """For the README: speed, skips, and how far a clone moves as its speaker does."""
     rtf, latency, found = result("rtf"), result("streaming")["latency"], result("quality-hard")["hard"]
     machine = rtf["environment"]
+    processor = machine["cpu"].replace("(R)", "").removesuffix(" Processor")
     alike = result("quality")["prosody"]["correlation"]
     told = ", ".join(f"{alike[name]:.2f}" for name in ("f0_median_hz", "sounds_per_second", "f0_spread_semitones"))
     return markdown(
-        [f"on {machine['cores']} cores of an {machine['cpu']}, {machine['gpu'] or 'no GPU'}", ""],
+        [f"on {machine['cores']} cores of an {processor}, {machine['gpu'] or 'no GPU'}", ""],
         [
             ["real-time factor, text to waveform, two threads", f"{rtf['rtf']:.3f}"],
             [
