@@ -165,7 +165,7 @@ def test_the_course_is_held_to_what_it_was() -> None:
     step.hold_course()
     assert set(step.state_dict()) == names
     _, asked = step._in_other_voices(a_batch(), a_consistency())
-    assert float(asked["course"].detach()) == 0
+    assert float(asked["course"].detach()) < 1e-6  # the copy is not trained: other kernels make it, and round otherwise
     with torch.no_grad():
         step.model.head.bias += 1.0
     _, asked = step._in_other_voices(a_batch(), a_consistency())
