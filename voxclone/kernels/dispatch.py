@@ -100,7 +100,7 @@ def _why_not(x: Tensor) -> str | None:
 
 
 def is_exporting() -> bool:
-    """While a program is traced for use elsewhere. Before torch 2.11 torch.compile is taken for it, too."""
+    """While a program is traced for use elsewhere. Before torch 2.12 torch.compile is taken for it, too."""
     tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return bool(torch.compiler.is_exporting() or tracing or torch.onnx.is_in_onnx_export())
 

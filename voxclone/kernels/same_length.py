@@ -104,6 +104,7 @@ def _folded(weight: Tensor, dilation: int, fold: int) -> Tensor:
     return made.view(fold * made_channels, fold * channels, -1)
 
 
+@functools.cache
 def _has_tiles() -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
